@@ -1,0 +1,117 @@
+"""The few contracts between who draws, who judges and where it runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from nas.study import Study
+    from search_spaces.cells.genotype import Genotype
+    from search_spaces.cells.space import SearchSpace
+
+Json = Any  # what json.dumps takes: None, bool, int, float, str, lists and dicts of these
+FailureKind = Literal["out_of_memory", "diverged", "timeout", "worker_lost", "error"]
+Report = Callable[[int, Mapping[str, Json]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a strategy draws; `notes` (JSON) come back with the trial on `tell`."""
+
+    genotype: Genotype
+    notes: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An accepted proposal: its number in the study and the seed of its evaluation."""
+
+    number: int
+    genotype: Genotype
+    seed: int
+    notes: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The judgement: `score` is finite and higher is better; `seconds` is its cost (simulated, for a table)."""
+
+    score: float
+    metrics: Mapping[str, Json] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Ended early by the stopping rule: never a full result."""
+
+    step: int
+    score: float
+    metrics: Mapping[str, Json] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An evaluation that came to nothing, and why."""
+
+    kind: FailureKind
+    message: str
+    seconds: float = 0.0
+
+
+Outcome = Evaluation | Stopped | Failure
+
+
+class Strategy(ABC):
+    """A fold over history: `ask(number)` changes nothing and depends on its number and past `tell`s only.
+
+    Randomness inside `ask` comes from `numpy_rng(seed, "ask", number)`. Options are keyword arguments of the
+    constructor: `def __init__(self, space, seed, *, population: int = 100)`.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self.space = space
+        self.seed = seed
+
+    @abstractmethod
+    def ask(self, number: int) -> Proposal | None:
+        """The proposal with this number; None only when the space is exhausted."""
+
+    @abstractmethod
+    def tell(self, trial: Trial, evaluation: Evaluation) -> None:
+        """Learn from a trial. Results arrive in any order, and some never do."""
+
+
+class Evaluator(ABC):
+    """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments: `def __init__(self, space, *, ...)`."""
+
+    cheap: bool = False  # True: many per second, so the log may be synced once a second instead of once a line
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+
+    @abstractmethod
+    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+        """Judge one genotype. `report(step, metrics)` returns False to stop; files in `workdir/keep/` travel back."""
+
+    def final(self, genotype: Genotype) -> Mapping[str, float]:
+        """What a winner is judged by (say, test accuracy): read only after a study, for its incumbents."""
+        del genotype
+        return {}
+
+    def measured(self) -> Mapping[str, Json]:
+        """Facts fixed once before a study's first trial and recorded (threads, precision, fingerprint of the data)."""
+        return {}
+
+
+class Runner(ABC):
+    """Where trials run: takes what `study.ask()` gives, calls `attempt()`, tells the study."""
+
+    @abstractmethod
+    def run(self, study: Study, evaluator: Evaluator) -> None:
+        """Run until the study has nothing left to start and nothing is in flight."""

@@ -1,0 +1,32 @@
+"""What is told to users: one root, few children."""
+
+from search_spaces.errors import GenotypeError, NasError, NetworkError, SpaceError, known_names, shortened
+
+__all__ = [
+    "GenotypeError",
+    "NasError",
+    "NetworkError",
+    "SettingsError",
+    "SpaceError",
+    "StoreError",
+    "StudyError",
+    "TableError",
+    "known_names",
+    "shortened",
+]
+
+
+class SettingsError(NasError):
+    """A setting that is unknown, of the wrong type or out of range."""
+
+
+class StoreError(NasError):
+    """A log that cannot be read, written or locked."""
+
+
+class StudyError(NasError):
+    """A study that cannot start, continue or be found."""
+
+
+class TableError(NasError):
+    """A table of results that does not fit its space or its expressions."""

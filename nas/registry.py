@@ -1,0 +1,129 @@
+"""The file name is the registration: parts are found by name, without importing the others."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nas.errors import NasError, known_names, shortened
+
+_ROOT = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of part: the folder its files live in, and the class each file holds one of."""
+
+    package: str
+    folder: Path
+    contract: tuple[str, str] | None  # module and name; None: the part is the one function or record of its file
+    skip: frozenset[str] = frozenset()
+
+
+KINDS: Mapping[str, Kind] = {
+    "strategy": Kind("nas.strategies", _ROOT / "strategies", ("nas.contracts", "Strategy")),
+    "evaluator": Kind("nas.evaluators", _ROOT / "evaluators", ("nas.contracts", "Evaluator")),
+    "space": Kind("search_spaces", _ROOT.parent / "search_spaces", ("search_spaces.cells.space", "SearchSpace"),
+                  frozenset({"errors"})),
+    "runner": Kind("runners", _ROOT.parent / "runners", ("nas.contracts", "Runner")),
+    "dataset": Kind("nas.datasets", _ROOT / "datasets", None),
+    "exporter": Kind("nas.exporters", _ROOT / "exporters", None),
+}  # fmt: skip
+
+_FILE_NAMES = {("strategy", "optuna"): "optuna_sampler"}
+_SPOKEN = {file: spoken for (_, spoken), file in _FILE_NAMES.items()}
+
+
+def names(kind: str) -> list[str]:
+    """The names of all parts of a kind, in order, from file names and entry points; nothing is imported."""
+    return sorted({*_own_names(kind), *_entry_points(kind)})
+
+
+def resolve(kind: str, name: str) -> str:
+    """The full name of a part: itself, or the only one that begins so."""
+    spelled = name.replace("_", "-")
+    known = names(kind)
+    if spelled in known:
+        return spelled
+    beginnings = [full for full in known if full.startswith(spelled)] if spelled else []
+    if len(beginnings) == 1:
+        return beginnings[0]
+    if beginnings:
+        raise NasError(f"{kind} {shortened(name)} is ambiguous: it begins {', '.join(beginnings)}")
+    raise NasError(known_names(name, known, kind))
+
+
+def load(kind: str, name: str) -> Any:
+    """The class (or function, or record) of a part: one of ours, an entry point's, or `my_pkg.my_file:MyPart`."""
+    if ":" in name and "." in name.partition(":")[0] or ":" in name and _importable(name.partition(":")[0]):
+        return _load_path(kind, name)
+    name = resolve(kind, name)
+    if name in _own_names(kind):
+        module = importlib.import_module(f"{_kind(kind).package}.{_own_names(kind)[name]}")
+        return _the_part(kind, module, name)
+    return _entry_points(kind)[name].load()
+
+
+def _kind(kind: str) -> Kind:
+    if kind not in KINDS:
+        raise NasError(known_names(kind, KINDS, "kind of part"))
+    return KINDS[kind]
+
+
+def _own_names(kind: str) -> dict[str, str]:
+    place = _kind(kind)
+    if not place.folder.is_dir():
+        return {}
+    files = (file.stem for file in place.folder.glob("*.py") if not file.stem.startswith("_"))
+    return {_SPOKEN.get(stem, stem).replace("_", "-"): stem for stem in files if stem not in place.skip}
+
+
+def _entry_points(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=f"nas.{kind}")}
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _load_path(kind: str, path: str) -> Any:
+    module_name, _, attribute = path.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        part = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as problem:
+        raise NasError(f"{kind} {shortened(path)} cannot be loaded: {problem}") from problem
+    contract = _contract(kind)
+    if contract is not None and not (inspect.isclass(part) and issubclass(part, contract)):
+        raise NasError(f"{shortened(path)} is no {kind}: expected a class that extends {contract.__name__}")
+    return part
+
+
+def _contract(kind: str) -> type | None:
+    where = _kind(kind).contract
+    return None if where is None else getattr(importlib.import_module(where[0]), where[1])
+
+
+def _the_part(kind: str, module: ModuleType, name: str) -> Any:
+    contract = _contract(kind)
+    if contract is None:
+        return getattr(module, name.replace("-", "_"))
+    own = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, contract) and value.__module__ == module.__name__
+    ]
+    if len(own) != 1:
+        raise NasError(f"{module.__name__} should hold one class that extends {contract.__name__}, but has {len(own)}")
+    return own[0]

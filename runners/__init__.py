@@ -1,0 +1,1 @@
+"""Where trials run: here, or wherever Ray Tune finds a machine."""

@@ -1,0 +1,1 @@
+"""What can be drawn, and how a drawing becomes a network."""

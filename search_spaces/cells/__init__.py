@@ -1,0 +1,1 @@
+"""Cells: what they are called, what they do, what network they make."""
