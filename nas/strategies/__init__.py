@@ -1,0 +1,1 @@
+"""Who draws: one file per strategy, each a fold over the history of its study."""
