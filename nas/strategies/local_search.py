@@ -1,0 +1,86 @@
+"""Hill climbing: move to the first better neighbour, and start anew at random on a peak."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from nas.contracts import Evaluation, Proposal, Strategy, Trial
+from nas.seeding import numpy_rng
+
+if TYPE_CHECKING:
+    from search_spaces.cells.genotype import Genotype
+    from search_spaces.cells.space import SearchSpace
+
+
+@final
+class LocalSearch(Strategy):
+    """Local search: climb to the first better neighbour, and start at random once no neighbour is better.
+
+    A neighbour answers one decision differently. The neighbours of an incumbent are put in a random order, and each
+    number takes the next one. The second time round only those without a result are tried again; after that, and where
+    there is nothing to try again, a number proposes a random start. A start that is told while the incumbent it was to
+    leave still stands begins a new climb. Otherwise a trial takes over when it beats the incumbent and belongs to this
+    climb, or when it beats everything told so far. So late results of an abandoned climb do not pull the search back,
+    unless they are a record. It has no options.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        super().__init__(space, seed)
+        self._moves = [(index, step) for index, count in enumerate(space.counts) for step in range(1, count)]
+        self._order: list[int] = []  # the moves of this incumbent, shuffled
+        self._known: set[int] = set()  # places in that order which have a result
+        self._incumbent: Genotype | None = None
+        self._score = self._record = -float("inf")
+        self._version = 0  # counts incumbents
+        self._climb = 0  # the version at which this climb began
+        self._base = 0  # the number that takes the first neighbour
+        self._highest = -1  # the largest number told
+
+    def ask(self, number: int) -> Proposal:
+        """The next neighbour of the incumbent, or a random start."""
+        place = self._place(number)
+        notes = {"version": self._version, "place": place}
+        if place is None:
+            return Proposal(self.space.sample(numpy_rng(self.seed, "ask", number)), notes)
+        return Proposal(self._neighbour(place), notes)
+
+    def tell(self, trial: Trial, evaluation: Evaluation) -> None:
+        """Move there, or remember that this neighbour is no better."""
+        version, place = trial.notes.get("version"), trial.notes.get("place")
+        self._highest = max(self._highest, trial.number)
+        if self._takes_over(version, place, evaluation.score):
+            self._move(trial.genotype, evaluation.score)
+            if place is None or version is None or version < self._climb:
+                self._climb = self._version
+        elif version == self._version and place is not None:
+            self._known.add(place)
+        self._record = max(self._record, evaluation.score)
+
+    def _place(self, number: int) -> int | None:
+        if self._incumbent is None or not self._moves:
+            return None
+        lap, place = divmod(number - self._base, len(self._moves))
+        return place if lap <= 0 or (lap == 1 and place not in self._known) else None
+
+    def _neighbour(self, place: int) -> Genotype:
+        assert self._incumbent is not None
+        index, step = self._moves[self._order[place]]
+        choices = list(self.space.encode(self._incumbent))
+        choices[index] = (choices[index] + step) % self.space.counts[index]
+        return self.space.decode(choices)
+
+    def _takes_over(self, version: int | None, place: int | None, score: float) -> bool:
+        """Trials without notes come from the user, and those without a place are starts: both belong to any climb."""
+        if self._incumbent is None or score > self._record:
+            return True
+        if version == self._version and place is None:
+            return True
+        return score > self._score and (version is None or place is None or version >= self._climb)
+
+    def _move(self, genotype: Genotype, score: float) -> None:
+        self._version += 1
+        self._incumbent, self._score = genotype, score
+        # Numbers up to the largest one told are gone; with several workers a few more are, and lap two covers those.
+        self._base = self._highest + 1
+        self._order = numpy_rng(self.seed, "neighbours", self._version).permutation(len(self._moves)).tolist()
+        self._known = set()
