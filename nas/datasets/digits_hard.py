@@ -1,0 +1,30 @@
+"""The digits with few images to learn from and many to be judged by, so that architectures differ by more than luck.
+
+The test split is the 400 images of `digits`; what is left is divided anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nas.datasets import Dataset, Images
+from nas.datasets._splits import stratified
+from nas.datasets.digits import digits, read_all
+
+_TEST, _VAL, _TRAIN = 400, 1197, 200
+
+
+def _read(split: str, data_dir: Path | None) -> Images:
+    del data_dir
+    if split == "test":
+        return digits.read("test", None)
+    everything = read_all()
+    (test,) = stratified(everything.labels, [_TEST], seed=0, purpose="digits")
+    rest = everything.at(np.setdiff1d(np.arange(len(everything)), test))
+    val, train = stratified(rest.labels, [_VAL, _TRAIN], seed=0, purpose="digits-hard")
+    return rest.at(val if split == "val" else train)
+
+
+digits_hard = Dataset("digits-hard", 10, 8, 1, digits.mean, digits.std, _read, preset="digits-demo")
