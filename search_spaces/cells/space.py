@@ -5,22 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
-from search_spaces.cells.genotype import Genotype
-from search_spaces.errors import SpaceError, shortened
+from search_spaces.cells.genotype import Cell, Genotype
+from search_spaces.cells.json_form import check_op
+from search_spaces.errors import GenotypeError, SpaceError, known_names, shortened
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from search_spaces.cells.network import Skeleton
 
 Choices = tuple[int, ...]
+Name = TypeVar("Name", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,10 @@ class Decision:
 
 
 class SearchSpace(ABC):
-    """A list of decisions, and a one-to-one map between choices (an option index per decision) and genotypes."""
+    """A list of decisions, and a one-to-one map between choices (an option index per decision) and genotypes.
+
+    The decisions of a space never change, so what follows from them is computed once.
+    """
 
     name: ClassVar[str]
 
@@ -49,29 +57,36 @@ class SearchSpace(ABC):
     def encode(self, genotype: Genotype) -> Choices:
         """The choices that decode to this genotype; refuses in one sentence what is not a member."""
 
-    @abstractmethod
-    def build(self, genotype: Genotype, skeleton: Skeleton) -> nn.Module:
-        """The network of this genotype inside this skeleton."""
+    def build(self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None) -> nn.Module:
+        """The network of this genotype inside this skeleton, its weights drawn from the generator."""
+        from search_spaces.cells.network import build_network
 
-    @property
+        return build_network(genotype, skeleton, generator)
+
+    @cached_property
     def counts(self) -> tuple[int, ...]:
         """How many options each decision has."""
         return tuple(len(decision.options) for decision in self.decisions)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many choice sequences there are, exactly."""
         return math.prod(self.counts)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes with anything that changes the space."""
         content = [self.name, [[decision.name, list(decision.options)] for decision in self.decisions]]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
+    @cached_property
+    def _counts_array(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.array(self.counts, dtype=np.float64)
+
     def sample(self, rng: np.random.Generator) -> Genotype:
         """A genotype drawn uniformly over decisions."""
-        return self.decode(rng.integers(0, self.counts).tolist())
+        counts = self._counts_array
+        return self.decode((rng.random(len(counts)) * counts).astype(np.int64).tolist())
 
     def mutate(self, genotype: Genotype, rng: np.random.Generator) -> Genotype:
         """The genotype with one decision, drawn uniformly, answered differently."""
@@ -85,14 +100,91 @@ class SearchSpace(ABC):
         return self.decode(choices)
 
     def checked(self, choices: Sequence[int]) -> Choices:
-        """The choices as a tuple, after a look at their number and range."""
+        """The choices as a tuple of plain integers, after a look at their number and range."""
         counts = self.counts
-        if len(choices) != len(counts):
-            raise SpaceError(f"space {self.name!r} has {len(counts)} decisions, but {len(choices)} choices were given")
-        for index, (choice, count) in enumerate(zip(choices, counts, strict=True)):
-            if not 0 <= choice < count:
+        try:
+            answers = tuple(map(operator.index, choices))
+        except TypeError:
+            raise SpaceError(f"choices are option indices, but these are {shortened(choices)}") from None
+        if len(answers) != len(counts):
+            raise SpaceError(f"space {self.name!r} has {len(counts)} decisions, but {len(answers)} choices were given")
+        if min(answers) < 0 or not all(map(operator.lt, answers, counts)):
+            self._refuse(answers)
+        return answers
+
+    def _refuse(self, answers: Choices) -> None:
+        for decision, choice in zip(self.decisions, answers, strict=True):
+            if not 0 <= choice < len(decision.options):
                 raise SpaceError(
-                    f"decision {self.decisions[index].name!r} of space {self.name!r} has options 0 to {count - 1}, "
+                    f"decision {decision.name!r} of space {self.name!r} has options 0 to {len(decision.options) - 1}, "
                     f"but the choice is {shortened(choice)}"
                 )
-        return tuple(choices)
+
+    def check_roles(self, genotype: Genotype, roles: Sequence[str]) -> None:
+        """Refuse a genotype of another space or with other roles."""
+        if genotype.space != self.name:
+            raise SpaceError(f"the genotype is of space {shortened(genotype.space)}, not of {self.name!r}")
+        if genotype.choices is not None or set(genotype.cells) != set(roles):
+            found = ", ".join(genotype.cells) or "none"
+            raise SpaceError(
+                f"a genotype of space {self.name!r} has the cells {', '.join(roles)}; this one has {found}"
+            )
+
+    def check_shape(self, cell: Cell, role: str, *, nodes: int, inputs: int) -> None:
+        """Refuse a cell with another number of nodes or inputs."""
+        if (len(cell.nodes), cell.inputs) != (nodes, inputs):
+            raise SpaceError(
+                f"the {role} cell has {len(cell.nodes)} nodes and {cell.inputs} inputs; "
+                f"a cell of this space {self.name!r} has {nodes} and {inputs}"
+            )
+
+    def check_loose_ends(self, cell: Cell, role: str) -> None:
+        """Refuse a cell that puts out anything but its loose ends."""
+        if cell.output_states != cell.loose_ends:
+            raise SpaceError(
+                f"the {role} cell puts out states {', '.join(map(str, cell.output_states))}, but its loose ends are "
+                f"{', '.join(map(str, cell.loose_ends))}, and space {self.name!r} draws only cells that put out those: "
+                "it can be shown, built and exported, not encoded or mutated"
+            )
+
+    def op_index(self, op: str, ops: Sequence[str], role: str, node: int) -> int:
+        """Where an operation stands in a list of options."""
+        if op not in ops:
+            raise SpaceError(f"node {node} of the {role} cell: space {self.name!r}: {known_names(op, ops, 'op')}")
+        return ops.index(op)
+
+
+def checked_count(value: int, option: str, most: int) -> int:
+    """An option of a space that counts something."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise SpaceError(f"{option} is {shortened(value)}; expected an integer from 1 to {most}")
+    return value
+
+
+def checked_names(values: Sequence[str], option: str, known: Sequence[Name]) -> tuple[Name, ...]:
+    """An option of a space that lists some of the known names, each once."""
+    chosen = _distinct(values, option)
+    for value in chosen:
+        if value not in known:
+            raise SpaceError(f"{option}: {known_names(value, known, 'option')}")
+    return tuple(known[known.index(value)] for value in chosen)
+
+
+def checked_ops(values: Sequence[str], option: str = "ops") -> tuple[str, ...]:
+    """An option of a space that lists operations, each once."""
+    chosen = _distinct(values, option)
+    for value in chosen:
+        try:
+            check_op(value)
+        except GenotypeError as problem:
+            raise SpaceError(f"{option}: {problem}") from None
+    return chosen
+
+
+def _distinct(values: Sequence[str], option: str) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise SpaceError(f"{option} is {shortened(values)}; expected a list of at least one name")
+    chosen = tuple(values)
+    if not all(isinstance(value, str) for value in chosen) or len(set(chosen)) < len(chosen):
+        raise SpaceError(f"{option} is {shortened(list(chosen))}; expected different names")
+    return chosen
