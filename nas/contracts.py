@@ -86,9 +86,13 @@ class Strategy(ABC):
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Learn from a trial. Results arrive in any order, and some never do."""
 
+    def diagnostics(self) -> list[dict[str, Json]]:
+        """What the last `tell` changed inside (say, one record per policy update), for the log; given out once."""
+        return []
+
 
 class Evaluator(ABC):
-    """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments: `def __init__(self, space, *, ...)`."""
+    """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments of the constructor, after `space`."""
 
     cheap: bool = False  # True: many per second, so the log may be synced once a second instead of once a line
 
@@ -101,6 +105,11 @@ class Evaluator(ABC):
 
     def final(self, genotype: Genotype) -> Mapping[str, float]:
         """What a winner is judged by (say, test accuracy): read only after a study, for its incumbents."""
+        del genotype
+        return {}
+
+    def costs(self, genotype: Genotype) -> Mapping[str, float]:
+        """What is known before an evaluation (`params`, `macs`): constraints compare it with their limits."""
         del genotype
         return {}
 

@@ -61,9 +61,14 @@ def resolve(kind: str, name: str) -> str:
 
 
 def load(kind: str, name: str) -> Any:
-    """The class (or function, or record) of a part: one of ours, an entry point's, or `my_pkg.my_file:MyPart`."""
-    if ":" in name and "." in name.partition(":")[0] or ":" in name and _importable(name.partition(":")[0]):
+    """The class (or function, or record) of a part: one of ours, an entry point's, or `my_pkg.my_file:MyPart`.
+
+    An argument behind the name of a part we know (`optuna:tpe`, `image-folder:DIR`) is left to the caller.
+    """
+    head, colon, _ = name.partition(":")
+    if colon and head.replace("_", "-") not in names(kind):
         return _load_path(kind, name)
+    name = head
     name = resolve(kind, name)
     if name in _own_names(kind):
         module = importlib.import_module(f"{_kind(kind).package}.{_own_names(kind)[name]}")
@@ -87,13 +92,6 @@ def _own_names(kind: str) -> dict[str, str]:
 
 def _entry_points(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
     return {point.name: point for point in importlib.metadata.entry_points(group=f"nas.{kind}")}
-
-
-def _importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def _load_path(kind: str, path: str) -> Any:

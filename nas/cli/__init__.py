@@ -1,0 +1,33 @@
+"""The command line: one file per verb, words in, calls out, no logic."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import typer
+
+from nas.errors import NasError
+
+app = typer.Typer(
+    name="nas",
+    help="Search for neural architectures, compare the searches, take the winner home.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# A verb is a file here with a function `command`; the file name is the verb. The order is the order of the help page.
+VERBS = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_")))
+for _verb in VERBS:
+    app.command(_verb.rstrip("_").replace("_", "-"))(importlib.import_module(f"nas.cli.{_verb}").command)
+
+
+def main() -> None:
+    """Run the command line; a `NasError` becomes one sentence and exit code 2."""
+    try:
+        app()
+    except NasError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)

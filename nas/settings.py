@@ -1,0 +1,160 @@
+"""Words from the command line and from TOML files become typed options, checked against the signature of each part."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.errors import SettingsError, known_names, shortened
+
+_LARGEST_FILE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One keyword argument of a part's constructor."""
+
+    name: str
+    annotation: Any
+    default: Any
+    spelled: str  # the annotation as its author wrote it
+
+    @property
+    def required(self) -> bool:
+        """Whether the part cannot do without it."""
+        return self.default is inspect.Parameter.empty
+
+
+def options_of(part: Callable[..., Any]) -> dict[str, Option]:
+    """The options of a part: the keyword-only arguments of its constructor, with types and defaults."""
+    parameters = inspect.signature(part).parameters.values()
+    scope = vars(sys.modules[part.__module__])
+    return {
+        parameter.name: Option(
+            parameter.name, _resolved(parameter.annotation, scope), parameter.default, _spelled(parameter)
+        )
+        for parameter in parameters
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def complete(part: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """All options of a part: the given ones checked and typed, the others with their defaults.
+
+    Args:
+        where: how the user calls the part in `where.option=value`, for errors.
+    """
+    known = options_of(part)
+    for name in given:
+        if name not in known:
+            raise SettingsError(known_names(name, known, f"option of {where}"))
+    missing = [name for name, option in known.items() if option.required and name not in given]
+    if missing:
+        raise SettingsError(f"{where} needs {', '.join(missing)}: give it with --set {where}.{missing[0]}=...")
+    return {
+        name: _typed(option, given[name], f"{where}.{name}") if name in given else option.default
+        for name, option in known.items()
+    }
+
+
+def assignments(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """`["strategy.population=50"]` as `{"strategy": {"population": Word("50")}}`; deeper dots nest."""
+    tree: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        names = path.strip().split(".")
+        if not equals or len(names) < 2 or not all(names):
+            raise SettingsError(
+                f"{shortened(text)} is no setting: expected part.option=value, as in strategy.population=50"
+            )
+        place: dict[str, Any] = tree
+        for name in names[:-1]:
+            place = place.setdefault(name.replace("-", "_"), {})
+            if not isinstance(place, dict):
+                raise SettingsError(f"{shortened(text)} sets a part of {name!r}, which already has a value")
+        place[names[-1].replace("-", "_")] = Word(value)
+    return tree
+
+
+class Word(str):
+    """A value as typed on the command line: it takes the type its option asks for."""
+
+    __slots__ = ()
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file."""
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise SettingsError(f"{path} is larger than {_LARGEST_FILE:,} bytes: that is no configuration")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise SettingsError(f"{path} cannot be read: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise SettingsError(f"{path} is not UTF-8 text: expected a TOML file") from problem
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise SettingsError(f"{path} is not TOML: {problem}") from problem
+
+
+def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """Two trees of settings as one; where both speak, `high` wins."""
+    tree = dict(low)
+    for name, value in high.items():
+        below = tree.get(name)
+        tree[name] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return tree
+
+
+def _resolved(annotation: Any, scope: dict[str, Any]) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    return eval(annotation, scope)  # our own source, or that of a part the user chose to import
+
+
+def _spelled(parameter: inspect.Parameter) -> str:
+    annotation = parameter.annotation
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _typed(option: Option, value: Any, where: str) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    adapter = TypeAdapter(option.annotation)
+    problem: ValidationError | None = None
+    for reading in _readings(value):
+        try:
+            return adapter.validate_json(json.dumps(reading, default=str), strict=True)
+        except ValidationError as error:
+            problem = problem or error
+    assert problem is not None
+    reason = problem.errors()[0]["msg"]
+    raise SettingsError(
+        f"{where} is {shortened(_unworded(value))}: {reason[0].lower()}{reason[1:]} (its type is {option.spelled})"
+    )
+
+
+def _readings(value: Any) -> list[Any]:
+    """What a value may mean: a word is first read as TOML would (50, 0.1, true, [1, 2]), then as text."""
+    if isinstance(value, Word):
+        readings: list[Any] = [str(value)]
+        if str(value) in ("none", "None", "null"):
+            readings.insert(0, None)
+        try:
+            readings.insert(0, tomllib.loads(f"x = {value}")["x"])
+        except (tomllib.TOMLDecodeError, RecursionError):
+            if "," in value:
+                readings.append([word.strip() for word in value.split(",")])
+        return readings
+    return [_unworded(value)]
+
+
+def _unworded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _unworded(item) for name, item in value.items()}
+    return _readings(value)[0] if isinstance(value, Word) else value

@@ -1,0 +1,105 @@
+"""A worker process that evaluates one trial at a time and dies with its driver."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, final
+
+from nas.attempt import attempt
+from nas.contracts import Evaluator, Trial
+from nas.errors import NasError
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@final
+class Worker:
+    """The driver's end of a worker process."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, evaluator, os.getpid()), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._began = time.monotonic()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the present trial was given."""
+        return time.monotonic() - self._began
+
+    def begin(self, trial: Trial, workdir: Path) -> None:
+        """Give it a trial."""
+        self._began = time.monotonic()
+        self._send((trial, workdir))
+
+    def receive(self) -> tuple[Any, ...] | None:
+        """Its next word: `progressed`, `ended` or `raised`; None when it is dead."""
+        try:
+            word: tuple[Any, ...] = self._connection.recv()
+        except (EOFError, OSError):
+            return None
+        return word
+
+    def answer(self, go_on: bool) -> None:
+        """Answer a report."""
+        self._send(go_on)
+
+    def how_it_ended(self) -> str:
+        """With which exit code or signal it died."""
+        self._process.join(timeout=5)
+        code = self._process.exitcode
+        return f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+    def _send(self, word: Any) -> None:
+        try:
+            self._connection.send(word)
+        except OSError:
+            return  # it is dead: the next `receive` says so
+
+
+def wait_for_any(workers: Sequence[Worker], seconds: float) -> list[Worker]:
+    """The workers that have something to say (a dead one has), after at most so many seconds."""
+    connections = {worker._connection: worker for worker in workers}
+    return [connections[ready] for ready in wait(list(connections), seconds) if isinstance(ready, Connection)]
+
+
+def _serve(connection: Connection[Any, Any], evaluator: Evaluator, driver: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which decides what may finish
+    threading.Thread(target=_die_with, args=(driver,), daemon=True).start()
+    while True:
+        try:
+            trial, workdir = connection.recv()
+        except EOFError:
+            return
+        try:
+            word = ("ended", attempt(evaluator, trial, workdir, lambda s, m: _report(connection, s, m)))
+        except NasError as problem:
+            word = ("raised", problem)
+        connection.send(word)
+
+
+def _report(connection: Connection[Any, Any], step: int, metrics: Mapping[str, Any]) -> bool:
+    connection.send(("progressed", step, dict(metrics)))
+    go_on: bool = connection.recv()
+    return go_on
+
+
+def _die_with(driver: int) -> None:
+    while os.getppid() == driver:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    os._exit(1)

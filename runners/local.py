@@ -1,0 +1,106 @@
+"""Here: one trial after another in this process, or several worker processes at once."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+from nas.attempt import attempt
+from nas.contracts import Evaluator, Failure, Runner, Trial
+from nas.errors import SettingsError, shortened
+from nas.study import Study
+from runners._process import Worker, wait_for_any
+
+_SLICE_SECONDS = 0.5  # how often an idle driver looks at deadlines and at a wish to stop
+
+
+@final
+class Local(Runner):
+    """This machine.
+
+    Args:
+        workers: how many processes evaluate at once; 1 evaluates in this process.
+        trial_timeout: seconds after which a trial is ended as a failure of kind `timeout` (it then runs in a process of
+            its own, which can be killed).
+    """
+
+    def __init__(self, *, workers: int = 1, trial_timeout: float | None = None) -> None:
+        if not 1 <= workers <= 4096:
+            raise SettingsError(f"workers is {workers}: expected a number from 1 to 4096")
+        if trial_timeout is not None and not (math.isfinite(trial_timeout) and trial_timeout > 0):
+            raise SettingsError(f"trial-timeout is {shortened(trial_timeout)}: expected seconds, more than 0")
+        self.workers = workers
+        self.trial_timeout = trial_timeout
+
+    def run(self, study: Study, evaluator: Evaluator) -> None:
+        """Run until nothing is left to start and nothing is in flight."""
+        if self.workers == 1 and self.trial_timeout is None:
+            for trial in study.todo():
+                _run_here(study, evaluator, trial)
+        else:
+            _Pool(study, evaluator, self.workers, self.trial_timeout).run()
+
+
+def _run_here(study: Study, evaluator: Evaluator, trial: Trial) -> None:
+    outcome = attempt(
+        evaluator, trial, study.workdir(trial.number), lambda step, metrics: study.progress(trial.number, step, metrics)
+    )
+    study.tell(trial.number, outcome)
+
+
+@final
+class _Pool:
+    """As many worker processes as there is work for; one that dies or hangs is replaced."""
+
+    def __init__(self, study: Study, evaluator: Evaluator, size: int, timeout: float | None) -> None:
+        self._study = study
+        self._evaluator = evaluator
+        self._size = size
+        self._timeout = timeout
+        self._idle: list[Worker] = []
+        self._busy: dict[Worker, Trial] = {}
+
+    def run(self) -> None:
+        try:
+            while self._fill() or self._busy:
+                for worker in wait_for_any(list(self._busy), _SLICE_SECONDS):
+                    self._hear(worker)
+                self._end_late_ones()
+        finally:
+            for worker in [*self._idle, *self._busy]:
+                worker.kill()
+
+    def _fill(self) -> bool:
+        """Give every free place a trial; whether any was given."""
+        given = False
+        while len(self._busy) < self._size and (trial := self._study.ask()) is not None:
+            worker = self._idle.pop() if self._idle else Worker(self._evaluator)
+            self._busy[worker] = trial
+            worker.begin(trial, self._study.workdir(trial.number))
+            given = True
+        return given
+
+    def _hear(self, worker: Worker) -> None:
+        trial = self._busy[worker]
+        match worker.receive():
+            case ("progressed", step, metrics):
+                worker.answer(self._study.progress(trial.number, step, metrics))
+            case ("ended", outcome):
+                del self._busy[worker]
+                self._idle.append(worker)
+                self._study.tell(trial.number, outcome)
+            case ("raised", problem):
+                raise problem
+            case None:
+                self._lose(
+                    worker, Failure("worker_lost", f"the worker process ended {worker.how_it_ended()}", worker.age)
+                )
+
+    def _end_late_ones(self) -> None:
+        for worker in [w for w in self._busy if self._timeout is not None and w.age > self._timeout]:
+            self._lose(worker, Failure("timeout", f"no result within {self._timeout:g} s", worker.age))
+
+    def _lose(self, worker: Worker, failure: Failure) -> None:
+        trial = self._busy.pop(worker)
+        worker.kill()
+        self._study.tell(trial.number, failure)
