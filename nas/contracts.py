@@ -92,7 +92,7 @@ class Strategy(ABC):
 
 
 class Evaluator(ABC):
-    """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments of the constructor, after `space`."""
+    """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments, after `space`."""
 
     cheap: bool = False  # True: many per second, so the log may be synced once a second instead of once a line
 

@@ -172,9 +172,11 @@ class Study:
         key = genotype.key
         original = None if self.rules.duplicates == "retrain" else self.ledger.known.get(key)
         if original is not None and self.rules.duplicates == "resample":
-            return self._skip(number, genotype, key, f"duplicate of trial {original}")
+            self._skip(number, genotype, key, f"duplicate of trial {original}")
+            return None
         if key not in self.ledger.known and self._constraint and (reason := self._constraint(genotype)):
-            return self._skip(number, genotype, key, reason)
+            self._skip(number, genotype, key, reason)
+            return None
         self._ask_event(number, proposal, key, original)
         if original is None:
             return number

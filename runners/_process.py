@@ -87,7 +87,10 @@ def _serve(connection: Connection[Any, Any], evaluator: Evaluator, driver: int) 
         except EOFError:
             return
         try:
-            word = ("ended", attempt(evaluator, trial, workdir, lambda s, m: _report(connection, s, m)))
+            word: tuple[str, object] = (
+                "ended",
+                attempt(evaluator, trial, workdir, lambda s, m: _report(connection, s, m)),
+            )
         except NasError as problem:
             word = ("raised", problem)
         connection.send(word)
