@@ -1,0 +1,1 @@
+"""Who judges a genotype: one file per evaluator."""

@@ -1,0 +1,85 @@
+"""The landscape: a synthetic score with a known optimum, for tests, tutorials and proof that a strategy learns."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from nas.contracts import Evaluation, Evaluator, Report
+from nas.errors import SettingsError, shortened
+from nas.seeding import numpy_rng
+
+if TYPE_CHECKING:
+    from search_spaces.cells.genotype import Genotype
+    from search_spaces.cells.space import Choices, SearchSpace
+
+
+@final
+class Landscape(Evaluator):
+    """The score is the share of decisions answered like a hidden target, plus noise; the optimum is 1.
+
+    Args:
+        noise: standard deviation of the noise, which is drawn from the trial's own seed.
+        seed: which target.
+        epochs: how many steps of a made-up learning curve are reported, the last of which is the score.
+        delay_seconds: how long an evaluation sleeps, and what it costs.
+    """
+
+    cheap = True
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        noise: float = 0.02,
+        seed: int = 0,
+        epochs: int = 0,
+        delay_seconds: float = 0.0,
+    ) -> None:
+        super().__init__(space)
+        for name, value in (("noise", noise), ("seed", seed), ("epochs", epochs), ("delay_seconds", delay_seconds)):
+            if not (math.isfinite(value) and value >= 0):
+                raise SettingsError(f"{name} of the landscape is {shortened(value)}; expected 0 or more")
+        self.noise, self.epochs, self.delay_seconds = noise, epochs, delay_seconds
+        self.cheap = delay_seconds == 0
+        self.target = landscape_target(space.counts, seed)
+
+    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+        """The noisy score, at the end of a learning curve where `epochs` asks for one."""
+        del workdir
+        true_score = self.true_score(genotype)
+        score = true_score + self.noise * float(numpy_rng(seed, "landscape").standard_normal())
+        metrics = {"true_score": true_score}
+        steps = max(self.epochs, 1)
+        for step in range(1, steps + 1):
+            if self.delay_seconds:
+                time.sleep(self.delay_seconds / steps)
+            reached = score * _risen(step, steps)
+            if self.epochs and not report(step, {"score": reached}):
+                return Evaluation(reached, metrics, self.delay_seconds * step / steps)
+        return Evaluation(score, metrics, self.delay_seconds)
+
+    def final(self, genotype: Genotype) -> Mapping[str, float]:
+        """The score without noise."""
+        return {"true_score": self.true_score(genotype)}
+
+    def true_score(self, genotype: Genotype) -> float:
+        """The share of decisions whose choice equals the target."""
+        choices = self.space.encode(genotype)
+        return sum(choice == best for choice, best in zip(choices, self.target, strict=True)) / len(self.target)
+
+
+def landscape_target(counts: Sequence[int], seed: int) -> Choices:
+    """The best choices for these numbers of options."""
+    rng = np.random.default_rng(seed)
+    return tuple(int(rng.integers(count)) for count in counts)
+
+
+def _risen(step: int, steps: int) -> float:
+    """How much of the score a learning curve has reached: steep at first, 1 exactly at the last step."""
+    return math.expm1(-3 * step / steps) / math.expm1(-3)

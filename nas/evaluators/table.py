@@ -1,0 +1,224 @@
+"""Judging by looking up: a table of architectures that somebody has trained before is the evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.contracts import Evaluation, Evaluator, Json, Report
+from nas.errors import NasError, SpaceError, TableError
+from nas.evaluators._row_index import (
+    Layout,
+    asked_layout,
+    chosen_layout,
+    described,
+    index_rows,
+    option_columns,
+    possible_layouts,
+)
+from nas.evaluators._table_file import TableFile, open_table
+from nas.expressions import Expression
+
+if TYPE_CHECKING:
+    from search_spaces.cells.genotype import Genotype
+    from search_spaces.cells.space import SearchSpace
+
+SHIPPED: Final = Path(__file__).parent.parent / "tables"
+
+Texts = Mapping[str, Sequence[str]]
+
+
+@final
+class Table(Evaluator):
+    """Scores are read from a CSV, CSV.GZ or Parquet file with one row per architecture.
+
+    What `final` reads is not loaded: it is read from the file again, after a study, for its incumbents only.
+
+    Args:
+        table: path of the file, or the name of one that comes with the package; default: the one of this space.
+        score: expression over columns, higher is better; default: the column `score`.
+        cost: expression over columns, in seconds; default: the column `cost`, else no cost.
+        final: expression over columns by which winners are judged; default: the column `final`, if there is one.
+        decisions: a pattern of decision columns (`d_*`), or one column that holds a character per decision; default:
+            columns called like the decisions, the official texts of nasbench201, or a column `genotype` or `key`.
+        metrics: columns that come along with a score; default: `params` and `macs`, where they are.
+        allow_missing: accept a table that lacks architectures or scores; evaluating such a one is a failure.
+    """
+
+    cheap = True
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        table: str | None = None,
+        score: str | None = None,
+        cost: str | None = None,
+        final: str | None = None,
+        decisions: str | None = None,
+        metrics: list[str] | None = None,
+        allow_missing: bool = False,
+    ) -> None:
+        super().__init__(space)
+        file = open_table(find_table(table, space.name))
+        self._name, self._path, self._digest = file.name, file.path.absolute(), file.digest
+        self._final = _expression(file, "final", final)
+        formulas = [_expression(file, "score", score) or _refuse_no_score(file), _expression(file, "cost", cost)]
+        layouts = possible_layouts(space, file, decisions)
+        kept = _metric_columns(file, metrics, self._final)
+        needed = {name for formula in formulas if formula for name in formula.names}
+        needed |= {*kept, *(column for layout in layouts for column in layout.columns)}
+        self._refuse_leak(needed)
+        self._columns = sorted(needed)
+        self._load(file, formulas, layouts, kept, gaps=allow_missing)
+
+    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+        """Look the genotype up; the seed changes nothing."""
+        del seed, workdir, report
+        row = self._row(genotype)
+        metrics = {name: values.item(row) for name, values in self._metrics.items()}
+        known = {name: value for name, value in metrics.items() if value == value}
+        return Evaluation(self._scores.item(row), known, self._costs.item(row))
+
+    def final(self, genotype: Genotype) -> Mapping[str, float]:
+        """The final expression for this genotype, from the file as it was when the study began."""
+        if self._final is None:
+            return {}
+        row = self._row(genotype)
+        file = open_table(self._path)
+        if file.digest != self._digest:
+            raise TableError(f"{file.name} has changed since it was loaded; bring the old file back to judge by it")
+        texts = file.texts(self._final.names)
+        numbers = {name: file.number(name, row + 1, texts[name][row]) for name in self._final.names}
+        return {self._final.text: _in_file(file, self._final, numbers)}
+
+    def measured(self) -> Mapping[str, Json]:
+        """What the scores were read from."""
+        return {"table": self._path.name, "sha256": self._digest, "rows": len(self._scores), "columns": self._columns}
+
+    def _load(
+        self,
+        file: TableFile,
+        formulas: Sequence[Expression | None],
+        layouts: Sequence[Layout],
+        kept: Sequence[str],
+        *,
+        gaps: bool,
+    ) -> None:
+        texts = file.texts(self._columns)
+        rows = len(texts[self._columns[0]])
+        self._scores, self._costs = (_values(file, formula, texts, rows, gaps) for formula in formulas)
+        negative = np.flatnonzero(self._costs < 0)
+        if len(negative):
+            row = int(negative[0])
+            raise TableError(
+                f"{file.name}, row {row + 1}: the cost is {self._costs[row]:g}; expected 0 or more seconds"
+            )
+        self._metrics = {name: _metric(file, name, texts[name]) for name in kept}
+        usable = np.isfinite(self._scores) & np.isfinite(self._costs)
+        self._index = index_rows(self.space, file, chosen_layout(self.space, layouts, rows), texts, usable)
+        if len(self._index) < self.space.size and not gaps:
+            self._refuse_gaps(len(self._index))
+
+    def _row(self, genotype: Genotype) -> int:
+        row = self._index.row(genotype)
+        if row is None:
+            words = described(self.space, genotype)
+            raise SpaceError(f"{self._name} has no score for {words}; add a row for it")
+        return row
+
+    def _refuse_leak(self, needed: set[str]) -> None:
+        hidden = sorted(needed.intersection(self._final.names if self._final else ()))
+        if hidden:
+            raise TableError(
+                f"column {hidden[0]!r} of {self._name} is to judge winners (final), so a search may not read it; "
+                f"take another column for score, cost, metrics and decisions, or none for final"
+            )
+
+    def _refuse_gaps(self, known: int) -> None:
+        size = self.space.size
+        raise TableError(
+            f"{self._name} lacks {size - known:,} of the {size:,} architectures of space {self.space.name!r}; complete "
+            f"it, or let evaluations of them fail with --set evaluator.allow_missing=true"
+        )
+
+
+def find_table(table: str | None, space: str) -> Path:
+    """The file that is meant: a path, the name of a table that comes with the package, or the one for this space."""
+    shipped = {path.name.removesuffix(".csv.gz"): path for path in sorted(SHIPPED.glob("*.csv.gz"))}
+    if table is not None:
+        return Path(table) if table not in shipped or Path(table).exists() else shipped[table]
+    fitting = [name for name in shipped if name == space or name.startswith(f"{space}-")]
+    if len(fitting) == 1:
+        return shipped[fitting[0]]
+    found = f"several tables of space {space!r} come" if fitting else f"no table of space {space!r} comes"
+    choice = f" ({', '.join(fitting)})" if fitting else ""
+    raise TableError(f"{found} with the package{choice}; say which one to read with --table FILE")
+
+
+def table_decisions(path: str | Path, decisions: str) -> dict[str, tuple[str, ...]]:
+    """Name and options of each decision that a table's columns hold, for space `table`.
+
+    Options are the texts that occur, in numerical order where all are numbers, else in alphabetical order. Decisions of
+    one text column are called `ops.0`, `ops.1`, ...
+    """
+    file = open_table(Path(path))
+    layout = asked_layout(file, decisions)
+    columns = option_columns(file, layout, file.texts(layout.columns))
+    return {name: _in_order(set(options)) for name, options in columns.items()}
+
+
+def _in_order(options: set[str]) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(options, key=lambda option: (float(option), option)))
+    except ValueError:
+        return tuple(sorted(options))
+
+
+def _expression(file: TableFile, purpose: str, text: str | None) -> Expression | None:
+    if text is None:
+        return Expression(purpose, file.header) if purpose in file.header else None
+    try:
+        return Expression(text, file.header)
+    except NasError as problem:
+        raise TableError(f"{purpose} of {file.name}: {problem}") from problem
+
+
+def _refuse_no_score(file: TableFile) -> Expression:
+    raise TableError(f"{file.name} has no column 'score'; name another one of {', '.join(file.header)} with --score")
+
+
+def _metric_columns(file: TableFile, metrics: Sequence[str] | None, final: Expression | None) -> list[str]:
+    if metrics is None:
+        hidden = final.names if final else ()
+        return [name for name in ("params", "macs") if name in file.header and name not in hidden]
+    for name in metrics:
+        file.require(name)
+    return list(dict.fromkeys(metrics))
+
+
+def _values(file: TableFile, formula: Expression | None, texts: Texts, rows: int, gaps: bool) -> NDArray[np.float64]:
+    if formula is None:
+        return np.zeros(rows)
+    columns = {name: file.numbers(name, texts[name], may_be_empty=gaps) for name in formula.names}
+    try:
+        return np.array(formula.over(columns, rows))
+    except NasError as problem:
+        raise TableError(f"{file.name}, {problem}") from problem
+
+
+def _metric(file: TableFile, name: str, texts: Sequence[str]) -> NDArray[Any]:
+    values = np.array(file.numbers(name, texts, may_be_empty=True))
+    whole = bool(np.all(values == np.floor(values)) and np.all(np.abs(values) < 2**53))
+    return values.astype(np.int64) if whole else values
+
+
+def _in_file(file: TableFile, formula: Expression, numbers: Mapping[str, float]) -> float:
+    try:
+        return formula(numbers)
+    except NasError as problem:
+        raise TableError(f"{file.name}: {problem}") from problem
