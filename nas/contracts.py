@@ -90,6 +90,10 @@ class Strategy(ABC):
         """What the last `tell` changed inside (say, one record per policy update), for the log; given out once."""
         return []
 
+    def recorded(self) -> Mapping[str, Json]:
+        """Facts besides the options that decide the proposals (arguments of a wrapped library), for study.json."""
+        return {}
+
 
 class Evaluator(ABC):
     """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments, after `space`."""
