@@ -27,7 +27,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "optuna:nsgaii": {"sampler": "nsgaii", "population_size": 4},
 }
 SPOKEN = [name for name in names("strategy") if name != "optuna"]
-SPOKEN += ["optuna:tpe", "optuna:random", "optuna:nsgaii"] if "optuna" in names("strategy") else []
+SPOKEN += [spoken for spoken in QUICK if spoken.startswith("optuna:")]
 SPACES = ["odd", *(name for name in ("ladder", "nasbench201", "nasnet") if name in names("space"))]
 TRIALS = 24
 
@@ -128,7 +128,7 @@ def crowded(strategy: Strategy, trials: int = TRIALS, workers: int = 3, seed: in
 
 
 def test_there_are_strategies_to_test() -> None:
-    assert {"random-search", "evolution"} <= set(names("strategy"))
+    assert {"random-search", "evolution", "local-search", "optuna"} <= set(names("strategy"))
 
 
 def test_asking_changes_nothing(make: Callable[..., Strategy]) -> None:
@@ -262,6 +262,19 @@ def test_a_plateau_is_survived(make: Callable[..., Strategy]) -> None:
             seen.add(strategy.space.encode(proposal.genotype))
             told(strategy, number, proposal, slope * number)
         assert len(seen) > 5
+
+
+def test_diagnostics_are_for_the_log_only(make: Callable[..., Strategy]) -> None:
+    """Reading them changes no proposal, and each is given out once."""
+    silent, open_book = make(), make()
+    for number in range(TRIALS):
+        proposal = asked(silent, number)
+        assert same(asked(open_book, number), proposal), number
+        for strategy in (silent, open_book):
+            told(strategy, number, proposal, score(silent.space, proposal.genotype))
+        json.dumps(open_book.diagnostics(), allow_nan=False)
+        assert open_book.diagnostics() == []
+    json.dumps(dict(silent.recorded()), allow_nan=False)
 
 
 def test_no_global_randomness_is_touched(make: Callable[..., Strategy]) -> None:
