@@ -52,7 +52,7 @@ class Odd(SearchSpace):
         assert genotype.choices is not None
         return tuple(decision.options.index(genotype.choices[decision.name]) for decision in self.decisions)
 
-    def build(self, genotype: Genotype, skeleton: Any) -> Any:
+    def build(self, genotype: Genotype, skeleton: Any, generator: Any = None) -> Any:
         raise NotImplementedError
 
 
