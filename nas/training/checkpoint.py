@@ -1,0 +1,87 @@
+"""Weights and half-finished trainings as safetensors files, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+_FORMAT = "1"
+
+
+def save_weights(file: Path, network: nn.Module, facts: Mapping[str, Any]) -> None:
+    """Keep a network's weights, with JSON facts that say what they belong to."""
+    _write(file, dict(network.state_dict()), facts)
+
+
+def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and facts of a file; OSError, ValueError or SafetensorError where it is none of ours."""
+    with safe_open(file, framework="pt") as stored:
+        header = stored.metadata() or {}
+        if header.get("format") != _FORMAT:
+            raise ValueError(f"{file} has format {header.get('format')!r}; expected {_FORMAT!r}")
+        return {name: stored.get_tensor(name) for name in stored.keys()}, json.loads(header["facts"])  # noqa: SIM118
+
+
+def save_progress(file: Path, network: nn.Module, optimizer: Optimizer, facts: Mapping[str, Any]) -> None:
+    """Keep a training between two epochs."""
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    _write(file, tensors, facts)
+
+
+def restore_progress(
+    file: Path, network: nn.Module, optimizer: Optimizer, expected: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Put a training back as it was and return its facts; None where the file is missing, damaged or another's.
+
+    It is this training's when its facts hold everything that is `expected`.
+    """
+    try:
+        tensors, facts = read_weights(file)
+    except (OSError, ValueError, KeyError, SafetensorError):
+        return None
+    if any(facts.get(name) != value for name, value in expected.items()):
+        return None
+    network.load_state_dict(_below("network.", tensors))
+    state = _optimizer_state(_below("optimizer.", tensors), optimizer)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return facts
+
+
+def _optimizer_state(tensors: Mapping[str, Tensor], optimizer: Optimizer) -> dict[int, dict[str, Tensor]]:
+    """State by parameter, in the memory layout of its parameter: fused updates run along memory."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for place, tensor in tensors.items():
+        index, _, name = place.partition(".")
+        like = parameters[int(index)]
+        laid_out = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+        state.setdefault(int(index), {})[name] = laid_out.detach()
+    return state
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _write(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Beside the place first, then in place at once: a crash leaves the old file or the new one."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = save(plain, metadata={"format": _FORMAT, "facts": json.dumps(facts)})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    with draft.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(file)

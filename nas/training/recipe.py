@@ -1,0 +1,150 @@
+"""Recipes: every setting that decides how a network is trained, and the presets that go with the datasets."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from nas.errors import SettingsError, known_names, shortened
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is trained; two networks trained by equal recipes may be compared."""
+
+    epochs: int = 20
+    batch_size: int = 64
+    micro_batch: int | None = None  # images at a time where a batch does not fit: gradients add up, batch norms do not
+    train_images: int | None = None  # learn from so many images only, every class alike
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4  # of convolution and linear weights only (NASNet's code does the same)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    gradient_clip: float = 5.0  # largest norm of all gradients together; 0 leaves them alone
+    auxiliary_weight: float = 0.4
+
+    crop: Literal["none", "pad", "upsample"] = "none"  # `upsample` as in the NASNet paper: 32 -> 40 -> a crop of 32
+    crop_margin: int = 4
+    flip: bool = False
+    cutout: int = 0  # side of the square that is blanked
+    rotation: float = 0.0  # degrees to either side
+    shift: float = 0.0  # share of the width and the height to either side
+    shear: float = 0.0  # degrees to either side
+    zoom: float = 0.0  # 0.1: from 0.9 to 1.1 times
+
+    def __post_init__(self) -> None:
+        """Refuse values that no training could use; a whole number is welcome where a decimal one is expected."""
+        for name, value in asdict(self).items():
+            if _HINTS[name] is float and isinstance(value, int) and not isinstance(value, bool):
+                object.__setattr__(self, name, float(value))
+            else:
+                _check_type(name, value)
+        for name, (lowest, highest) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not lowest <= value <= highest:
+                raise SettingsError(f"recipe.{name} is {value}; expected {lowest:g} to {highest:g}")
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether images are turned, moved, sheared or scaled."""
+        return any((self.rotation, self.shift, self.shear, self.zoom))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings, as JSON takes them."""
+        return asdict(self)
+
+    def changed(self, settings: Mapping[str, Any]) -> Recipe:
+        """This recipe with some settings replaced, checked by name, type and range."""
+        for name in settings:
+            if name not in _HINTS:
+                raise SettingsError(known_names(name, _HINTS, "setting of the recipe"))
+        return replace(self, **settings)
+
+
+_HINTS: Mapping[str, Any] = {hint: kind for hint, kind in get_type_hints(Recipe).items() if hint != "return"}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "epochs": (1, 100_000),
+    "batch_size": (1, 1_000_000),
+    "micro_batch": (1, 1_000_000),
+    "train_images": (1, 100_000_000),
+    "learning_rate": (0, 1_000),
+    "momentum": (0, 0.9999),
+    "weight_decay": (0, 10),
+    "warmup_epochs": (0, 100_000),
+    "label_smoothing": (0, 0.99),
+    "gradient_clip": (0, 1e9),
+    "auxiliary_weight": (0, 100),
+    "crop_margin": (0, 512),
+    "cutout": (0, 1_024),
+    "rotation": (0, 180),
+    "shift": (0, 1),
+    "shear": (0, 80),
+    "zoom": (0, 0.9),
+}
+
+
+def _check_type(name: str, value: Any) -> None:
+    hint = _HINTS[name]
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for kind in kinds:
+        if get_origin(kind) is Literal:
+            if value in get_args(kind):
+                return
+        elif isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
+            return
+    raise SettingsError(f"recipe.{name} is {shortened(value)}; expected {_spelled(kinds)}")
+
+
+def _spelled(kinds: tuple[Any, ...]) -> str:
+    words = {int: "a whole number", float: "a number", bool: "true or false", type(None): "nothing"}
+    return " or ".join(
+        words[kind] if kind in words else ", ".join(repr(option) for option in get_args(kind)) for kind in kinds
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A recipe with the skeleton it was made for."""
+
+    recipe: Recipe
+    skeleton: Mapping[str, Any] = field(default_factory=dict)
+
+
+_CIFAR = Recipe(crop="pad", flip=True)
+
+PRESETS: Mapping[str, Preset] = {
+    # Tuned for a bare `nas search`: a child takes a few seconds on one core and good cells pass 97 % on `digits`.
+    "digits-demo": Preset(
+        Recipe(epochs=8, batch_size=64, learning_rate=0.1, crop="pad", crop_margin=1),
+        {"cells_per_stage": 1, "filters": 8},
+    ),
+    # A proxy that ranks cells in minutes on a CPU: small, few epochs, a fifth of the images.
+    "cifar10-quick": Preset(
+        replace(_CIFAR, epochs=6, train_images=10_000, learning_rate=0.1),
+        {"cells_per_stage": 1, "filters": 8},
+    ),
+    # The paper's search (section 4 and appendix): N=2, 20 epochs, crops of 40x40; it states no width, batch, rate.
+    "cifar10-search": Preset(
+        replace(_CIFAR, epochs=20, batch_size=64, learning_rate=0.05, crop="upsample"),
+        {"cells_per_stage": 2, "filters": 32},
+    ),
+    # Final training as in NASNet's code: batch 32, rate 0.025, 600 epochs, auxiliary head, drop-path to 0.6, cutout.
+    "cifar10-final": Preset(
+        replace(_CIFAR, epochs=600, batch_size=32, learning_rate=0.025, cutout=16),
+        {"cells_per_stage": 6, "filters": 32, "auxiliary": True, "drop_path_keep": 0.6},
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of this name."""
+    if name not in PRESETS:
+        raise SettingsError(known_names(name, PRESETS, "preset"))
+    return PRESETS[name]
