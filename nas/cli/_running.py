@@ -1,0 +1,210 @@
+"""How a running search looks: a progress line, signals that stop it gently, and the winner at the end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import typer
+
+from nas.planning import Assignment
+from nas.search import OpenSearch, opened, run
+from nas.study import Study
+
+INTERRUPTED = 3
+
+
+def run_and_report(todo: Assignment, *, as_json: bool) -> None:
+    """Run a study to its end and name the winner; exit code 3 when it was interrupted."""
+    progress = Progress(quiet=as_json)
+    with opened(todo.plan, todo.folder, todo.budget, progress.see) as search:
+        progress.begin(search)
+        with _stopping_gently(search.study), progress:
+            reason = run(search)
+        if as_json:
+            print(json.dumps(summary(search, reason)))
+        else:
+            _print_end(search, reason)
+    if reason is None:
+        raise typer.Exit(INTERRUPTED)
+
+
+def summary(search: OpenSearch, reason: str | None) -> dict[str, Any]:
+    """What a search came to, for machines."""
+    ledger = search.study.ledger
+    best = ledger.best
+    return {
+        "folder": str(search.study.folder),
+        "finished": reason,
+        "trials": ledger.counts["asked"],
+        "counts": dict(ledger.counts),
+        "cost_seconds": ledger.cost,
+        "best": None
+        if best is None
+        else {
+            "number": best.trial.number,
+            "score": best.score,
+            "key": best.trial.genotype.key,
+            "genotype": best.trial.genotype.to_dict(),
+            "final": ledger.opened.get(best.trial.number, {}),
+        },
+    }
+
+
+class Progress:
+    """A live bar on a terminal, now and then a line elsewhere; always on the error stream, so that pipes stay clean."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._live = not quiet and sys.stderr.isatty()
+        self._shown_at = 0.0
+        self._every = 0.1 if self._live else 2.0
+        self._bar: Any = None
+        self._search: OpenSearch | None = None
+
+    def begin(self, search: OpenSearch) -> None:
+        """Say what is about to happen."""
+        self._search = search
+        self._began, self._already = time.monotonic(), search.study.ledger.counts["asked"]
+        if not self._quiet:
+            for line in _opening(search):
+                print(line, file=sys.stderr)
+
+    def __enter__(self) -> None:
+        if self._live:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            columns = (BarColumn(bar_width=30), TextColumn("{task.description}"), TimeElapsedColumn())
+            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("", total=1.0)
+            self._bar.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def see(self, event: Mapping[str, Any]) -> None:
+        """Called with every event: show something if it is time."""
+        now = time.monotonic()
+        if self._quiet or self._search is None or now - self._shown_at < self._every or event["event"] != "told":
+            return
+        self._shown_at = now
+        done, words = self._state(now)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=words)
+        else:
+            print(f"trial {event['number']}: {event['score']:.4f} · {words}", file=sys.stderr)
+
+    def _state(self, now: float) -> tuple[float, str]:
+        assert self._search is not None
+        ledger = self._search.study.ledger
+        done = _share_done(self._search.study)
+        trials = ledger.counts["asked"] - len(ledger.open)
+        seconds = max(now - self._began, 1e-9)
+        words = [f"{trials:,}" + (f" of {ledger.budget.trials:,}" if ledger.budget.trials else "") + " trials"]
+        if ledger.best is not None:
+            words.append(f"best {ledger.best.score:.4f} (trial {ledger.best.trial.number})")
+        words.append(f"{(ledger.counts['asked'] - self._already) / seconds:.3g} trials/s")
+        if ledger.counts["failed"]:
+            words.append(f"{ledger.counts['failed']} failed")
+        if self._first_share is None:
+            self._first_share = done
+        if done > self._first_share:
+            words.append(f"{_clock((1 - done) * seconds / (done - self._first_share))} left")
+        return done, " · ".join(words)
+
+    _first_share: float | None = None
+
+
+def _share_done(study: Study) -> float:
+    ledger, budget = study.ledger, study.ledger.budget
+    shares = [0.0]
+    if budget.trials is not None:
+        shares.append((ledger.counts["asked"] - len(ledger.open)) / budget.trials)
+    if budget.seconds is not None:
+        shares.append(ledger.cost / budget.seconds)
+    if budget.hours is not None:
+        shares.append(ledger.wall_seconds / (3600 * budget.hours))
+    return min(max(shares), 1.0)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _opening(search: OpenSearch) -> Iterator[str]:
+    plan, study = search.plan, search.study
+    for kind, part in (("space", plan.space), ("strategy", plan.strategy), ("evaluator", plan.evaluator)):
+        options = ", ".join(f"{name}={_brief(value)}" for name, value in part.options.items() if value is not None)
+        yield f"{kind:>10}: {part.name}" + (f" ({options})" if options else "")
+    yield f"{'budget':>10}: {study.ledger.budget}, seed {plan.seed}"
+    yield f"{'folder':>10}: {study.folder}"
+    if study.ledger.sessions > 1:
+        yield f"{'resumed':>10}: {study.ledger.counts['asked']} trials are there already"
+    if study.store.torn_bytes:
+        yield f"{'repaired':>10}: a last line torn by a crash ({study.store.torn_bytes} bytes) was cut off"
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _print_end(search: OpenSearch, reason: str | None) -> None:
+    study, ledger = search.study, search.study.ledger
+    words = ("evaluated", "reused", "stopped", "failed", "skipped", "retried")
+    counts = ", ".join(f"{ledger.counts[word]:,} {word}" for word in words if ledger.counts[word])
+    print(f"{'interrupted' if reason is None else 'finished: ' + reason} ({counts or 'nothing was evaluated'})")
+    best = ledger.best
+    if best is not None:
+        number = best.trial.number
+        print(f"winner: trial {number}, score {best.score:.6g}, key {best.trial.genotype.key}")
+        for name, value in ledger.opened.get(number, {}).items():
+            print(f"        {name} {value:.6g} (read now, after the search, for its incumbents only)")
+    for line in _next_commands(study.folder, study, interrupted=reason is None):
+        print(line)
+
+
+def _next_commands(folder: Path, study: Study, *, interrupted: bool) -> Iterator[str]:
+    yield "next:"
+    if interrupted:
+        yield f"  nas resume {folder}"
+    if study.ledger.best is not None:
+        yield f"  nas show {folder / 'best' / 'genotype.json'}"
+        yield f"  nas best {folder} --top 5"
+    if not interrupted:
+        more = study.ledger.budget.trials or 100
+        yield f"  nas resume {folder} --trials +{more}"
+
+
+@contextmanager
+def _stopping_gently(study: Study) -> Iterator[None]:
+    """Ctrl-C or SIGTERM once: finish the open trials and stop; twice: stop now. Both can be resumed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if study.stopping:
+            raise KeyboardInterrupt
+        study.stop()
+        print("\nstopping after the open trials; once more to stop now", file=sys.stderr)
+
+    old = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"stopped now; continue with `nas resume {study.folder}`", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        for name, handler in old.items():
+            signal.signal(name, handler)

@@ -1,0 +1,48 @@
+"""`nas list`: the parts there are."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from nas.cli._options import Json
+
+
+def command(
+    kind: Annotated[str | None, typer.Argument(help="genotypes, ops, spaces, strategies, evaluators, ...")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the parts of a kind, or of every kind."""
+    from nas.errors import NasError, known_names
+
+    kinds = _kinds()
+    if kind is None:
+        found = {name: names() for name, names in kinds.items()}
+    else:
+        spelled = kind if kind in kinds else next((name for name in kinds if kind and name.startswith(kind)), None)
+        if spelled is None:
+            raise NasError(known_names(kind, kinds, "kind of part"))
+        found = {spelled: kinds[spelled]()}
+    if as_json:
+        print(json.dumps(found))
+        return
+    for name, parts in found.items():
+        if kind is None:
+            print(f"{name}: {', '.join(parts) or 'none'}")
+        else:
+            print("\n".join(parts))
+
+
+def _kinds():  # type: ignore[no-untyped-def]
+    """What can be listed, each with the function that lists it; nothing is imported to do so."""
+    from functools import partial
+
+    from nas import registry
+    from search_spaces import zoo
+    from search_spaces.cells.genotype import OP_NAMES
+
+    plural = {"strategy": "strategies"}
+    kinds = {plural.get(kind, f"{kind}s"): partial(registry.names, kind) for kind in registry.KINDS}
+    return {**kinds, "genotypes": zoo.names, "ops": lambda: list(OP_NAMES)}

@@ -1,0 +1,30 @@
+"""`nas resume`: go on with a study, or extend a finished one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nas.cli._options import Folder, Json
+
+
+def command(
+    folder: Folder,
+    trials: Annotated[str | None, typer.Option(metavar="N|+N", help="New number of trials, or +N for N more.")] = None,
+    budget_seconds: Annotated[float | None, typer.Option(help="New budget of summed evaluation seconds.")] = None,
+    max_hours: Annotated[float | None, typer.Option(help="New limit of wall-clock hours.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Local processes from now on.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Continue a study exactly where it was, or extend a finished one."""
+    from nas.cli._running import run_and_report
+    from nas.plan import Part, Plan
+    from nas.planning import Assignment, extended
+    from nas.search import ledger_of
+
+    plan = Plan.read(folder)
+    if workers is not None:
+        plan = plan.with_runner(Part.named("runner", plan.runner.name, {**plan.runner.options, "workers": workers}))
+    budget = extended(ledger_of(folder, plan).budget, trials, budget_seconds, max_hours)
+    run_and_report(Assignment(plan, budget if budget.to_dict() else None, folder), as_json=as_json)

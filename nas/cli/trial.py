@@ -1,0 +1,66 @@
+"""`nas trial`: everything about one trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli._options import Folder, Json
+
+
+def command(
+    folder: Folder,
+    number: Annotated[int, typer.Argument(min=0, help="The trial's number.")],
+    as_json: Json = False,
+) -> None:
+    """Show one trial: its drawing, its learning curve, its events and, if it failed, the traceback."""
+    from nas.cli._words import described
+    from nas.errors import StudyError
+    from nas.plan import Plan
+    from nas.search import ledger_of, trial_events
+    from search_spaces.cells.genotype import Genotype
+
+    plan = Plan.read(folder)
+    events = [event for event in trial_events(folder, number) if event["event"] != "updated"]
+    if not events:
+        count = ledger_of(folder, plan).next_number
+        raise StudyError(
+            f"{folder} has no trial {number}: " + (f"its trials are 0 to {count - 1}" if count else "it has none yet")
+        )
+    if as_json:
+        print(json.dumps({"number": number, "events": events}))
+        return
+    genotype = Genotype.from_dict(events[0]["genotype"])
+    if genotype.cells:
+        from nas.drawings.terminal import drawn
+
+        print(drawn(genotype))
+    else:
+        print(", ".join(f"{name}={value}" for name, value in (genotype.choices or {}).items()))
+    for event in events:
+        if event["event"] != "progressed":
+            print(described(event))
+    for line in _curve([event for event in events if event["event"] == "progressed"]):
+        print(line)
+    for failure in (event.get("after", event) for event in events):
+        if "\n" in str(failure.get("message", "")):
+            print("\n" + failure["message"])
+
+
+def _curve(steps: Sequence[Mapping[str, Any]], width: int = 40) -> list[str]:
+    """The learning curve as bars of the first metric that looks like an accuracy or a score."""
+    last_attempt = max((event["attempt"] for event in steps), default=0)
+    steps = [event for event in steps if event["attempt"] == last_attempt]
+    names = [name for name in ("val_accuracy", "score") if steps and name in steps[-1]["metrics"]]
+    if not names:
+        return []
+    lines = [f"{names[0]} by step"]
+    for event in steps:
+        value = event["metrics"].get(names[0])
+        if isinstance(value, int | float):
+            bar = "█" * round(max(0.0, min(1.0, value)) * width)
+            lines.append(f"{event['step']:>6} {bar:<{width}} {value:.4f}")
+    return lines

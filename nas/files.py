@@ -1,0 +1,22 @@
+"""Files that are there whole or not at all, also after a crash."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nas.errors import StudyError
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file: a draft first, synced, then renamed into place."""
+    draft = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as problem:
+        raise StudyError(f"{path} cannot be written: {problem.strerror}") from problem

@@ -1,0 +1,182 @@
+"""One search from its plan to its winner: open or continue the study, run it, leave `best/` behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.attempt import plain
+from nas.contracts import Evaluator
+from nas.errors import SettingsError, StudyError
+from nas.files import write_whole
+from nas.ledger import Ledger
+from nas.plan import Plan, differences
+from nas.rules import Budget
+from nas.store import read_events
+from nas.study import Constraint, Study, Watch
+from search_spaces.cells.genotype import Genotype
+
+_OURS = {"study.json", "study.json.tmp", "events.jsonl"}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSearch:
+    """A study ready to run: the plan it follows, and the evaluator that judges for it."""
+
+    plan: Plan
+    study: Study
+    evaluator: Evaluator
+
+
+@contextmanager
+def opened(plan: Plan, folder: Path, budget: Budget | None, watch: Watch | None = None) -> Iterator[OpenSearch]:
+    """Begin a study in this folder, or continue the one with the same settings that lies there."""
+    there = (folder / "study.json").exists()
+    if there:
+        plan = _continued(plan, folder)
+    else:
+        _refuse_foreign(folder)
+    space = plan.make_space()
+    evaluator = plan.make_evaluator(space)
+    strategy = plan.make_strategy(space)
+    measured = plain(evaluator.measured())
+    constraint = _constraint(evaluator, plan, space.sample)
+    if there:
+        _refuse_changed(plan, measured, folder)
+    else:
+        plan = plan.with_measured(measured)
+        plan.write(folder, budget or Budget())
+    study = Study(
+        folder,
+        strategy,
+        seed=plan.seed,
+        rules=plan.rules,
+        budget=budget,
+        sync="grouped" if evaluator.cheap else "each",
+        constraint=constraint,
+        start_from=plan.start_from,
+        watch=watch,
+    )
+    with study:
+        yield OpenSearch(plan, study, evaluator)
+
+
+def run(search: OpenSearch) -> str | None:
+    """Run to the end of the budget (or until stopped); returns why the study ended, None when it has not."""
+    search.plan.make_runner().run(search.study, search.evaluator)
+    reason = search.study.finish()
+    if reason is not None:
+        open_finals(search.study, search.evaluator)
+    write_best(search)
+    return reason
+
+
+def open_finals(study: Study, evaluator: Evaluator) -> None:
+    """Read what winners are judged by: only of a finished study, only for its incumbents; each reading is logged."""
+    assert study.ledger.finished is not None
+    for incumbent in study.ledger.incumbents:
+        number = incumbent.trial.number
+        if number not in study.ledger.opened and (final := evaluator.final(incumbent.trial.genotype)):
+            study.record_final(number, final)
+
+
+def write_best(search: OpenSearch) -> None:
+    """Leave the winner in `best/`: its genotype, and drawings where real networks were trained."""
+    best = search.study.ledger.best
+    if best is None:
+        return
+    folder = search.study.folder / "best"
+    genotype = best.trial.genotype
+    write_whole(folder / "genotype.json", genotype.to_json() + "\n")
+    if not search.evaluator.cheap and genotype.cells:
+        from nas.drawings.svg import cells_svg
+
+        write_whole(folder / "cells.svg", cells_svg(genotype))
+
+
+def ledger_of(folder: Path, plan: Plan) -> Ledger:
+    """What the log of this study amounts to; any number of readers may look while it is written."""
+    ledger = Ledger(plan.rules)
+    for offset, event in read_events(folder / "events.jsonl"):
+        ledger.apply(event, offset)
+    return ledger
+
+
+def trial_events(folder: Path, number: int) -> list[Mapping[str, Any]]:
+    """Everything the log says of one trial."""
+    return [event for _, event in read_events(folder / "events.jsonl") if event.get("number") == number]
+
+
+def ranked(folder: Path, top: int) -> list[tuple[float, Mapping[str, Any], Mapping[str, Any]]]:
+    """The best distinct trials of a study: score, `asked` event, `told` event; the earliest of equals first."""
+    asked: dict[int, Mapping[str, Any]] = {}
+    told: list[tuple[float, int, Mapping[str, Any]]] = []
+    for _, event in read_events(folder / "events.jsonl"):
+        if event["event"] == "asked" and "duplicate_of" not in event:
+            asked[event["number"]] = event
+        elif event["event"] == "told" and "reused" not in event:
+            told.append((event["score"], event["number"], event))
+    told.sort(key=lambda entry: (-entry[0], entry[1]))
+    return [(score, asked[number], event) for score, number, event in told[:top]]
+
+
+def _continued(plan: Plan, folder: Path) -> Plan:
+    old = Plan.read(folder)
+    lines = differences(old.identity(), plan.identity())
+    if lines:
+        raise StudyError(
+            f"{folder} holds a study with other settings ({'; '.join(lines)}): give these settings, resume it as it is "
+            f"with `nas resume {folder}`, or choose another folder with --out"
+        )
+    return old.with_runner(plan.runner)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise StudyError(f"{folder} is a file: a study needs a folder of its own, choose another with --out")
+    try:
+        strangers = [path.name for path in folder.iterdir() if path.name not in _OURS] if folder.exists() else []
+    except OSError as problem:
+        raise StudyError(f"{folder} cannot be read: {problem.strerror}") from problem
+    if strangers:
+        raise StudyError(
+            f"{folder} is a folder of something else ({sorted(strangers)[0]} is in it): choose another with --out"
+        )
+    if (folder / "events.jsonl").exists() and (folder / "events.jsonl").stat().st_size:
+        raise StudyError(
+            f"{folder} has a log but no study.json: restore study.json from a copy, or choose another with --out"
+        )
+
+
+def _refuse_changed(plan: Plan, measured: Mapping[str, Any], folder: Path) -> None:
+    lines = differences(plan.measured, measured)
+    if lines:
+        raise StudyError(
+            f"what {folder} was begun with has changed ({'; '.join(lines)}), so it would not continue exactly: "
+            "restore it, or begin another study with --out"
+        )
+
+
+def _constraint(evaluator: Evaluator, plan: Plan, sample: Callable[[Any], Genotype]) -> Constraint | None:
+    limits = plan.limits
+    if not limits:
+        return None
+    from nas.seeding import numpy_rng
+
+    known = evaluator.costs(sample(numpy_rng(0, "limits")))
+    for name in limits:
+        if name not in known:
+            raise SettingsError(
+                f"evaluator {plan.evaluator.name!r} does not know the {name} of a genotype before it is evaluated, "
+                f"so --max-{name} cannot be held; it knows {', '.join(sorted(known)) or 'nothing'}"
+            )
+
+    def violated(genotype: Genotype) -> str | None:
+        costs = evaluator.costs(genotype)
+        over = [name for name, limit in limits.items() if costs[name] > limit]
+        return f"{over[0]} {costs[over[0]]:,.0f} > {limits[over[0]]:,.0f}" if over else None
+
+    return violated
