@@ -2,15 +2,14 @@
 
 Most graphs are settled by sorting level by level. Where that leaves ties, twins are merged, colours are refined in both
 directions, and what is still tied is told apart by trying (individualisation); a branch that a symmetry maps to an
-explored one is skipped. So the form is exact, and many equal nodes cost time of a low power, never an exponential. After
-McKay, "Practical graph isomorphism" (1981).
+explored one is skipped. So the form is exact, and many equal nodes cost time of a low power, never an exponential.
+After McKay, "Practical graph isomorphism" (1981).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
 
 Arc = tuple[str | int, int]  # mark, vertex that is read
 Graph = list[
@@ -23,11 +22,11 @@ Leaves = dict[Form, list[int]]  # form -> the order of vertices that spells it
 def canonical_form(graph: Graph) -> Form:
     """The labels and arcs of what the root reaches, in an order that does not depend on the numbering."""
     graph = _reachable(graph)
-    form = _sorted_by_level(graph)
-    if form is None:
+    colours, form = _sorted_by_level(graph)
+    if len(form) < len(graph):
         graph = _without_twins(graph)
-        form = _sorted_by_level(graph)
-    return _searched(graph) if form is None else form
+        colours, form = _sorted_by_level(graph)
+    return form if len(form) == len(graph) else _searched(colours, graph)
 
 
 def _reachable(graph: Graph) -> Graph:
@@ -49,22 +48,23 @@ def _restricted(graph: Graph, kept: list[int]) -> Graph:
     ]
 
 
-def _sorted_by_level(graph: Graph) -> Form | None:
-    """The form when every vertex differs from all others by what it reads; None when two tie."""
-    numbers = [0] * len(graph)
+def _sorted_by_level(graph: Graph) -> tuple[list[int], Form]:
+    """A colour per vertex by what it reads, and what each colour stands for; vertices that tie share their colour."""
+    colours = [0] * len(graph)
     form: list[tuple[str, tuple[Arc, ...]]] = []
     for level in _levels(graph):
         described = [
-            ((graph[v][0], tuple(sorted([(mark, numbers[read]) for mark, read in graph[v][1]]))), v) for v in level
+            ((graph[v][0], tuple(sorted([(mark, colours[read]) for mark, read in graph[v][1]]))), v) for v in level
         ]
         if len(described) > 1:
             described.sort()
-            if any(one[0] == two[0] for one, two in pairwise(described)):
-                return None
+        previous = None
         for description, vertex in described:
-            numbers[vertex] = len(form)
-            form.append(description)
-    return tuple(form)
+            if description != previous:
+                form.append(description)
+                previous = description
+            colours[vertex] = len(form) - 1
+    return colours, tuple(form)
 
 
 def _levels(graph: Graph) -> list[list[int]]:
@@ -107,17 +107,15 @@ def _readers(graph: Graph) -> list[list[Arc]]:
     return [sorted(arcs) for arcs in readers]
 
 
-def _searched(graph: Graph) -> Form:
+def _searched(colours: list[int], graph: Graph) -> Form:
     readers = _readers(graph)
-    labels = [label for label, _ in graph]
-    ranks = {label: rank for rank, label in enumerate(sorted(set(labels)))}
-    colours = _refined([ranks[label] for label in labels], graph, readers)
-    leaves, _ = _explored(colours, graph, readers)
+    leaves, _ = _explored(_refined(colours, graph, readers), graph, readers)
     return min(leaves)
 
 
 def _refined(colours: list[int], graph: Graph, readers: list[list[Arc]]) -> list[int]:
     """The coarsest finer colouring in which equal vertices read, and are read by, equal colours in equal ways."""
+    known = len(set(colours))
     while True:
         described = [
             (
@@ -128,10 +126,10 @@ def _refined(colours: list[int], graph: Graph, readers: list[list[Arc]]) -> list
             for vertex, (_, arcs) in enumerate(graph)
         ]
         ranks = {description: rank for rank, description in enumerate(sorted(set(described)))}
-        is_stable = len(ranks) == len(set(colours))
         colours = [ranks[description] for description in described]
-        if is_stable:
+        if len(ranks) in (known, len(graph)):
             return colours
+        known = len(ranks)
 
 
 def _explored(colours: list[int], graph: Graph, readers: list[list[Arc]]) -> tuple[Leaves, list[list[int]]]:

@@ -1,19 +1,19 @@
 """When two genotypes are one: a key that is the same exactly for the same function up to the rewrites listed here.
 
-A cell becomes a rooted, labelled, directed acyclic graph, and the key is a digest of its canonical form. So the order of
-edges, of independent nodes and of outputs says nothing, nor does spelling out loose ends. What carries nothing goes:
-nodes that reach no output, `none` edges (a concat node keeps the gap they leave), and every operation on a state into
-which nothing flows.
+A cell becomes a rooted, labelled, directed acyclic graph, and the key is a digest of its canonical form. So the order
+of edges, of independent nodes and of outputs says nothing, nor does spelling out loose ends. What carries nothing
+goes: nodes that reach no output, `none` edges (a concat node keeps the gap they leave), and every operation on a
+state into which nothing flows.
 
-A node of a cell with two inputs is a thing of its own, because any edge there may hold weights: the same edge twice is
-not one edge, and reading two equal nodes is not reading one of them twice.
+A node of a cell with two inputs is a thing of its own, because any edge there may hold weights: the same edge twice
+is not one edge, and reading two equal nodes is not reading one of them twice.
 
-In a cell with one input (NAS-Bench-201) every edge keeps the shape and only convolutions hold weights. So identity edges
-are inlined into the sums that read them and equal pools of one state are one value, while each convolution is a thing of
-its own and a state that is read twice is shared. The 15,625 architectures of NAS-Bench-201 have 5,260 keys. (A
-convolution of a state into which nothing flows would bring the shift of its normalisation, a constant that starts at
-zero; like the benchmark we say that it carries nothing. Keys that kept it would number 5,875. That average pooling is
-linear, so that a pooled sum is a sum of pools, is not among the rewrites; with it there would be 5,044.)
+In a cell with one input (NAS-Bench-201) every edge keeps the shape and only convolutions hold weights. So identity
+edges are inlined into the sums that read them and equal pools of one state are one value, while each convolution is a
+thing of its own and a state that is read twice is shared. The 15,625 architectures of NAS-Bench-201 have 5,260 keys.
+(A convolution of a state into which nothing flows would bring the shift of its normalisation, a constant that starts
+at zero; like the benchmark we say that it carries nothing. Keys that kept it would number 5,875. That average pooling
+is linear, so that a pooled sum is a sum of pools, is not among the rewrites; with it there would be 5,044.)
 """
 
 from __future__ import annotations
