@@ -21,7 +21,7 @@ from search_spaces.cells.space import SearchSpace
 
 LARGEST_ENUMERATION: Final = 100_000  # architectures whose keys are computed ahead (about 5 s at the most)
 
-_NASBENCH201_OPS: Final = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")  # digits 0 to 4
+_NASBENCH201_OPS: Final = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")  # as our options
 _NASBENCH201_TEXT: Final = re.compile(
     r"\|OP~0\|\+\|OP~0\|OP~1\|\+\|OP~0\|OP~1\|OP~2\|".replace("OP", f"({'|'.join(_NASBENCH201_OPS)})")
 )
@@ -184,12 +184,12 @@ def _choice_columns(
 
 
 def _labels(space: SearchSpace, layout: Layout) -> list[tuple[str, ...]]:
-    """What each option of each decision is called in the table: its own name, or a digit where names are too long."""
+    """What each option of each decision is called in the table: its name, or a digit where names do not fit."""
+    if layout.kind == "nasbench201 text":
+        return [_NASBENCH201_OPS] * len(space.decisions)
     names = [tuple(map(str, decision.options)) for decision in space.decisions]
     if layout.kind != "characters" or all(len(name) == 1 for labels in names for name in labels):
         return names
-    if space.name == "nasbench201":
-        return [tuple(str(_NASBENCH201_OPS.index(name)) for name in labels) for labels in names]
     return [tuple(map(str, range(len(labels)))) for labels in names]
 
 
