@@ -1,0 +1,47 @@
+# `make` prints this help: every target with what stands behind its two hash signs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+
+help: ## Print this help.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch $@
+
+install: $(READY) ## Make .venv in this checkout and install everything.
+
+demo: $(READY) ## Set up everything, run a real search on embedded data, name the winner.
+	$(BIN)/nas search --workers 2 --out results/demo
+
+test: $(READY) ## Set up everything, run the tests.
+	$(BIN)/python -m pytest -n auto
+
+test-slow: $(READY) ## Run the tests that take minutes.
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY) ## Check style.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## Check types.
+	$(BIN)/mypy
+
+check: lint types test ## What CI runs: lint, types, tests.
+
+format: $(READY) ## Rewrite the source in house style.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Measure speed, each figure beside a reference of the same run.
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove the environment and all caches.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help install demo test test-slow lint types check format bench clean
