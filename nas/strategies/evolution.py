@@ -30,8 +30,9 @@ class Evolution(Strategy):
     Where we depart from the paper: a mutation draws one decision uniformly and always changes it. The paper first
     draws the kind of mutation, and with probability 0.05 changes nothing, which would cost a trial for a known score.
 
-    population: how many trials are alive, at least 1 (100, as in the paper).
-    sample: how many of them meet in a tournament, 1 to `population` (25, as in the paper).
+    Args:
+        population: how many trials are alive, at least 1 (100, as in the paper).
+        sample: how many of them meet in a tournament, 1 to `population` (25, as in the paper).
     """
 
     def __init__(self, space: SearchSpace, seed: int, *, population: int = 100, sample: int = 25) -> None:

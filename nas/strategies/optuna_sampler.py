@@ -89,14 +89,15 @@ class OptunaSampler(Strategy):
     the notes of proposals; results that come after their generation has ended are not used, as in Optuna. GP is
     refused on spaces of more than 16 decisions.
 
-    sampler: which one.
-    n_startup_trials: how many random trials come first, at least 1 (tpe and gp; 10).
-    n_ei_candidates: how many candidates TPE compares per proposal, at least 1 (tpe; 24).
-    multivariate: whether TPE draws the decisions together (tpe; true).
-    population_size: how many trials make a generation, at least 2 (nsgaii; 50).
-    mutation_prob: how likely a decision is redrawn, 0 to 1 (nsgaii; one over the number of decisions).
-    crossover_prob: how likely a child has two parents, 0 to 1 (nsgaii; 0.9).
-    swapping_prob: how likely a decision changes sides in a crossover, 0 to 1 (nsgaii; 0.5).
+    Args:
+        sampler: which one.
+        n_startup_trials: how many random trials come first, at least 1 (tpe and gp; 10).
+        n_ei_candidates: how many candidates TPE compares per proposal, at least 1 (tpe; 24).
+        multivariate: whether TPE draws the decisions together (tpe; true).
+        population_size: how many trials make a generation, at least 2 (nsgaii; 50).
+        mutation_prob: how likely a decision is redrawn, 0 to 1 (nsgaii; one over the number of decisions).
+        crossover_prob: how likely a child has two parents, 0 to 1 (nsgaii; 0.9).
+        swapping_prob: how likely a decision changes sides in a crossover, 0 to 1 (nsgaii; 0.5).
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class OptunaSampler(Strategy):
         # Optuna sorts the parameters it draws together, and so do we: the order decides what each random number is for.
         self._joint = dict(sorted(self._open.items())) if self._arguments.get("multivariate", True) else {}
         self._history = _History()
+        self._told = 0
         self._generations = _Generations(int(self._arguments.get("population_size", 0)))
 
     def recorded(self) -> Mapping[str, Json]:
@@ -154,13 +156,30 @@ class OptunaSampler(Strategy):
         return Proposal(self.space.decode(choices), notes)
 
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
-        """Add one finished trial to the history."""
-        choices = self.space.encode(trial.genotype)
-        pairs = zip(self.space.decisions, choices, strict=True)
-        params = {decision.name: choice for decision, choice in pairs if decision.name in self._open}
-        finished = self._history.add(params, self._open, evaluation.score)
-        if self.sampler == "nsgaii" and self._generations.add(finished, trial.notes.get("generation")):
-            self._generations.advance(self._next_parents())
+        """Add one result to what the sampler looks at: TPE and GP all of them, NSGA-II a generation, random none."""
+        if self.sampler == "nsgaii":
+            if self._generations.add(self._finished(trial, evaluation), trial.notes.get("generation")):
+                self._generations.advance(self._next_parents())
+        elif self.sampler != "random":
+            self._history.finished.append(self._finished(trial, evaluation))
+
+    def _finished(self, trial: Trial, evaluation: Evaluation) -> FrozenTrial:
+        """A trial of Optuna's made in place: `Study.add_trial` copies every distribution, 0.7 ms for 55 of them."""
+        place, self._told = self._told, self._told + 1  # TPE weighs results by age: the order in which they arrived
+        choices = zip(self.space.decisions, self.space.encode(trial.genotype), strict=True)
+        return FrozenTrial(
+            number=place,
+            trial_id=place,
+            state=TrialState.COMPLETE,
+            value=evaluation.score,
+            datetime_start=_LONG_AGO,
+            datetime_complete=_LONG_AGO,
+            params={decision.name: choice for decision, choice in choices if decision.name in self._open},
+            distributions=self._open,
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
 
     def _fresh_sampler(self, number: int) -> BaseSampler:
         seed = derive(self.seed, "ask", number) % 2**32  # NumPy's old generator, which Optuna uses, takes 32 bits
@@ -175,7 +194,8 @@ class OptunaSampler(Strategy):
 
     def _next_parents(self) -> list[FrozenTrial]:
         sampler = _NSGAII(self._generations, seed=0, **self._arguments)  # the best are chosen without chance
-        return sampler.select_parent(self._study(sampler), self._generations.number + 1)
+        parents = sampler.select_parent(self._study(sampler), self._generations.number + 1)
+        return sorted(parents, key=lambda parent: parent.number)  # as Optuna reads them back
 
 
 class _History(optuna.storages.InMemoryStorage):
@@ -186,26 +206,6 @@ class _History(optuna.storages.InMemoryStorage):
         self.finished: list[FrozenTrial] = []
         with _quietly():
             self.create_new_study([optuna.study.StudyDirection.MAXIMIZE], _STUDY)
-
-    def add(self, params: dict[str, Any], distributions: dict[str, Any], score: float) -> FrozenTrial:
-        """A trial made in place: `Study.add_trial` copies every distribution, which takes 0.7 ms per trial."""
-        number = len(self.finished)
-        self.finished.append(
-            FrozenTrial(
-                number=number,
-                trial_id=number,
-                state=TrialState.COMPLETE,
-                value=score,
-                datetime_start=_LONG_AGO,
-                datetime_complete=_LONG_AGO,
-                params=params,
-                distributions=distributions,
-                user_attrs={},
-                system_attrs={},
-                intermediate_values={},
-            )
-        )
-        return self.finished[-1]
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
