@@ -17,7 +17,12 @@ HOMES = {
     "ray": ("runners/ray_tune.py", "runners/_ray", "nas/transfer", "nas/cli/_ray"),
     "optuna": ("nas/strategies/optuna_sampler.py", "nas/integrations/", "nas/dashboard.py"),
     "optuna_dashboard": ("nas/dashboard.py",),
-    "pandas": ("nas/reports/", "nas/evaluators/table.py", "nas/evaluators/_table_file.py", "nas/evaluators/_row_index.py"),
+    "pandas": (
+        "nas/reports/",
+        "nas/evaluators/table.py",
+        "nas/evaluators/_table_file.py",
+        "nas/evaluators/_row_index.py",
+    ),
     "matplotlib": ("nas/reports/",),
     "scipy": ("nas/reports/",),
     "typer": ("nas/cli/",),
