@@ -1,9 +1,16 @@
 """A table with anything wrong is refused in one sentence that names file, row and column."""
 
+import csv
 import gzip
+import io
 import itertools
+import math
 
+import pyarrow
+import pyarrow.parquet
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nas.errors import TableError
 from nas.evaluators import _table_file
@@ -11,7 +18,17 @@ from nas.evaluators.table import Table, table_decisions
 from nas.registry import load
 from search_spaces.table import TableSpace
 
+
+def _as_parquet(text):
+    header, *rows = csv.reader(io.StringIO(text))
+    written = io.BytesIO()
+    columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+    pyarrow.parquet.write_table(pyarrow.table(columns), written)
+    return written.getvalue()
+
+
 GOOD = "d_op,d_width,acc,seconds,test\na,1,0.5,10,0.4\na,2,0.6,20,0.5\nb,1,0.7,30,0.6\nb,2,0.8,40,0.7\n"
+GOOD_FILES = {"csv": GOOD.encode(), "gzip": gzip.compress(GOOD.encode()), "parquet": _as_parquet(GOOD)}
 SPACE = {"d_op": ("a", "b"), "d_width": ("1", "2")}
 
 
@@ -68,7 +85,7 @@ def test_the_good_table_is_good(tmp_path, space):
         (gzip.compress(GOOD.encode())[:-12], "is a damaged or truncated gzip file; fetch it again"),
         (b"\x1f\x8b\x07garbage", "is a damaged or truncated gzip file"),
         (gzip.compress(GOOD.encode())[:12] + b"\xff" * 30, "is a damaged or truncated gzip file"),
-        (b"PAR1 and nothing else", "is a damaged Parquet file; fetch it again"),
+        (b"PAR1 and nothing else", "is a damaged or truncated Parquet file; fetch it again"),
         (GOOD.replace("acc", "accuracy"), "no name is called 'acc'; there are accuracy, "),
         (GOOD.replace("d_op", "op"), "does not say which architecture of space 'table' a row is; name its decision"),
     ],
@@ -203,3 +220,43 @@ def test_a_column_of_no_genotypes(tmp_path):
     file.write_text("genotype,acc\nnothing,1\n")
     with pytest.raises(TableError, match="row 1: "):
         Table(load("space", "ladder")(), table=str(file), score="acc")
+
+
+def _damaged(good):
+    """Bytes of a good file with some of them changed, cut out or put in."""
+    places = st.integers(0, len(good) - 1)
+    edits = st.lists(st.tuples(places, st.integers(0, 3), st.binary(max_size=3)), min_size=1, max_size=4)
+
+    def edited(changes):
+        content = good
+        for place, length, new in changes:
+            content = content[:place] + new + content[place + length :]
+        return content
+
+    return edits.map(edited)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(data=st.data(), form=st.sampled_from(["csv", "gzip", "parquet"]))
+def test_any_damage_is_one_sentence_or_none(data, form, tmp_path, space):
+    content = data.draw(_damaged(GOOD_FILES[form]))
+    file = tmp_path / "damaged"
+    file.write_bytes(content)
+    sentence = ""
+    try:
+        judged = Table(space, table=str(file), score="acc", cost="seconds")
+        score = judged.evaluate(space.decode([1, 1]), seed=0, workdir=tmp_path, report=lambda step, metrics: True).score
+        assert math.isfinite(score)
+    except TableError as problem:
+        sentence = str(problem)
+    assert "\n" not in sentence
+
+
+def test_numbers_that_are_no_texts_make_decisions_too(tmp_path):
+    file = tmp_path / "table.parquet"
+    columns = {"normal.0.width": [8, 16], "normal.0.wide": [False, True], "acc": [0.5, None]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    assert table_decisions(file, "normal.*") == {"normal.0.width": ("8", "16"), "normal.0.wide": ("False", "True")}
+    space = TableSpace(decisions=table_decisions(file, "normal.*"))
+    with pytest.raises(TableError, match="row 2: column 'acc' is empty; expected a number"):
+        Table(space, table=str(file), score="acc")

@@ -47,7 +47,7 @@ class TableFile:
         wanted = list(dict.fromkeys(columns))
         for column in wanted:
             self.require(column)
-        read = _parquet_texts(self._parquet, wanted) if self._parquet is not None else self._csv_texts(wanted)
+        read = self._csv_texts(wanted) if self._parquet is None else self._parquet_texts(wanted)
         if not next(iter(read.values()), ()):
             raise TableError(f"{self.name} has column names but no rows; expected one row per architecture")
         return read
@@ -92,6 +92,13 @@ class TableFile:
             raise TableError(f"{self.name}, row {len(picked) + 1}: no valid CSV ({problem})") from problem
         columns = [picked] if len(wanted) == 1 else list(zip(*picked, strict=True))
         return dict(zip(wanted, columns or [()] * len(wanted), strict=True))
+
+    def _parquet_texts(self, wanted: Sequence[str]) -> dict[str, Sequence[str]]:
+        try:
+            read: Mapping[str, list[object]] = self._parquet.read(columns=list(wanted)).to_pydict()
+        except _parquet_errors() as problem:
+            raise _damaged(self.path, "Parquet", problem) from problem
+        return {column: ["" if _is_gap(value) else str(value) for value in read[column]] for column in wanted}
 
 
 def open_table(path: Path) -> TableFile:
@@ -148,19 +155,24 @@ def _checked_header(path: Path, header: Sequence[str]) -> tuple[str, ...]:
 
 def _parquet(path: Path, data: bytes) -> Any:
     try:
-        pyarrow = import_module("pyarrow")
         parquet = import_module("pyarrow.parquet")
     except ImportError as problem:
         remedy = "install it with `pip install pyarrow`, or save the table as CSV"
         raise TableError(f"table {str(path)!r} is a Parquet file, which needs pyarrow; {remedy}") from problem
     try:
         return parquet.ParquetFile(io.BytesIO(data))
-    except (pyarrow.ArrowException, OSError, ValueError) as problem:
-        raise TableError(f"table {str(path)!r} is a damaged Parquet file; fetch it again ({problem})") from problem
+    except _parquet_errors() as problem:
+        raise _damaged(path, "Parquet", problem) from problem
 
 
-def _parquet_texts(parquet: Any, wanted: Sequence[str]) -> dict[str, Sequence[str]]:
-    read: Mapping[str, list[object]] = parquet.read(columns=list(wanted)).to_pydict()
-    return {
-        column: ["" if value is None or value != value else str(value) for value in read[column]] for column in wanted
-    }
+def _parquet_errors() -> tuple[type[Exception], ...]:
+    return (import_module("pyarrow").ArrowException, OSError, ValueError)
+
+
+def _is_gap(value: object) -> bool:
+    return value is None or value != value
+
+
+def _damaged(path: Path, form: str, problem: Exception) -> TableError:
+    reason = " ".join(str(problem).split())
+    return TableError(f"table {str(path)!r} is a damaged or truncated {form} file; fetch it again ({reason})")
