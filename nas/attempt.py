@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from nas.contracts import Evaluation, Evaluator, Failure, FailureKind, Outcome, Report, Stopped, Trial
-from nas.errors import GenotypeError, NasError, NetworkError, SpaceError, shortened
+from nas.errors import ExpressionError, GenotypeError, NasError, NetworkError, SpaceError, shortened
 
 _LONGEST_TRACEBACK = 4_000
 
@@ -28,7 +28,7 @@ def attempt(evaluator: Evaluator, trial: Trial, workdir: Path, report: Report) -
             workdir.mkdir(parents=True, exist_ok=True)
         evaluation = evaluator.evaluate(trial.genotype, seed=trial.seed, workdir=workdir, report=watched)
         return _checked(evaluation, watched)
-    except (NetworkError, GenotypeError, SpaceError) as problem:
+    except (NetworkError, GenotypeError, SpaceError, ExpressionError) as problem:
         return Failure("error", str(problem), time.perf_counter() - began)
     except NasError:
         raise

@@ -3,6 +3,7 @@
 from search_spaces.errors import GenotypeError, NasError, NetworkError, SpaceError, known_names, shortened
 
 __all__ = [
+    "ExpressionError",
     "GenotypeError",
     "NasError",
     "NetworkError",
@@ -18,6 +19,10 @@ __all__ = [
 
 class SettingsError(NasError):
     """A setting that is unknown, of the wrong type or out of range."""
+
+
+class ExpressionError(NasError):
+    """An expression that has no finite value for the numbers at hand."""
 
 
 class StoreError(NasError):

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, final
 
-from nas.errors import NasError, SettingsError, known_names, shortened
+from nas.errors import ExpressionError, NasError, SettingsError, known_names, shortened
 
 Node = Callable[[Sequence[float]], float]
 
@@ -91,23 +91,23 @@ class Expression:
             try:
                 values.append(math.nan if any(map(math.isnan, row)) else self._value(row))
             except NasError as problem:
-                raise SettingsError(f"row {len(values) + 1}: {problem}") from problem
+                raise ExpressionError(f"row {len(values) + 1}: {problem}") from problem
         return values
 
     def _value(self, row: Sequence[float]) -> float:
         try:
             value = float(self._node(row))
         except ZeroDivisionError:
-            raise SettingsError(f"expression {shortened(self.text)} divides by zero{self._where(row)}") from None
+            raise ExpressionError(f"expression {shortened(self.text)} divides by zero{self._where(row)}") from None
         except OverflowError:
-            raise SettingsError(
+            raise ExpressionError(
                 f"expression {shortened(self.text)} is too large to compute{self._where(row)}"
             ) from None
         except ValueError:
             reason = "takes a logarithm, root or power that is not defined"
-            raise SettingsError(f"expression {shortened(self.text)} {reason}{self._where(row)}") from None
+            raise ExpressionError(f"expression {shortened(self.text)} {reason}{self._where(row)}") from None
         if not math.isfinite(value):
-            raise SettingsError(
+            raise ExpressionError(
                 f"expression {shortened(self.text)} gives {value}{self._where(row)}, not a finite number"
             )
         return value
@@ -118,9 +118,11 @@ class Expression:
 
     def _number(self, name: str, value: object) -> float:
         if not isinstance(value, int | float):
-            raise SettingsError(f"expression {shortened(self.text)} needs a number as {name!r}, not {shortened(value)}")
+            raise ExpressionError(
+                f"expression {shortened(self.text)} needs a number as {name!r}, not {shortened(value)}"
+            )
         if not math.isfinite(value):
-            raise SettingsError(f"expression {shortened(self.text)} needs a finite number as {name!r}, not {value}")
+            raise ExpressionError(f"expression {shortened(self.text)} needs a finite number as {name!r}, not {value}")
         return float(value)
 
     def _check_names(self, known: Iterable[str]) -> None:
