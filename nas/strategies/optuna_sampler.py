@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _STUDY = "told"
 _LONG_AGO = datetime(1970, 1, 1)  # Optuna wants a date; no sampler here reads it
 _GP_DECISIONS = 16
+_HUGE = 1e100  # GP squares scores, so larger ones are shown to samplers as this
 
 # Every constructor argument but the seed, as in Optuna 5.0, except for constant_liar: it makes TPE avoid trials that
 # are running, and an ask that depends on results only cannot see those. None stands for Optuna's own choice where a
@@ -171,7 +172,7 @@ class OptunaSampler(Strategy):
             number=place,
             trial_id=place,
             state=TrialState.COMPLETE,
-            value=evaluation.score,
+            value=max(-_HUGE, min(_HUGE, evaluation.score)),
             datetime_start=_LONG_AGO,
             datetime_complete=_LONG_AGO,
             params={decision.name: choice for decision, choice in choices if decision.name in self._open},
