@@ -3,6 +3,7 @@
 import csv
 import gzip
 import itertools
+import math
 import pickle
 import struct
 
@@ -125,6 +126,26 @@ def test_the_final_of_a_changed_file_is_refused(path, space):
     write(path, COLUMNS, ROWS[::-1])
     with pytest.raises(TableError, match="has changed since it was loaded"):
         evaluator.final(space.decode([0, 0]))
+
+
+def test_finals_of_many_winners_and_of_two_tables_at_once(tmp_path, path, space):
+    other = write(tmp_path / "other.csv", COLUMNS, [[*row[:6], 2 * row[6]] for row in ROWS])
+    one, two = (Table(space, table=str(file), score="acc", final="test") for file in (path, other))
+    for number, row in enumerate(ROWS):
+        genotype = space.decode([number // 3, number % 3])
+        assert one.final(genotype) == {"test": row[6]}
+        assert two.final(genotype) == {"test": 2 * row[6]}
+
+
+def test_costs_are_known_before_an_evaluation(tmp_path, space):
+    rows = [[*row[:5], "", row[6]] if row is ROWS[0] else row for row in ROWS[:-1]]
+    file = write(tmp_path / "part.csv", COLUMNS, rows)
+    evaluator = Table(space, table=str(file), score="acc", final="test", allow_missing=True)
+    assert evaluator.costs(space.decode([0, 1])) == {"params": 1001, "macs": 2001.5}
+    gap, missing = (evaluator.costs(space.decode(choices)) for choices in ([0, 0], [1, 2]))
+    assert gap["params"] == 1000
+    assert math.isnan(gap["macs"])
+    assert list(map(math.isnan, missing.values())) == [True, True]
 
 
 def test_the_final_is_found_from_another_folder(path, space, tmp_path, monkeypatch):

@@ -100,6 +100,8 @@ def test_bad_content(refusal, content, sentence):
         ({"score": "ac"}, "no name is called 'ac'; there are acc, d_op, d_width, seconds, test; did you mean 'acc'?"),
         ({"score": "acc +"}, "cannot be read; it may hold numbers"),
         ({"score": None}, "has no column 'score'; name another one of d_op, d_width, acc, seconds, test with --score"),
+        ({"score": "1"}, "reads no column; name one of d_op, d_width, acc, seconds, test"),
+        ({"final": "2 + 2"}, "reads no column; name one of d_op, d_width, acc, seconds, test"),
         ({"score": "d_op"}, "row 1: column 'd_op' holds 'a'; expected a number"),
         ({"score": "log(acc - 0.5)"}, "row 1: expression 'log(acc - 0.5)' takes a logarithm, root or power"),
         ({"score": "1 / (acc - 0.7)"}, "row 3: expression '1 / (acc - 0.7)' divides by zero where acc = 0.7"),

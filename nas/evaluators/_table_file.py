@@ -57,7 +57,7 @@ class TableFile:
         try:
             values = list(map(float, texts))
         except ValueError:
-            values = [self.number(column, row, text, may_be_empty=may_be_empty) for row, text in enumerate(texts, 1)]
+            values = [cell_number(self.name, column, row, text, gap=may_be_empty) for row, text in enumerate(texts, 1)]
         if not math.isfinite(sum(values)):
             for row, (value, text) in enumerate(zip(values, texts, strict=True), 1):
                 if not math.isfinite(value) and text:
@@ -65,16 +65,6 @@ class TableFile:
                         f"{self.name}, row {row}: column {column!r} holds {value}; expected a finite number"
                     )
         return values
-
-    def number(self, column: str, row: int, text: str, *, may_be_empty: bool = False) -> float:
-        """One cell as a number; NaN where it is empty and may be."""
-        if may_be_empty and not text:
-            return math.nan
-        try:
-            return float(text)
-        except ValueError:
-            found = f"holds {shortened(text)}" if text else "is empty"
-            raise TableError(f"{self.name}, row {row}: column {column!r} {found}; expected a number") from None
 
     def _csv_texts(self, wanted: Sequence[str]) -> dict[str, Sequence[str]]:
         reader = csv.reader(io.StringIO(self._text, newline=""), strict=True)
@@ -114,6 +104,22 @@ def open_table(path: Path) -> TableFile:
     except csv.Error as problem:
         raise TableError(f"table {str(path)!r} does not begin with a line of column names ({problem})") from problem
     return TableFile(path, digest, _checked_header(path, header), text, None)
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a table's bytes."""
+    return hashlib.sha256(_bytes(path)).hexdigest()
+
+
+def cell_number(table: str, column: str, row: int, text: str, *, gap: bool = False) -> float:
+    """One cell as a number; with `gap`, NaN where it is empty."""
+    if gap and not text:
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        found = f"holds {shortened(text)}" if text else "is empty"
+        raise TableError(f"{table}, row {row}: column {column!r} {found}; expected a number") from None
 
 
 def _bytes(path: Path) -> bytes:

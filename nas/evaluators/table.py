@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -20,7 +22,7 @@ from nas.evaluators._row_index import (
     option_columns,
     possible_layouts,
 )
-from nas.evaluators._table_file import TableFile, open_table
+from nas.evaluators._table_file import TableFile, cell_number, digest_of, open_table
 from nas.expressions import Expression
 
 if TYPE_CHECKING:
@@ -89,12 +91,16 @@ class Table(Evaluator):
         if self._final is None:
             return {}
         row = self._row(genotype)
-        file = open_table(self._path)
-        if file.digest != self._digest:
-            raise TableError(f"{file.name} has changed since it was loaded; bring the old file back to judge by it")
-        texts = file.texts(self._final.names)
-        numbers = {name: file.number(name, row + 1, texts[name][row]) for name in self._final.names}
-        return {self._final.text: _in_file(file, self._final, numbers)}
+        if digest_of(self._path) != self._digest:
+            raise TableError(f"{self._name} has changed since it was loaded; bring the old file back to judge by it")
+        texts = _final_texts(self._path, self._digest, self._final.names)
+        numbers = {name: cell_number(self._name, name, row + 1, texts[name][row]) for name in self._final.names}
+        return {self._final.text: _computed(self._name, self._final, numbers)}
+
+    def costs(self, genotype: Genotype) -> Mapping[str, float]:
+        """The metrics of its row; NaN, which no limit forbids, where the table does not say."""
+        row = self._index.row(genotype)
+        return {name: math.nan if row is None else float(values[row]) for name, values in self._metrics.items()}
 
     def measured(self) -> Mapping[str, Json]:
         """What the scores were read from."""
@@ -183,9 +189,12 @@ def _expression(file: TableFile, purpose: str, text: str | None) -> Expression |
     if text is None:
         return Expression(purpose, file.header) if purpose in file.header else None
     try:
-        return Expression(text, file.header)
+        formula = Expression(text, file.header)
     except NasError as problem:
         raise TableError(f"{purpose} of {file.name}: {problem}") from problem
+    if not formula.names and purpose != "cost":
+        raise TableError(f"{purpose} {text!r} of {file.name} reads no column; name one of {', '.join(file.header)}")
+    return formula
 
 
 def _refuse_no_score(file: TableFile) -> Expression:
@@ -217,8 +226,15 @@ def _metric(file: TableFile, name: str, texts: Sequence[str]) -> NDArray[Any]:
     return values.astype(np.int64) if whole else values
 
 
-def _in_file(file: TableFile, formula: Expression, numbers: Mapping[str, float]) -> float:
+def _computed(table: str, formula: Expression, numbers: Mapping[str, float]) -> float:
     try:
         return formula(numbers)
     except NasError as problem:
-        raise TableError(f"{file.name}: {problem}") from problem
+        raise TableError(f"{table}: {problem}") from problem
+
+
+@lru_cache(maxsize=1)
+def _final_texts(path: Path, digest: str, columns: tuple[str, ...]) -> Texts:
+    """What winners are judged by, kept beside the evaluators and never in one, where a search could see it."""
+    del digest  # part of what is remembered: another content is read anew
+    return open_table(path).texts(columns)
