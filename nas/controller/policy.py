@@ -36,7 +36,8 @@ class Policy(nn.Module):
         super().__init__()
         hidden, decisions, most = settings.hidden, len(counts), max(counts)
         self.embedding = nn.Parameter(torch.empty(1 + sum(counts), hidden, dtype=torch.float32))  # row 0 starts
-        self.lstm = nn.utils.skip_init(nn.LSTM, hidden, hidden, dtype=torch.float32)  # its own start is global luck
+        # Made on `meta`, because a real LSTM would fill itself from torch's global generator.
+        self.lstm = nn.LSTM(hidden, hidden, dtype=torch.float32, device="meta").to_empty(device="cpu")
         self.weight = nn.Parameter(torch.empty(decisions, hidden, most, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(decisions, 1, most, dtype=torch.float32))
         with torch.no_grad():
