@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from nas.drawings.layers import OUTPUT
@@ -147,7 +148,7 @@ def _lines(placed: CellLayout, base: float) -> list[Curve]:
     drawn: set[tuple[Point, Point]] = set()
     curves = []
     for points in sorted(placed.lines.values(), key=len, reverse=True):
-        hops = list(zip(points, points[1:], strict=False))
+        hops = list(itertools.pairwise(points))
         first = next((index for index, hop in enumerate(hops) if hop not in drawn), len(hops))
         if first < len(hops):
             page = [(x, base - y) for x, y in points[first:]]

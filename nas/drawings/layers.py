@@ -6,6 +6,7 @@ reads), and in which order the items of a layer stand from left to right.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Layered:
         """How many lines are drawn between two items of neighbouring layers; wires share a line between passages."""
         lines: dict[tuple[Item, Item], int] = {}
         for route in self.routes.values():
-            for lower, upper in zip(route, route[1:], strict=False):
+            for lower, upper in itertools.pairwise(route):
                 shared = len(upper) > 1 or upper == (OUTPUT,)
                 lines[lower, upper] = 1 if shared else lines.get((lower, upper), 0) + 1
         return lines
@@ -91,7 +92,7 @@ def layered(cell: Cell, floors: Floors, shared: bool) -> Layered:
 def bundled(drawn: Layered) -> Layered:
     """The same with neighbouring passages of one line made one, so that a line forks as late as it can."""
     stands_for: dict[Item, Item] = {}
-    parent = {upper: lower for route in drawn.routes.values() for lower, upper in zip(route, route[1:], strict=False)}
+    parent = {upper: lower for route in drawn.routes.values() for lower, upper in itertools.pairwise(route)}
     layers = []
     for layer in drawn.layers:
         kept: list[Item] = []

@@ -6,6 +6,7 @@ two lines cross only where `nas.drawings.order` counted a crossing.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -73,9 +74,7 @@ def op_width(op: str) -> float:
 
 def _length(placed: CellLayout) -> float:
     bends = sum(
-        abs(right[0] - left[0])
-        for points in placed.lines.values()
-        for left, right in zip(points, points[1:], strict=False)
+        abs(right[0] - left[0]) for points in placed.lines.values() for left, right in itertools.pairwise(points)
     )
     return bends + placed.width + placed.height
 
@@ -139,7 +138,7 @@ def _columns(drawn: Layered, half: dict[Item, float], ops: dict[int, tuple[Place
     pulls = _pulls(drawn, ops)
     x: dict[Item, float] = {}
     for layer in drawn.layers:
-        total = sum(_apart(a, b, half) for a, b in zip(layer, layer[1:], strict=False))
+        total = sum(_apart(a, b, half) for a, b in itertools.pairwise(layer))
         at = -total / 2
         for index, item in enumerate(layer):
             at += _apart(layer[index - 1], item, half) if index else 0.0
@@ -151,8 +150,7 @@ def _columns(drawn: Layered, half: dict[Item, float], ops: dict[int, tuple[Place
                 weight = sum(strength for _, _, strength in pulls[item])
                 middle = sum((x[other] + offset) * strength for other, offset, strength in pulls[item])
                 wanted.append((middle / weight, weight) if weight else (x[item], 0.01))
-            for item, value in zip(layer, _spread(layer, wanted, half), strict=True):
-                x[item] = value
+            x.update(zip(layer, _spread(layer, wanted, half), strict=True))
     return x
 
 
@@ -161,7 +159,7 @@ def _pulls(drawn: Layered, ops: dict[int, tuple[PlacedOp, ...]]) -> dict[Item, l
     pulls: dict[Item, list[tuple[Item, float, float]]] = {item: [] for layer in drawn.layers for item in layer}
     seen = set()
     for wire, route in drawn.routes.items():
-        for lower, upper in zip(route, route[1:], strict=False):
+        for lower, upper in itertools.pairwise(route):
             if upper == (OUTPUT,):
                 continue  # the output is as wide as it must be: lines reach it straight
             passing = len(upper) > 1
@@ -205,7 +203,7 @@ def _floors(
     reach = [0.0] * len(drawn.layers)
     level = {item: index for index, layer in enumerate(drawn.layers) for item in layer}
     for wire, route in drawn.routes.items():
-        for lower, upper in zip(route, route[1:], strict=False):
+        for lower, upper in itertools.pairwise(route):
             reach[level[lower]] = max(reach[level[lower]], abs(_arrival(wire, upper, x[lower], x, ops) - x[lower]))
     floors, bottom = [], 0.0
     for index, layer in enumerate(drawn.layers):

@@ -38,10 +38,12 @@ class Style:
 
 _LIGHT = {
     "page": Style("#ffffff"),
-    "panel": Style("#f3f5f8"),
     "input": Style("#ffffff", "#4a5560"),
     "combine": Style("#46525e", "#46525e"),
     "wire": Style("#5f6b77", width=1.4),
+    "layer": Style("#eef0f3", "#7b8794"),
+    "cell-normal": Style("#bfe1f6", "#2b7fb8"),
+    "cell-reduction": Style("#f8cdb0", "#c2570c"),
     "ink": Style("#16191d"),
     "muted": Style("#5a6570"),
     "reversed": Style("#ffffff"),
@@ -56,10 +58,12 @@ _LIGHT = {
 }
 _DARK = {
     "page": Style("#12161b"),
-    "panel": Style("#1b2129"),
     "input": Style("#12161b", "#c3ccd5"),
     "combine": Style("#c3ccd5", "#c3ccd5"),
     "wire": Style("#8f9ba8", width=1.4),
+    "layer": Style("#232b34", "#95a1ad"),
+    "cell-normal": Style("#14486b", "#56b4e9"),
+    "cell-reduction": Style("#743208", "#ee8845"),
     "ink": Style("#f0f3f6"),
     "muted": Style("#a3aeb9"),
     "reversed": Style("#12161b"),

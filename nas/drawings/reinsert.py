@@ -6,6 +6,7 @@ every gap of its layer. Works on drawings in which no two wires share a passage.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 
 from nas.drawings.layers import OUTPUT, Item, Layered, Wire
@@ -104,7 +105,7 @@ def _channels(layers: Layers, routes: Routes) -> list[list[tuple[int, int]]]:
     for route in routes.values():
         ends = [place.get(item) for item in route]
         if None not in ends:
-            for lower, upper in zip(ends, ends[1:], strict=False):
+            for lower, upper in itertools.pairwise(ends):
                 if lower is not None and upper is not None:
                     channels[lower[0]].append((lower[1], upper[1]))
     return channels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 Point = tuple[float, float]
@@ -101,7 +102,7 @@ def moved(shape: Shape, right: float, down: float) -> Shape:
 def rising(points: list[Point]) -> tuple[tuple[Point, Point, Point], ...]:
     """Cubic pieces through points, vertical at each; a piece between points of one x is straight."""
     pieces = []
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         middle = (y0 + y1) / 2
         pieces.append(((x0, middle), (x1, middle), (x1, y1)))
     return tuple(pieces)

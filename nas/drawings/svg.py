@@ -12,8 +12,10 @@ from html import escape
 from nas.drawings.cells import cell_drawing, cells_drawing
 from nas.drawings.palette import STYLES, THEMES, Style
 from nas.drawings.shapes import Box, Curve, Drawing, Label, Shape
+from nas.drawings.stack import stack_drawing
 from nas.errors import NasError, known_names
 from search_spaces.cells.genotype import Cell, Genotype
+from search_spaces.cells.skeleton import Skeleton
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 ARROW = 6.5  # length of an arrowhead
@@ -27,6 +29,11 @@ def cells_svg(genotype: Genotype, theme: str = "auto", title: str | None = None)
 def cell_svg(cell: Cell, role: str = "normal", theme: str = "auto", title: str | None = None) -> str:
     """One cell as the text of an SVG file."""
     return svg(cell_drawing(cell, role, title), theme)
+
+
+def stack_svg(genotype: Genotype, skeleton: Skeleton, theme: str = "auto", title: str | None = None) -> str:
+    """The whole network of a genotype in a skeleton, as the text of an SVG file."""
+    return svg(stack_drawing(genotype, skeleton, title), theme)
 
 
 def svg(drawing: Drawing, theme: str = "auto") -> str:
