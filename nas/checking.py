@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from nas.contracts import Proposal
+from nas.contracts import Proposal, Strategy
+from nas.errors import StoreError
 from nas.ledger import Ledger
 from nas.plan import Plan
-from nas.store import read_events
+from nas.seeding import derive
+from nas.store import Event, read_events
 
 _ENDS = ("told", "stopped", "failed")
 
@@ -29,50 +31,91 @@ class Check:
 def check(folder: Path, plan: Plan) -> Check:
     """Read the log as a study would and compare."""
     result = Check()
-    result.problems += _order(folder, result)
-    if not result.problems:
-        result.problems += _replay(folder, plan, result)
+    log = folder / "events.jsonl"
+    if log.exists():
+        try:
+            result.problems += _Order(result).complaints(log)
+            if not result.problems:
+                result.problems += _replay(log, plan, result)
+        except (StoreError, KeyError, TypeError) as problem:
+            result.problems.append(str(problem) if isinstance(problem, StoreError) else f"a line lacks {problem}")
     return result
 
 
-def _order(folder: Path, result: Check) -> Iterator[str]:
-    """Numbers rise by one, a trial is asked before anything happens to it, and ends once."""
-    asked: set[int] = set()
-    ended: Counter[int] = Counter()
-    expected = 0
-    for _, event in read_events(folder / "events.jsonl"):
-        result.events += 1
-        kind, number = event["event"], event.get("number")
-        if kind in ("asked", "skipped"):
-            if number != expected:
-                yield f"number {number} follows {expected - 1}: numbers must rise by one"
-            expected = (number or 0) + 1
-            asked.update({number} if kind == "asked" and number is not None else ())
-        elif number is not None and kind != "updated":
-            if number not in asked:
-                yield f"{kind} speaks of trial {number}, which was never asked"
-            if kind in _ENDS:
-                ended[number] += 1
-            elif ended[number] and kind != "opened":
-                yield f"trial {number} was {kind} after it had ended"
-    result.trials, result.open = len(asked), len(asked - ended.keys())
-    yield from (f"trial {number} ended {times} times" for number, times in ended.items() if times > 1)
+class _Order:
+    """Numbers rise by one; a trial is asked before anything happens to it and ends once; a duplicate ends alike."""
+
+    def __init__(self, result: Check) -> None:
+        self._result = result
+        self._expected = 0
+        self._duplicates: dict[int, int | None] = {}
+        self._ends: dict[int, tuple[str, Any]] = {}
+
+    def complaints(self, log: Path) -> Iterator[str]:
+        for _, event in read_events(log):
+            self._result.events += 1
+            if self._result.events == 1 and event["event"] != "started":
+                yield f"the log begins with {event['event']}, not with started"
+            if event["event"] in ("asked", "skipped"):
+                yield from self._proposed(event)
+            elif "number" in event and event["event"] != "updated":
+                yield from self._happened(event)
+        self._result.trials = len(self._duplicates)
+        self._result.open = len(self._duplicates) - len(self._ends)
+
+    def _proposed(self, event: Event) -> Iterator[str]:
+        number = event["number"]
+        if number != self._expected:
+            yield f"number {number} follows {self._expected - 1}: numbers must rise by one"
+        self._expected = number + 1
+        if event["event"] == "asked":
+            self._duplicates[number] = event.get("duplicate_of")
+
+    def _happened(self, event: Event) -> Iterator[str]:
+        kind, number = event["event"], event["number"]
+        if number not in self._duplicates:
+            yield f"{kind} speaks of trial {number}, which was never asked"
+        elif kind in _ENDS:
+            yield from self._ended(kind, number, event)
+        elif number in self._ends and kind != "opened":
+            yield f"trial {number} was {kind} after it had ended"
+
+    def _ended(self, kind: str, number: int, event: Event) -> Iterator[str]:
+        if number in self._ends:
+            yield f"trial {number} ended more than once"
+        end = self._ends[number] = (kind, event.get("score"))
+        original = event.get("reused")
+        if original != self._duplicates[number]:
+            yield f"trial {number} was asked as a duplicate of {self._duplicates[number]}, but reuses {original}"
+        elif original is not None and end != self._ends.get(original):
+            yield f"trial {number} says it ended like trial {original}, but that one ended otherwise"
 
 
-def _replay(folder: Path, plan: Plan, result: Check) -> Iterator[str]:
+def _replay(log: Path, plan: Plan, result: Check) -> Iterator[str]:
     """A fresh strategy that is told the same past proposes the same."""
     ledger = Ledger(plan.rules)
     strategy = plan.make_strategy(plan.make_space())
-    for offset, event in read_events(folder / "events.jsonl"):
+    for offset, event in read_events(log):
         if event["event"] in ("asked", "skipped"):
             result.proposals += 1
-            number = event["number"]
-            given = plan.start_from[number] if number < len(plan.start_from) else None
-            proposal = Proposal(given) if given else strategy.ask(number)
-            if proposal is None or proposal.genotype.to_dict() != event["genotype"]:
-                yield f"replay proposes another genotype as number {number}"
-                return
+            complaint = _differs(event, plan, strategy)
+            if complaint:
+                yield complaint
+                return  # every later proposal hangs on this one
         heard = ledger.apply(event, offset)
         if heard is not None:
             strategy.tell(*heard)
             strategy.diagnostics()
+
+
+def _differs(event: Event, plan: Plan, strategy: Strategy) -> str | None:
+    number = event["number"]
+    given = plan.start_from[number] if number < len(plan.start_from) else None
+    proposal = Proposal(given) if given else strategy.ask(number)
+    if proposal is None or proposal.genotype.to_dict() != event["genotype"]:
+        return f"replay proposes another genotype as number {number}"
+    if proposal.genotype.key != event["key"]:
+        return f"the key of number {number} is not that of its genotype"
+    if event["event"] == "asked" and event["seed"] != derive(plan.seed, "trial", number):
+        return f"the seed of trial {number} is not the one that follows from the seed of the study"
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from nas.errors import StudyError
@@ -19,4 +20,6 @@ def write_whole(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as problem:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise StudyError(f"{path} cannot be written: {problem.strerror}") from problem

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, final
 
 from nas.contracts import Evaluation, Trial
-from nas.errors import StoreError
+from nas.errors import GenotypeError, SettingsError, StoreError, shortened
 from nas.rules import Budget, Rules
 from nas.store import FORMAT, Event
 from search_spaces.cells.genotype import Genotype
@@ -73,10 +73,16 @@ class Ledger:
     @property
     def wall_seconds(self) -> float:
         """Wall-clock seconds of all sessions, up to the last event."""
-        return self.wall_before + self._last_time - self._session_began
+        return self.wall_before + max(0.0, self._last_time - self._session_began)  # clocks are set back at times
 
     def apply(self, event: Event, offset: int, trial: Trial | None = None) -> Heard | None:
         """Take in one event; returns what the strategy hears of it. `trial` saves parsing the one just asked."""
+        try:
+            return self._apply(event, offset, trial)
+        except (KeyError, TypeError, AttributeError, IndexError, GenotypeError, SettingsError) as problem:
+            raise StoreError(f"the log holds a line that no study wrote: {shortened(event, 100)}") from problem
+
+    def _apply(self, event: Event, offset: int, trial: Trial | None) -> Heard | None:
         self._clock(event)
         match event["event"]:
             case "asked":
@@ -94,7 +100,7 @@ class Ledger:
             case "started":
                 self._started(event)
             case "extended":
-                self.budget, self.finished = Budget(**event["budget"]), None
+                self.budget, self.finished, self.idle = Budget(**event["budget"]), None, 0
             case "finished":
                 self.finished = event["reason"]
             case "updated":
@@ -114,10 +120,11 @@ class Ledger:
         self.sessions += 1
 
     def _clock(self, event: Event) -> None:
-        now = event.get("time", self._last_time)
+        now = float(event.get("time", self._last_time))
         if event["event"] == "started":
             self.wall_before, self._session_began = self.wall_seconds, now
-        self._last_time = now
+        if event["event"] != "opened":  # reading what a winner is judged by is no part of the search
+            self._last_time = now
 
     def _asked(self, event: Event, trial: Trial | None) -> None:
         number = event["number"]

@@ -117,12 +117,17 @@ class Plan:
         runner: Runner = self.runner.factory(**self.runner.options)
         return runner
 
-    def write(self, folder: Path, budget: Budget) -> None:
-        """Write `study.json`, whole or not at all."""
+    def write(self, folder: Path, budget: Budget, recorded: Mapping[str, Any]) -> None:
+        """Write `study.json`, whole or not at all.
+
+        Args:
+            recorded: what the strategy says decides its proposals besides its options.
+        """
         content = {
             "format": FORMAT,
             **self.identity(),
             "measured": dict(self.measured),
+            "recorded": dict(recorded),
             "runner": self.runner.to_dict(),
             "budget": budget.to_dict(),
             "versions": versions(),
@@ -148,7 +153,7 @@ class Plan:
                 start_from=tuple(Genotype.from_dict(each) for each in content["start_from"]),
                 measured=content["measured"],
             )
-        except (KeyError, TypeError, AttributeError) as problem:
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
             raise StudyError(
                 f"{folder / 'study.json'} lacks or misspells {problem}: it is no study of ours"
             ) from problem

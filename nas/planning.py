@@ -41,15 +41,16 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
             raise SettingsError(f"{table} is {shortened(tree[table])}: expected a table, say {table}.name = '...'")
     study = complete(_study_settings, tree.get("study", {}), "study")
     evaluator = _evaluator(tree)
+    space = _space(tree, evaluator)
     plan = Plan(
-        space=_space(tree, evaluator),
+        space=space,
         strategy=_part("strategy", tree),
         evaluator=evaluator,
         runner=_part("runner", tree),
         seed=study["seed"],
         rules=Rules(**{name: study[name] for name in ("duplicates", "retries", "failure_score", "stopped_as", "keep")}),
         limits=_limits(study),
-        start_from=_genotypes(study["start_from"]),
+        start_from=_genotypes(study["start_from"], space),
     )
     folder = Path(study["out"]) if study["out"] else plan.default_folder()
     return Assignment(plan, _budget(study, evaluator, folder), folder)
@@ -123,10 +124,13 @@ def _limits(study: Mapping[str, Any]) -> dict[str, float]:
     return {name: amount(str(limit)) for name, limit in limits.items() if limit is not None}
 
 
-def _genotypes(names: tuple[str, ...]) -> tuple[Genotype, ...]:
+def _genotypes(sources: tuple[str, ...], space: Part) -> tuple[Genotype, ...]:
+    if not sources:
+        return ()
     from search_spaces.cells.reading import read_genotype
 
-    return tuple(read_genotype(name) for name in names)
+    drawn_from = space.factory(**space.options)
+    return tuple(read_genotype(source, drawn_from) for source in sources)
 
 
 def _budget(study: Mapping[str, Any], evaluator: Part, folder: Path) -> Budget | None:
@@ -138,17 +142,23 @@ def _budget(study: Mapping[str, Any], evaluator: Part, folder: Path) -> Budget |
     return Budget(trials=TRIALS_IF_CHEAP if getattr(evaluator.factory, "cheap", False) else TRIALS_IF_COSTLY)
 
 
-def extended(budget: Budget, trials: str | None, seconds: float | None, hours: float | None) -> Budget:
-    """A budget with new limits; trials may be given as `+N`, on top of what there is."""
+def extended(budget: Budget, asked: int, trials: str | None, seconds: float | None, hours: float | None) -> Budget:
+    """A budget with new limits; trials may be given as `+N`, on top of what there is.
+
+    Args:
+        asked: how many trials the study has asked so far.
+    """
     count = budget.trials
     if trials is not None:
-        more = re.fullmatch(r"(\+?)([0-9]{1,12})", trials)
+        more = re.fullmatch(r"(\+?)([0-9]{1,12})", trials.strip())
         if more is None:
             raise SettingsError(f"--trials is {shortened(trials)}: expected a number, or +N for N more than before")
-        count = int(more[2]) + ((budget.trials or 0) if more[1] else 0)
-    if trials is None and seconds is None and hours is None:
-        return budget
-    return Budget(trials=count, seconds=seconds or budget.seconds, hours=hours or budget.hours)
+        count = int(more[2]) + ((asked if count is None else count) if more[1] else 0)
+    return Budget(
+        trials=count,
+        seconds=budget.seconds if seconds is None else seconds,
+        hours=budget.hours if hours is None else hours,
+    )
 
 
 __all__ = ["DEFAULTS", "Assignment", "Word", "amount", "assignment", "extended"]

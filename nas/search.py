@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nas.attempt import plain
 from nas.contracts import Evaluator
-from nas.errors import SettingsError, StudyError
+from nas.errors import SettingsError, SpaceError, StoreError, StudyError
 from nas.files import write_whole
 from nas.ledger import Ledger
-from nas.plan import Plan, differences
+from nas.plan import Plan, differences, read_study_json
 from nas.rules import Budget
-from nas.store import read_events
+from nas.store import Event, Store, Sync, read_events
 from nas.study import Constraint, Study, Watch
 from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.space import SearchSpace
 
 _OURS = {"study.json", "study.json.tmp", "events.jsonl"}
 
@@ -33,13 +34,18 @@ class OpenSearch:
 
 @contextmanager
 def opened(plan: Plan, folder: Path, budget: Budget | None, watch: Watch | None = None) -> Iterator[OpenSearch]:
-    """Begin a study in this folder, or continue the one with the same settings that lies there."""
+    """Begin a study in this folder, or continue the one with the same settings that lies there.
+
+    Whatever can be refused is refused before anything is written.
+    """
     there = (folder / "study.json").exists()
     if there:
         plan = _continued(plan, folder)
+        budget = budget or _budget_before_first_line(folder, plan)
     else:
         _refuse_foreign(folder)
     space = plan.make_space()
+    _refuse_strangers(plan, space)
     evaluator = plan.make_evaluator(space)
     strategy = plan.make_strategy(space)
     measured = plain(evaluator.measured())
@@ -48,19 +54,20 @@ def opened(plan: Plan, folder: Path, budget: Budget | None, watch: Watch | None 
         _refuse_changed(plan, measured, folder)
     else:
         plan = plan.with_measured(measured)
-        plan.write(folder, budget or Budget())
-    study = Study(
-        folder,
-        strategy,
-        seed=plan.seed,
-        rules=plan.rules,
-        budget=budget,
-        sync="grouped" if evaluator.cheap else "each",
-        constraint=constraint,
-        start_from=plan.start_from,
-        watch=watch,
-    )
-    with study:
+    with _locked(folder, "grouped" if evaluator.cheap else "each") as store:
+        if not there:
+            _write_plan(plan, folder, budget, plain(strategy.recorded()))
+        study = Study(
+            folder,
+            strategy,
+            seed=plan.seed,
+            rules=plan.rules,
+            budget=budget,
+            constraint=constraint,
+            start_from=plan.start_from,
+            watch=watch,
+            store=store,
+        )
         yield OpenSearch(plan, study, evaluator)
 
 
@@ -100,21 +107,31 @@ def write_best(search: OpenSearch) -> None:
 def ledger_of(folder: Path, plan: Plan) -> Ledger:
     """What the log of this study amounts to; any number of readers may look while it is written."""
     ledger = Ledger(plan.rules)
-    for offset, event in read_events(folder / "events.jsonl"):
+    for offset, event in _events(folder):
         ledger.apply(event, offset)
     return ledger
 
 
+def budget_of(folder: Path, ledger: Ledger) -> Budget:
+    """The budget of a study; before the first line of its log, the one it was begun with."""
+    if ledger.sessions:
+        return ledger.budget
+    try:
+        return Budget(**read_study_json(folder).get("budget", {}))
+    except TypeError as problem:
+        raise StudyError(f"the budget in {folder / 'study.json'} is none: {problem}") from problem
+
+
 def trial_events(folder: Path, number: int) -> list[Mapping[str, Any]]:
     """Everything the log says of one trial."""
-    return [event for _, event in read_events(folder / "events.jsonl") if event.get("number") == number]
+    return [event for _, event in _events(folder) if event.get("number") == number]
 
 
 def ranked(folder: Path, top: int) -> list[tuple[float, Mapping[str, Any], Mapping[str, Any]]]:
     """The best distinct trials of a study: score, `asked` event, `told` event; the earliest of equals first."""
     asked: dict[int, Mapping[str, Any]] = {}
     told: list[tuple[float, int, Mapping[str, Any]]] = []
-    for _, event in read_events(folder / "events.jsonl"):
+    for _, event in _events(folder):
         if event["event"] == "asked" and "duplicate_of" not in event:
             asked[event["number"]] = event
         elif event["event"] == "told" and "reused" not in event:
@@ -132,6 +149,54 @@ def _continued(plan: Plan, folder: Path) -> Plan:
             f"with `nas resume {folder}`, or choose another folder with --out"
         )
     return old.with_runner(plan.runner)
+
+
+def _budget_before_first_line(folder: Path, plan: Plan) -> Budget | None:
+    log = folder / "events.jsonl"
+    if log.exists() and log.stat().st_size and ledger_of(folder, plan).sessions:
+        return None
+    return budget_of(folder, Ledger(plan.rules))
+
+
+def _events(folder: Path) -> Iterator[tuple[int, Event]]:
+    """The log of a study; a study killed before its first line has none yet."""
+    log = folder / "events.jsonl"
+    return read_events(log) if log.exists() else iter(())
+
+
+@contextmanager
+def _locked(folder: Path, sync: Sync) -> Iterator[Store]:
+    """The log, ours alone; if that fails, the folder is as it was."""
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise StudyError(f"{folder} cannot be made: {problem.strerror}; choose another with --out") from problem
+    try:
+        store = Store(folder / "events.jsonl", sync=sync)
+    except StoreError:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    with store:
+        yield store
+
+
+def _write_plan(plan: Plan, folder: Path, budget: Budget | None, recorded: Mapping[str, Any]) -> None:
+    """Write `study.json` under the lock of the log, so that of two first commands at once only one does."""
+    if (folder / "study.json").exists():
+        raise StudyError(f"another search has begun in {folder} this moment: choose another with --out")
+    plan.write(folder, budget or Budget(), recorded)
+
+
+def _refuse_strangers(plan: Plan, space: SearchSpace) -> None:
+    """Strategies learn from genotypes they can encode, so those a user begins with must lie in the space."""
+    for genotype in plan.start_from:
+        try:
+            space.encode(genotype)
+        except SpaceError as problem:
+            raise SettingsError(f"--start-from: {problem}") from problem
 
 
 def _refuse_foreign(folder: Path) -> None:

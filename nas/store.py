@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
@@ -18,31 +19,50 @@ Event = dict[str, Any]
 Sync = Literal["each", "grouped"]
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of ours")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode  # NaN is never written, so it is damage
 _CHUNK = 1 << 16
 _SECONDS_BETWEEN_SYNCS = 1.0
 
 
-def read_events(path: Path) -> Iterator[tuple[int, Event]]:
-    """Every event with the offset of its line; a torn last line is skipped, a damaged one before it is an error."""
+def read_events(path: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
+    """Every event with the offset of its line; a torn last line is skipped, a damaged one before it is an error.
+
+    Args:
+        start: the offset of the line to begin with.
+    """
     try:
         file = path.open("rb")
     except OSError as problem:
         raise StoreError(f"{path} cannot be read: {problem.strerror}") from problem
-    offset = 0
-    damaged = 0
+    offset, damaged_at = start, -1
     with file:
-        for number, line in enumerate(file, start=1):
-            if damaged:
-                raise StoreError(
-                    f"{path}, line {damaged} is damaged, and lines follow it, so it was not torn by a crash: "
-                    "restore the file from a copy, or cut it off before that line to lose what came after"
-                )
+        file.seek(start)
+        for line in file:
+            if damaged_at >= 0:
+                raise StoreError(_damage(path, damaged_at))
+            if not line.endswith(b"\n"):
+                return  # torn, or being written just now
             event = _parsed(line)
             if event is None:
-                damaged = number
+                damaged_at = offset
             else:
                 yield offset, event
             offset += len(line)
+
+
+def _damage(path: Path, offset: int) -> str:
+    with path.open("rb") as file:
+        number = file.read(offset).count(b"\n") + 1
+    return (
+        f"{path}, line {number} is damaged, and lines follow it, so it was not torn by a crash: restore the file from "
+        "a copy, or cut it off before that line to lose what came after"
+    )
 
 
 @final
@@ -56,10 +76,17 @@ class Store:
     def __init__(self, path: Path, *, sync: Sync = "each") -> None:
         self.path = path
         self._each = sync == "each"
+        created = not path.exists()
         self._file = _opened(path)
         try:
             _lock(self._file, path)
-            self.torn_bytes = _cut_torn_line(self._file)
+            self.torn_bytes = _cut_torn_line(self._file, path)
+            _sync_folder(path.parent)
+        except _NoLocks:
+            os.close(self._file)
+            if created:
+                path.unlink(missing_ok=True)
+            raise
         except BaseException:
             os.close(self._file)
             raise
@@ -129,11 +156,15 @@ class Store:
             ) from problem
 
 
+class _NoLocks(StoreError):
+    """The file system cannot lock at all."""
+
+
 def _parsed(line: bytes) -> Event | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        event = json.loads(line)
+        event = _decode(line.decode())
     except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
@@ -141,19 +172,17 @@ def _parsed(line: bytes) -> Event | None:
 
 def _opened(path: Path) -> int:
     try:
-        existed = path.exists()
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if not existed:
-            _sync_folder(path.parent)
-        return file
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as problem:
         raise StoreError(f"{path} cannot be opened for writing: {problem.strerror}") from problem
 
 
 def _sync_folder(folder: Path) -> None:
+    """Make a new file's name durable, where the file system can."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with suppress(OSError):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -166,18 +195,21 @@ def _lock(file: int, path: Path) -> None:
             raise StoreError(
                 f"{path} is being written by another process: wait for it, stop it, or choose another folder with --out"
             ) from problem
-        raise StoreError(
+        raise _NoLocks(
             f"{path} cannot be locked ({problem.strerror}): its file system has no locks, and two writers would spoil "
             "the log; choose a folder on a local disk with --out"
         ) from problem
 
 
-def _cut_torn_line(file: int) -> int:
+def _cut_torn_line(file: int, path: Path) -> int:
     """Cut off a last line that is not a whole event; returns how many bytes went."""
     size = os.fstat(file).st_size
     begin = _begin_of_last_line(file, size)
     if begin == size or _parsed(os.pread(file, size - begin, begin)) is not None:
         return 0
+    before = _begin_of_last_line(file, begin)
+    if before < begin and _parsed(os.pread(file, begin - before, before)) is None:
+        raise StoreError(_damage(path, before))  # a crash tears one line
     os.ftruncate(file, begin)
     os.fsync(file)
     return size - begin

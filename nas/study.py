@@ -43,6 +43,7 @@ class Study:
         constraint: Constraint | None = None,
         start_from: Sequence[Genotype] = (),
         watch: Watch | None = None,
+        store: Store | None = None,
     ) -> None:
         self.folder = folder
         self.strategy = strategy
@@ -59,7 +60,7 @@ class Study:
         self._lost_updates: list[dict[str, Any]] = []
         self._began = time.monotonic()
         self.stopping = False
-        self.store = Store(folder / "events.jsonl", sync=sync)
+        self.store = store or Store(folder / "events.jsonl", sync=sync)
         try:
             self._replay()
             self._begin(budget)
@@ -234,15 +235,24 @@ class Study:
         work = self.workdir(number)
         if not work.is_dir():
             return
-        best = {str(number) for _, number in self.ledger.top}
-        checkpoints = self.folder / "checkpoints"
-        if str(number) in best and (work / "keep").is_dir() and not (checkpoints / str(number)).exists():
-            checkpoints.mkdir(exist_ok=True)
-            (work / "keep").rename(checkpoints / str(number))
+        kept = self.folder / "checkpoints" / str(number)
+        try:
+            if number in self._best_numbers() and (work / "keep").is_dir() and not kept.exists():
+                kept.parent.mkdir(exist_ok=True)
+                (work / "keep").rename(kept)
+        except OSError as problem:
+            raise StoreError(f"{kept} cannot be written: {problem.strerror}; make room and resume") from problem
         shutil.rmtree(work, ignore_errors=True)
-        for old in checkpoints.glob("*"):
-            if old.name not in best:
+        self._drop_files()
+
+    def _drop_files(self) -> None:
+        best = {str(number) for number in self._best_numbers()}
+        for old in (self.folder / "checkpoints").glob("*"):
+            if old.name.isdecimal() and old.name not in best:
                 shutil.rmtree(old, ignore_errors=True)
+
+    def _best_numbers(self) -> set[int]:
+        return {number for _, number in self.ledger.top}
 
     # ------------------------------------------------------------------ the log
 
@@ -262,10 +272,7 @@ class Study:
         """Tell the strategy its past, in the order in which it happened."""
         updates: list[dict[str, Any]] = []
         for offset, event in read_events(self.store.path):
-            try:
-                heard = self.ledger.apply(event, offset)
-            except (KeyError, TypeError, AttributeError) as problem:
-                raise StoreError(f"{self.store.path} holds a line that no study wrote: {event!r:.80}") from problem
+            heard = self.ledger.apply(event, offset)
             if heard is not None:
                 self.strategy.tell(*heard)
                 updates += [{"event": "updated", "number": heard[0].number, **u} for u in self.strategy.diagnostics()]
@@ -276,6 +283,8 @@ class Study:
         first = self.ledger.sessions == 0
         if first and (budget is None or not budget.to_dict()):
             raise StudyError("a study needs a budget: trials, seconds of evaluation or hours")
+        if self.ledger.finished is not None and budget in (None, self.ledger.budget):
+            return  # nothing begins
         opening: dict[str, Any] = {"event": "started", "format": FORMAT}
         if first and budget is not None:
             opening["budget"] = budget.to_dict()
@@ -289,6 +298,7 @@ class Study:
         for folder in (self.folder / "work").glob("*"):
             if folder.name.isdecimal() and int(folder.name) not in self.ledger.open:
                 self._keep_files(int(folder.name))
+        self._drop_files()
 
     def _settle(self, number: int, entry: OpenTrial) -> None:
         original = entry.duplicate_of

@@ -33,10 +33,10 @@ def command(
     from nas.contracts import Evaluation, Trial
     from nas.errors import NasError
     from nas.planning import assignment
-    from nas.reading import genotype_named
     from nas.settings import assignments, merged
+    from search_spaces.cells.reading import parse_genotype, read_genotype
 
-    drawn = genotype_named(genotype)
+    drawn = parse_genotype(sys.stdin.read()) if genotype == "-" else read_genotype(genotype)
     flags: dict[str, dict[str, Any]] = {
         "space": {"name": space or drawn.space},
         "strategy": {"name": "random-search"},

@@ -28,14 +28,14 @@ def command(
 
     read_study_json(folder)
     path = folder / "events.jsonl"
-    shown = 0
+    shown = -1  # where the last event shown begins
     while True:
-        fresh = deque((entry for entry in read_events(path) if entry[0] >= shown), maxlen=tail)
-        tail = None
-        ended = False
+        events = read_events(path, max(shown, 0)) if path.exists() else iter(())
+        fresh = deque((entry for entry in events if entry[0] > shown), maxlen=tail)
+        tail, ended = None, False
         for offset, event in fresh:
             print(json.dumps(event) if as_json else described(event), flush=True)
-            shown = offset + 1
+            shown = offset
             ended = event["event"] == "finished"
         if not follow or ended:
             return

@@ -21,10 +21,11 @@ def command(
     from nas.cli._running import run_and_report
     from nas.plan import Part, Plan
     from nas.planning import Assignment, extended
-    from nas.search import ledger_of
+    from nas.search import budget_of, ledger_of
 
     plan = Plan.read(folder)
     if workers is not None:
         plan = plan.with_runner(Part.named("runner", plan.runner.name, {**plan.runner.options, "workers": workers}))
-    budget = extended(ledger_of(folder, plan).budget, trials, budget_seconds, max_hours)
-    run_and_report(Assignment(plan, budget if budget.to_dict() else None, folder), as_json=as_json)
+    ledger = ledger_of(folder, plan)
+    budget = extended(budget_of(folder, ledger), ledger.counts["asked"], trials, budget_seconds, max_hours)
+    run_and_report(Assignment(plan, budget, folder), as_json=as_json)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nas.cli._options import Folder, Json
+
+if TYPE_CHECKING:
+    from nas.plan import Plan
 
 
 def command(
@@ -18,20 +22,48 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Show how far a study is; with --check, verify its log."""
-    from nas.checking import check as checked
     from nas.plan import Plan
-    from nas.search import ledger_of
 
     plan = Plan.read(folder)
+    verdict = _checked(folder, plan) if check else None
+    facts: dict[str, Any] = {"folder": str(folder)}
+    if verdict is None or verdict["sound"]:
+        facts |= _facts(folder, plan)
+    if verdict is not None:
+        facts["check"] = verdict
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        _print(facts)
+    if verdict is not None and not verdict["sound"]:
+        raise typer.Exit(2)
+
+
+def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
+    from nas.checking import check
+
+    result = check(folder, plan)
+    return {
+        "sound": not result.problems,
+        "events": result.events,
+        "trials": result.trials,
+        "open": result.open,
+        "proposals_replayed": result.proposals,
+        "problems": result.problems,
+    }
+
+
+def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
+    from nas.search import budget_of, ledger_of
+
     ledger = ledger_of(folder, plan)
     best = ledger.best
-    facts: dict[str, Any] = {
-        "folder": str(folder),
+    return {
         "space": plan.space.name,
         "strategy": plan.strategy.name,
         "evaluator": plan.evaluator.name,
         "seed": plan.seed,
-        "budget": ledger.budget.to_dict(),
+        "budget": budget_of(folder, ledger).to_dict(),
         "finished": ledger.finished,
         "trials": ledger.counts["asked"],
         "open": len(ledger.open),
@@ -42,37 +74,30 @@ def command(
         "best": None if best is None else {"number": best.trial.number, "score": best.score},
         "final": {str(number): dict(final) for number, final in ledger.opened.items()},
     }
-    if check:
-        result = checked(folder, plan)
-        facts["check"] = {
-            "sound": not result.problems,
-            "events": result.events,
-            "trials": result.trials,
-            "proposals_replayed": result.proposals,
-            "problems": result.problems,
-        }
-    if as_json:
-        print(json.dumps(facts))
-    else:
-        _print(facts)
-    if check and facts["check"]["problems"]:
-        raise typer.Exit(2)
 
 
 def _print(facts: dict[str, Any]) -> None:
-    print(f"{facts['space']} · {facts['strategy']} · {facts['evaluator']} · seed {facts['seed']}")
-    state = facts["finished"] or ("open trials run again on resume" if facts["open"] else "not finished")
-    print(f"{facts['trials']:,} trials, {facts['open']} open: {state}")
-    words = ", ".join(f"{count:,} {name}" for name, count in facts["counts"].items() if name != "asked" and count)
-    print(
-        f"{words or 'nothing evaluated yet'}; {facts['cost_seconds']:,.1f} s of evaluation, {facts['wall_seconds']:,.1f} s of wall clock"
-    )
-    for kind, count in facts["failures"].items():
-        print(f"  {count:,} failed: {kind.replace('_', ' ')}")
-    if facts["best"]:
-        print(f"best: trial {facts['best']['number']}, score {facts['best']['score']:.6g}")
+    if "space" in facts:
+        _print_progress(facts)
     if "check" in facts:
         _print_check(facts["check"])
+
+
+def _print_progress(facts: dict[str, Any]) -> None:
+    print(f"{facts['space']} · {facts['strategy']} · {facts['evaluator']} · seed {facts['seed']}")
+    of = f" of {facts['budget']['trials']:,}" if "trials" in facts["budget"] else ""
+    state = f"finished: {facts['finished']}" if facts["finished"] else "not finished"
+    again = f", {facts['open']} open (run again on resume)" if facts["open"] else ""
+    print(f"{facts['trials']:,}{of} trials{again}, {state}")
+    words = ", ".join(f"{count:,} {name}" for name, count in facts["counts"].items() if name != "asked" and count)
+    print(words or "nothing evaluated yet")
+    for kind, count in facts["failures"].items():
+        print(f"  {count:,} failed: {kind.replace('_', ' ')}")
+    print(f"{facts['cost_seconds']:,.1f} s of evaluation, {facts['wall_seconds']:,.1f} s of wall clock")
+    if facts["best"]:
+        number = facts["best"]["number"]
+        final = "".join(f", {name} {value:.6g}" for name, value in facts["final"].get(str(number), {}).items())
+        print(f"best: trial {number}, score {facts['best']['score']:.6g}{final}")
 
 
 def _print_check(result: dict[str, Any]) -> None:
