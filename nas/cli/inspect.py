@@ -1,0 +1,79 @@
+"""`nas inspect`: what the controller of a study has learned, and whether it is well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli._options import Folder, Json
+
+if TYPE_CHECKING:
+    from search_spaces.cells.space import SearchSpace
+
+_ROWS = 12
+_COLUMNS = ("told", "reward_mean", "reward_max", "entropy_share", "kl", "clip_fraction", "gradient_norm", "distinct")
+
+
+def command(
+    folder: Folder,
+    pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the diagnostics as PNG here.")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Write them for TensorBoard here.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the controller's weights here, for strategy.warm_start.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the controller's updates: rewards, entropy, KL, gradients, what the policy prefers."""
+    from nas.controller.history import updates_of
+    from nas.plan import Plan
+
+    plan = Plan.read(folder)
+    space = plan.make_space()
+    records = updates_of(folder)
+    if as_json:
+        print(json.dumps({"updates": records}))
+    else:
+        _print(records, space)
+    if pictures is not None:
+        from nas.reports.controller import draw
+
+        _say(as_json, f"pictures: {', '.join(map(str, draw(records, space, pictures)))}")
+    if tensorboard is not None:
+        from nas.reports.controller import write_tensorboard
+
+        write_tensorboard(records, space, tensorboard)
+        _say(as_json, f"TensorBoard: tensorboard --logdir {tensorboard}")
+    if export is not None:
+        from nas.controller.export import export_weights
+
+        _say(as_json, f"weights: {export_weights(folder, plan, export)}")
+
+
+def _say(as_json: bool, text: str) -> None:
+    if not as_json:
+        print(text)
+
+
+def _print(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> None:
+    from nas.controller.history import histograms
+
+    shown = records if len(records) <= _ROWS else [records[i * (len(records) - 1) // (_ROWS - 1)] for i in range(_ROWS)]
+    print("  ".join(f"{name:>13}" for name in ("update", *_COLUMNS)))
+    for record in shown:
+        print("  ".join(f"{_short(record[name]):>13}" for name in ("update", *_COLUMNS)))
+    print("\nwhat the policy prefers now:")
+    for title, options, means in histograms(records[-1], space):
+        print(f"  {title}")
+        for option, mean in sorted(zip(options, means, strict=True), key=lambda pair: -pair[1]):
+            print(f"    {option!s:>18}  {mean:6.1%}  {'█' * round(40 * mean)}")
+    alarms = [record for record in records if "alarm" in record]
+    if alarms:
+        print(f"\nalarm since update {alarms[0]['update']}: {alarms[-1]['alarm']}")
+
+
+def _short(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
