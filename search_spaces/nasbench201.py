@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 from search_spaces.cells.genotype import Cell, Genotype, shared_node
+from search_spaces.cells.nasbench201_text import NASBENCH201_OPS
 from search_spaces.cells.space import Choices, Decision, SearchSpace
 from search_spaces.errors import SpaceError
 
-_OPS = ("none", "identity", "conv_1x1", "conv_3x3", "avg_3x3")
 _EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
 
@@ -18,9 +18,11 @@ class Nasbench201Space(SearchSpace):
     """15,625 cells: every later state sums what every earlier one brings."""
 
     name: ClassVar[str] = "nasbench201"
-    ops: ClassVar[tuple[str, ...]] = _OPS
+    ops: ClassVar[tuple[str, ...]] = NASBENCH201_OPS
 
-    _decisions: ClassVar[tuple[Decision, ...]] = tuple(Decision(f"{source}>{to}", _OPS) for source, to in _EDGES)
+    _decisions: ClassVar[tuple[Decision, ...]] = tuple(
+        Decision(f"{source}>{to}", NASBENCH201_OPS) for source, to in _EDGES
+    )
 
     @property
     def decisions(self) -> tuple[Decision, ...]:

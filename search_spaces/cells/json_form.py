@@ -15,7 +15,7 @@ SCHEMA = 1
 ROLES = ("normal", "reduction")
 MAX_BYTES = 1_000_000
 MAX_NODES = 64
-MAX_EDGES = 64  # of one node
+MAX_EDGES = 512  # of one cell
 MAX_CHOICES = 10_000
 MAX_NAME = 200
 _SAFE_INTEGER = 2**53  # what every JSON reader can hold
@@ -126,6 +126,8 @@ def _cell(record: object, role: str) -> Cell:
     if not isinstance(nodes, list) or not 1 <= len(nodes) <= MAX_NODES:
         raise GenotypeError(f"nodes of the {role} cell: expected a list of 1 to {MAX_NODES}, but it is {_brief(nodes)}")
     made = tuple([_node(node, role, index, inputs + index) for index, node in enumerate(nodes)])
+    if (edges := sum([len(node.edges) for node in made])) > MAX_EDGES:
+        raise GenotypeError(f"the {role} cell has {edges:,} edges; a cell has at most {MAX_EDGES}")
     outputs = fields.get("outputs")
     return Cell(made, None if outputs is None else _outputs(outputs, role, inputs + len(made)), inputs)
 
@@ -172,8 +174,12 @@ def check_op(op: str, where: str = "") -> None:
 
 
 def known_ops() -> tuple[str, ...]:
-    """The names of all operations, in the order of the paper's list."""
-    return OP_NAMES
+    """The names of all operations, also of those that only `ops.py` knows; it needs torch, so it is asked last."""
+    try:
+        from search_spaces.cells.ops import op_names
+    except ImportError:
+        return OP_NAMES
+    return tuple(dict.fromkeys((*OP_NAMES, *op_names())))
 
 
 def _outputs(record: object, role: str, states: int) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from search_spaces.cells.network import Skeleton
+    from search_spaces.cells.skeleton import Skeleton
 
 Choices = tuple[int, ...]
 Name = TypeVar("Name", bound=str)

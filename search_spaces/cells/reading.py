@@ -1,0 +1,105 @@
+"""Genotypes from whatever a user has: a file, a name from the zoo, or a text in any of the forms we know."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search_spaces.cells.darts_text import from_darts_text, is_darts_text
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.json_form import MAX_BYTES, decoded, from_record, parsed
+from search_spaces.cells.nasbench201_text import from_nasbench201_text, is_nasbench201_text
+from search_spaces.errors import GenotypeError, shortened
+
+if TYPE_CHECKING:
+    from search_spaces.cells.space import SearchSpace
+
+_FORMS = "JSON, DARTS text, a NAS-Bench-201 string or, for a named space, comma-separated choices"
+_INTEGER = re.compile(r"-?[0-9]{1,9}")
+_MAX_CHOICES_TEXT = 100_000
+
+
+def read_genotype(source: str | os.PathLike[str], space: SearchSpace | None = None) -> Genotype:
+    """The genotype that a path, a name from the zoo or a text stands for; `space` says what bare choices mean."""
+    if isinstance(source, str) and _is_text(source, space):
+        return parse_genotype(source, space)
+    if isinstance(source, str) and _is_published(source):
+        from search_spaces import zoo
+
+        return zoo.load(source).genotype
+    try:
+        return parse_genotype(_content(Path(source)), space)
+    except GenotypeError as problem:
+        raise GenotypeError(f"{shortened(str(source))}: {problem}") from None
+
+
+def parse_genotype(text: str | bytes, space: SearchSpace | None = None) -> Genotype:
+    """The genotype that a text stands for, in whichever form it is."""
+    text = decoded(text)
+    if is_darts_text(text):
+        return from_darts_text(text)
+    if is_nasbench201_text(text):
+        return from_nasbench201_text(text)
+    if (words := _choice_words(text)) is not None:
+        return _from_choices(words, space)
+    if not text.strip() or text.lstrip()[0] in "{[":
+        return from_record(_unwrapped(parsed(text)))
+    raise GenotypeError(f"{shortened(text[:100])} is no genotype; expected {_FORMS}")
+
+
+def choices_text(genotype: Genotype, space: SearchSpace) -> str:
+    """The choices of a genotype as `parse_genotype` reads them."""
+    return ",".join(map(str, space.encode(genotype)))
+
+
+def _is_text(source: str, space: SearchSpace | None) -> bool:
+    """Whether a word is a genotype itself; a lone number is one only where the space has a single decision."""
+    if _choice_words(source) is not None:
+        return "," in source or space is not None
+    return source.lstrip()[:1] in ("{", "[", "|") or is_darts_text(source)
+
+
+def _choice_words(text: str) -> list[str] | None:
+    """The integers of a list of them, with or without brackets; None for any other text."""
+    if len(text) > _MAX_CHOICES_TEXT:
+        return None
+    words = [word.strip() for word in text.strip().strip("()[]").rstrip(", ").split(",")]
+    return words if all(_INTEGER.fullmatch(word) for word in words) else None
+
+
+def _from_choices(words: list[str], space: SearchSpace | None) -> Genotype:
+    if space is None:
+        raise GenotypeError(f"{shortened(','.join(words))} are choices; say of which space they are")
+    return space.decode([int(word) for word in words])
+
+
+def _unwrapped(record: object) -> object:
+    """The genotype of a file that holds more, such as one of the zoo."""
+    if isinstance(record, dict) and "genotype" in record and "cells" not in record:
+        return record["genotype"]
+    return record
+
+
+def _is_published(name: str) -> bool:
+    from search_spaces import zoo
+
+    return name in zoo.names() and not Path(name).exists()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as problem:
+        raise GenotypeError(
+            f"cannot be read: {_reason(problem)}; expected a file that holds a genotype, or {_FORMS}"
+        ) from None
+    if len(content) > MAX_BYTES:
+        raise GenotypeError(f"it has more than {MAX_BYTES:,} bytes, which no genotype has")
+    return content
+
+
+def _reason(problem: OSError | ValueError) -> str:
+    return (problem.strerror or "it is no path") if isinstance(problem, OSError) else "it is no path"

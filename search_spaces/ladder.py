@@ -1,0 +1,58 @@
+"""A space small enough to list: 27 architectures for tests and tutorials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import product
+from typing import ClassVar, final
+
+from search_spaces.cells.genotype import Cell, Genotype, shared_node
+from search_spaces.cells.json_form import ROLES
+from search_spaces.cells.space import Choices, Decision, SearchSpace
+from search_spaces.errors import SpaceError
+
+_OPS = ("conv_1x1", "conv_3x3", "sep_3x3")
+_RUNGS = ("identity", "avg_3x3", "max_3x3")
+_STEPS = (1, 2, 3)
+
+
+@final
+class LadderSpace(SearchSpace):
+    """Both cells climb one to three steps: each adds an operation on the newest state and a rung from the one before.
+
+    Step k is `op(1 + k) + rung(k)`, and the last step is what the cell puts out. Different choices are different
+    functions, so the space has 27 keys.
+    """
+
+    name: ClassVar[str] = "ladder"
+
+    _decisions: ClassVar[tuple[Decision, ...]] = (
+        Decision("op", _OPS),
+        Decision("steps", _STEPS),
+        Decision("rung", _RUNGS),
+    )
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The operation that climbs, the number of steps, the operation of the rungs."""
+        return self._decisions
+
+    def decode(self, choices: Sequence[int]) -> Genotype:
+        """The genotype these choices stand for: one cell in both roles."""
+        op, steps, rung = self.checked(choices)
+        cell = Cell(
+            tuple(shared_node(((1 + step, _OPS[op]), (step, _RUNGS[rung])), "add") for step in range(_STEPS[steps]))
+        )
+        return Genotype(self.name, dict.fromkeys(ROLES, cell))
+
+    def encode(self, genotype: Genotype) -> Choices:
+        """The choices of a member, which is known by its key."""
+        self.check_roles(genotype, ROLES)
+        if genotype.key not in self._choices:
+            raise SpaceError(f"the genotype with key {genotype.key} is none of the {self.size} of space {self.name!r}")
+        return self._choices[genotype.key]
+
+    @cached_property
+    def _choices(self) -> dict[str, Choices]:
+        return {self.decode(choices).key: choices for choices in product(*map(range, self.counts))}
