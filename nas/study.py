@@ -134,7 +134,7 @@ class Study:
             return f"all {budget.trials} trials are done"
         if budget.seconds is not None and ledger.cost >= budget.seconds:
             return f"the budget of {budget.seconds:g} s of evaluation is spent"
-        if budget.hours is not None and self._wall_seconds() >= budget.hours * 3600:
+        if budget.hours is not None and self.wall_seconds() >= budget.hours * 3600:
             return f"the {budget.hours:g} h of wall clock are over"
         if ledger.idle >= NUMBERS_WITHOUT_COST:
             return f"{NUMBERS_WITHOUT_COST:,} proposals in a row brought no new evaluation"
@@ -155,6 +155,10 @@ class Study:
     def record_final(self, number: int, final: Mapping[str, float]) -> None:
         """Write down what a winner was judged by, after the study."""
         self._record({"event": "opened", "number": number, "final": dict(final)})
+
+    def wall_seconds(self) -> float:
+        """Wall-clock seconds of all sessions up to now."""
+        return self.ledger.wall_before + time.monotonic() - self._began
 
     def workdir(self, number: int) -> Path:
         """The folder in which a trial may write; what it leaves in `keep/` stays if the trial is among the best."""
@@ -308,9 +312,6 @@ class Study:
             self._twins.setdefault(original, []).append(number)
         else:
             self._end_like(number, original)
-
-    def _wall_seconds(self) -> float:
-        return self.ledger.wall_before + time.monotonic() - self._began
 
 
 def _end_event(number: int, outcome: Outcome) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, final
@@ -17,6 +18,8 @@ from nas.contracts import Evaluator, Trial
 from nas.errors import NasError
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_TO_START = 300.0
+_FOR_THE_DRIVER = (signal.SIGINT, signal.SIGTERM)  # it decides what may finish, also when all processes hear them
 
 
 @final
@@ -27,22 +30,30 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, evaluator, os.getpid()), daemon=True)
-        self._process.start()
+        with _without_signals():
+            self._process.start()
         theirs.close()
-        self._began = time.monotonic()
+        self._given_at = time.monotonic()
+        self.begun_at: float | None = None
 
     @property
     def age(self) -> float:
         """Seconds since the present trial was given."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self._given_at
+
+    def is_late(self, seconds: float) -> bool:
+        """Whether the present trial has run longer than this; a process that only starts may take its time."""
+        if self.begun_at is None:
+            return self.age > max(seconds, _SECONDS_TO_START)
+        return time.monotonic() - self.begun_at > seconds
 
     def begin(self, trial: Trial, workdir: Path) -> None:
         """Give it a trial."""
-        self._began = time.monotonic()
+        self._given_at, self.begun_at = time.monotonic(), None
         self._send((trial, workdir))
 
     def receive(self) -> tuple[Any, ...] | None:
-        """Its next word: `progressed`, `ended` or `raised`; None when it is dead."""
+        """Its next word: `begun`, `progressed`, `ended` or `raised`; None when it is dead."""
         try:
             word: tuple[Any, ...] = self._connection.recv()
         except (EOFError, OSError):
@@ -78,14 +89,26 @@ def wait_for_any(workers: Sequence[Worker], seconds: float) -> list[Worker]:
     return [connections[ready] for ready in wait(list(connections), seconds) if isinstance(ready, Connection)]
 
 
+@contextmanager
+def _without_signals() -> Iterator[None]:
+    """What starts in here does not hear the driver's signals, not even before its first line; none is lost."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_DRIVER)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection[Any, Any], evaluator: Evaluator, driver: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which decides what may finish
+    for name in _FOR_THE_DRIVER:
+        signal.signal(name, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(driver,), daemon=True).start()
     while True:
         try:
             trial, workdir = connection.recv()
         except EOFError:
             return
+        connection.send(("begun",))
         try:
             word: tuple[str, object] = (
                 "ended",
@@ -93,7 +116,10 @@ def _serve(connection: Connection[Any, Any], evaluator: Evaluator, driver: int) 
             )
         except NasError as problem:
             word = ("raised", problem)
-        connection.send(word)
+        try:
+            connection.send(word)
+        except OSError:
+            return  # the driver is dead
 
 
 def _report(connection: Connection[Any, Any], step: int, metrics: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import final
 
 from nas.attempt import attempt
@@ -83,6 +84,8 @@ class _Pool:
     def _hear(self, worker: Worker) -> None:
         trial = self._busy[worker]
         match worker.receive():
+            case ("begun",):
+                worker.begun_at = time.monotonic()
             case ("progressed", step, metrics):
                 worker.answer(self._study.progress(trial.number, step, metrics))
             case ("ended", outcome):
@@ -97,7 +100,9 @@ class _Pool:
                 )
 
     def _end_late_ones(self) -> None:
-        for worker in [w for w in self._busy if self._timeout is not None and w.age > self._timeout]:
+        if self._timeout is None:
+            return
+        for worker in [worker for worker in self._busy if worker.is_late(self._timeout)]:
             self._lose(worker, Failure("timeout", f"no result within {self._timeout:g} s", worker.age))
 
     def _lose(self, worker: Worker, failure: Failure) -> None:

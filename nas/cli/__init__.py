@@ -18,6 +18,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_ABORTED = 130  # how typer ends on Ctrl-C
+
 # A verb is a file here with a function `command`; the file name is the verb. The order is the order of the help page.
 VERBS = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_")))
 for _verb in VERBS:
@@ -25,9 +27,11 @@ for _verb in VERBS:
 
 
 def main() -> None:
-    """Run the command line; a `NasError` becomes one sentence and exit code 2."""
+    """Run the command line; a `NasError` becomes one sentence and exit code 2, Ctrl-C exit code 3."""
     try:
         app()
     except NasError as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
+    except SystemExit as end:
+        sys.exit(3 if end.code == _ABORTED else end.code)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,14 +21,16 @@ from nas.search import OpenSearch, opened, run
 from nas.study import Study
 
 INTERRUPTED = 3
+_ENDS = ("told", "stopped", "failed")
 
 
 def run_and_report(todo: Assignment, *, as_json: bool) -> None:
     """Run a study to its end and name the winner; exit code 3 when it was interrupted."""
     progress = Progress(quiet=as_json)
-    with opened(todo.plan, todo.folder, todo.budget, progress.see) as search:
+    with _signals(todo.folder) as stop, opened(todo.plan, todo.folder, todo.budget, progress.see) as search:
+        stop.study = search.study
         progress.begin(search)
-        with _stopping_gently(search.study), progress:
+        with progress:
             reason = run(search)
         if as_json:
             print(json.dumps(summary(search, reason)))
@@ -73,6 +77,7 @@ class Progress:
         """Say what is about to happen."""
         self._search = search
         self._began, self._already = time.monotonic(), search.study.ledger.counts["asked"]
+        self._shown_at = self._began
         if not self._quiet:
             for line in _opening(search):
                 print(line, file=sys.stderr)
@@ -95,14 +100,15 @@ class Progress:
     def see(self, event: Mapping[str, Any]) -> None:
         """Called with every event: show something if it is time."""
         now = time.monotonic()
-        if self._quiet or self._search is None or now - self._shown_at < self._every or event["event"] != "told":
+        if self._quiet or self._search is None or now - self._shown_at < self._every or event["event"] not in _ENDS:
             return
         self._shown_at = now
         done, words = self._state(now)
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=words)
         else:
-            print(f"trial {event['number']}: {event['score']:.4f} · {words}", file=sys.stderr)
+            ended = f"{event['score']:.4f}" if "score" in event else event["kind"].replace("_", " ")
+            print(f"trial {event['number']}: {ended} · {words}", file=sys.stderr)
 
     def _state(self, now: float) -> tuple[float, str]:
         assert self._search is not None
@@ -150,8 +156,8 @@ def _opening(search: OpenSearch) -> Iterator[str]:
         yield f"{kind:>10}: {part.name}" + (f" ({options})" if options else "")
     yield f"{'budget':>10}: {study.ledger.budget}, seed {plan.seed}"
     yield f"{'folder':>10}: {study.folder}"
-    if study.ledger.sessions > 1:
-        yield f"{'resumed':>10}: {study.ledger.counts['asked']} trials are there already"
+    if study.ledger.next_number:
+        yield f"{'resumed':>10}: {study.ledger.counts['asked']:,} trials are there already"
     if study.store.torn_bytes:
         yield f"{'repaired':>10}: a last line torn by a crash ({study.store.torn_bytes} bytes) was cut off"
 
@@ -183,27 +189,46 @@ def _next_commands(folder: Path, study: Study, *, interrupted: bool) -> Iterator
     if study.ledger.best is not None:
         yield f"  nas show {folder / 'best' / 'genotype.json'}"
         yield f"  nas best {folder} --top 5"
-    if not interrupted:
-        more = study.ledger.budget.trials or 100
-        yield f"  nas resume {folder} --trials +{more}"
+    if not interrupted and (more := _more(study)):
+        yield f"  nas resume {folder} {more}"
+
+
+def _more(study: Study) -> str | None:
+    """The flag that lets this study go on: its budget with the limit that ended it raised."""
+    ledger, budget = study.ledger, study.ledger.budget
+    if budget.seconds is not None and ledger.cost >= budget.seconds:
+        return f"--budget-seconds {2 * budget.seconds:g}"
+    if budget.trials is not None and ledger.counts["asked"] >= budget.trials:
+        return f"--trials +{budget.trials}"
+    if budget.hours is not None and study.wall_seconds() >= budget.hours * 3600:
+        return f"--max-hours {2 * budget.hours:g}"
+    return None
+
+
+@dataclass(slots=True)
+class _Stop:
+    """What a signal is to stop."""
+
+    study: Study | None = None
 
 
 @contextmanager
-def _stopping_gently(study: Study) -> Iterator[None]:
+def _signals(folder: Path) -> Iterator[_Stop]:
     """Ctrl-C or SIGTERM once: finish the open trials and stop; twice: stop now. Both can be resumed."""
+    stop = _Stop()
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def hear(number: int, frame: FrameType | None) -> None:
         del number, frame
-        if study.stopping:
+        if stop.study is None or stop.study.stopping:
             raise KeyboardInterrupt
-        study.stop()
-        print("\nstopping after the open trials; once more to stop now", file=sys.stderr)
+        stop.study.stop()
+        os.write(2, b"\nstopping after the open trials; once more to stop now\n")  # print is not for signal handlers
 
-    old = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    old = {name: signal.signal(name, hear) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stop
     except KeyboardInterrupt:
-        print(f"stopped now; continue with `nas resume {study.folder}`", file=sys.stderr)
+        print(f"stopped now; continue with `nas resume {folder}`", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         for name, handler in old.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -35,7 +36,7 @@ def command(
             print("\n".join(parts))
 
 
-def _kinds():  # type: ignore[no-untyped-def]
+def _kinds() -> dict[str, Callable[[], list[str]]]:
     """What can be listed, each with the function that lists it; nothing is imported to do so."""
     from functools import partial
 
@@ -44,5 +45,7 @@ def _kinds():  # type: ignore[no-untyped-def]
     from search_spaces.cells.genotype import OP_NAMES
 
     plural = {"strategy": "strategies"}
-    kinds = {plural.get(kind, f"{kind}s"): partial(registry.names, kind) for kind in registry.KINDS}
-    return {**kinds, "genotypes": zoo.names, "ops": lambda: list(OP_NAMES)}
+    kinds: dict[str, Callable[[], list[str]]] = {
+        plural.get(kind, f"{kind}s"): partial(registry.names, kind) for kind in registry.KINDS
+    }
+    return {**kinds, "genotypes": zoo.names, "ops": partial(list, OP_NAMES)}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nas.cli._options import Folder, Json
+
+if TYPE_CHECKING:
+    from search_spaces.cells.genotype import Genotype
 
 
 def command(
@@ -33,13 +38,7 @@ def command(
     if as_json:
         print(json.dumps({"number": number, "events": events}))
         return
-    genotype = Genotype.from_dict(events[0]["genotype"])
-    if genotype.cells:
-        from nas.drawings.terminal import drawn
-
-        print(drawn(genotype))
-    else:
-        print(", ".join(f"{name}={value}" for name, value in (genotype.choices or {}).items()))
+    print(_drawing(Genotype.from_dict(events[0]["genotype"])))
     for event in events:
         if event["event"] != "progressed":
             print(described(event))
@@ -48,6 +47,15 @@ def command(
     for failure in (event.get("after", event) for event in events):
         if "\n" in str(failure.get("message", "")):
             print("\n" + failure["message"])
+
+
+def _drawing(genotype: Genotype) -> str:
+    if not genotype.cells:
+        return ", ".join(f"{name}={value}" for name, value in (genotype.choices or {}).items())
+    from nas.drawings.terminal import cells_text, draws_boxes
+
+    width = shutil.get_terminal_size((100, 24)).columns
+    return cells_text(genotype, width, color=sys.stdout.isatty(), plain=not draws_boxes(sys.stdout.encoding)) + "\n"
 
 
 def _curve(steps: Sequence[Mapping[str, Any]], width: int = 40) -> list[str]:
