@@ -146,6 +146,13 @@ def test_texts_of_unequal_length_hold_no_decisions(tmp_path):
         table_decisions(file, "ops")
 
 
+def test_decisions_are_never_guessed(tmp_path):
+    file = tmp_path / "good.csv"
+    file.write_text(GOOD)
+    with pytest.raises(TableError, match=r"which columns of table .* are decisions\? name them, .*--decisions 'd_\*'"):
+        table_decisions(file, None)
+
+
 def test_an_empty_text_holds_no_decisions(tmp_path):
     file = tmp_path / "text.csv"
     file.write_text("ops,acc\n,1\n,2\n")

@@ -166,13 +166,15 @@ def find_table(table: str | None, space: str) -> Path:
     raise TableError(f"{found} with the package{choice}; say which one to read with --table FILE")
 
 
-def table_decisions(path: str | Path, decisions: str) -> dict[str, tuple[str, ...]]:
+def table_decisions(table: str | Path, decisions: str | None) -> dict[str, tuple[str, ...]]:
     """Name and options of each decision that a table's columns hold, for space `table`.
 
     Options are the texts that occur, in numerical order where all are numbers, else in alphabetical order. Decisions of
     one text column are called `ops.0`, `ops.1`, ...
     """
-    file = open_table(Path(path))
+    file = open_table(find_table(str(table), "table"))
+    if decisions is None:
+        raise TableError(f"which columns of {file.name} are decisions? name them, for example --decisions 'd_*'")
     layout = asked_layout(file, decisions)
     columns = option_columns(file, layout, file.texts(layout.columns))
     return {name: _in_order(set(options)) for name, options in columns.items()}
