@@ -77,7 +77,7 @@ def _policy(records: Records, space: SearchSpace) -> Figure:
     groups = over_time[0]
     figure = _figure(len(groups), 1, height=1 + sum(0.9 + 0.22 * len(options) for _, options, _ in groups))
     for index, (axes, (title, options, _)) in enumerate(zip(figure.axes, groups, strict=True)):
-        _heat(axes, [[moment[index][2][row] for moment in over_time] for row in range(len(options))], told, top=1.0)
+        _heat(axes, [[moment[index][2][row] for moment in over_time] for row in range(len(options))], told)
         axes.set_yticks(range(len(options)), [str(option) for option in options], fontsize=7)
         axes.set_title(title, fontsize=9)
     return figure
@@ -95,13 +95,12 @@ def _figure(rows: int, columns: int, height: float) -> Figure:
     return figure
 
 
-def _heat(axes: Axes, rows: Sequence[Sequence[float]], told: Sequence[int], top: float | None = None) -> None:
+def _heat(axes: Axes, rows: Sequence[Sequence[float]], told: Sequence[int]) -> None:
     image = axes.imshow(
         rows,
         aspect="auto",
         interpolation="nearest",
         vmin=0,
-        vmax=top,
         extent=(0, told[-1], len(rows) - 0.5, -0.5),
     )
     axes.figure.colorbar(image, ax=axes)

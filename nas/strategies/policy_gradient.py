@@ -52,7 +52,9 @@ def judge(
         following = float(scores.mean())
     else:
         differences = scores - baseline
-        following = settings.baseline_decay * baseline + (1 - settings.baseline_decay) * float(scores.mean())
+        following = baseline
+        for score in scores.tolist():
+            following = settings.baseline_decay * following + (1 - settings.baseline_decay) * score
     if settings.advantage == "scale":
         differences = differences / (recent.std() + 1e-8)
     elif settings.advantage == "rank":

@@ -1,0 +1,1 @@
+"""Our parts for others: the controller as an Optuna sampler."""
