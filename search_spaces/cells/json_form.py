@@ -90,8 +90,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def from_record(record: object) -> Genotype:
     """The genotype of a plain record."""
+    if isinstance(record, dict) and "schema" in record:
+        _check_schema(record["schema"])  # first, for a newer version may have fields that this one does not know
     fields = _object(record, "the genotype", ("schema", "space"), ("cells", "choices"))
-    _check_schema(fields["schema"])
     space = _name(fields["space"], "space")
     if ("cells" in fields) == ("choices" in fields):
         raise GenotypeError("a genotype has either 'cells' or 'choices' (space 'table'): give exactly one of them")
@@ -128,8 +129,8 @@ def _cell(record: object, role: str) -> Cell:
     made = tuple([_node(node, role, index, inputs + index) for index, node in enumerate(nodes)])
     if (edges := sum([len(node.edges) for node in made])) > MAX_EDGES:
         raise GenotypeError(f"the {role} cell has {edges:,} edges; a cell has at most {MAX_EDGES}")
-    outputs = fields.get("outputs")
-    return Cell(made, None if outputs is None else _outputs(outputs, role, inputs + len(made)), inputs)
+    outputs = _outputs(fields["outputs"], role, inputs + len(made)) if "outputs" in fields else None
+    return Cell(made, outputs, inputs)
 
 
 def _node(record: object, role: str, index: int, states: int) -> Node:

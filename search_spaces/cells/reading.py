@@ -11,7 +11,7 @@ from search_spaces.cells.darts_text import from_darts_text, is_darts_text
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.json_form import MAX_BYTES, decoded, from_record, parsed
 from search_spaces.cells.nasbench201_text import from_nasbench201_text, is_nasbench201_text
-from search_spaces.errors import GenotypeError, shortened
+from search_spaces.errors import GenotypeError, known_names, shortened
 
 if TYPE_CHECKING:
     from search_spaces.cells.space import SearchSpace
@@ -25,12 +25,15 @@ def read_genotype(source: str | os.PathLike[str], space: SearchSpace | None = No
     """The genotype that a path, a name from the zoo or a text stands for; `space` says what bare choices mean."""
     if isinstance(source, str) and _is_text(source, space):
         return parse_genotype(source, space)
+    if isinstance(source, str) and not Path(source).name:
+        raise GenotypeError(f"{shortened(source)} is no genotype; expected a file, a name from the zoo, {_FORMS}")
     if isinstance(source, str) and _is_published(source):
         from search_spaces import zoo
 
         return zoo.load(source).genotype
+    content = _content(Path(source))
     try:
-        return parse_genotype(_content(Path(source)), space)
+        return parse_genotype(content, space)
     except GenotypeError as problem:
         raise GenotypeError(f"{shortened(str(source))}: {problem}") from None
 
@@ -92,14 +95,14 @@ def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as problem:
-        raise GenotypeError(
-            f"cannot be read: {_reason(problem)}; expected a file that holds a genotype, or {_FORMS}"
-        ) from None
+    except FileNotFoundError:
+        from search_spaces import zoo
+
+        raise GenotypeError(known_names(str(path), zoo.names(), "file or published genotype")) from None
+    except OSError as problem:
+        raise GenotypeError(f"{shortened(str(path))} cannot be read: {problem.strerror}; expected {_FORMS}") from None
+    except ValueError:  # a null byte
+        raise GenotypeError(f"{shortened(str(path))} is no path and no genotype; expected {_FORMS}") from None
     if len(content) > MAX_BYTES:
-        raise GenotypeError(f"it has more than {MAX_BYTES:,} bytes, which no genotype has")
+        raise GenotypeError(f"{shortened(str(path))} has more than {MAX_BYTES:,} bytes, which no genotype has")
     return content
-
-
-def _reason(problem: OSError | ValueError) -> str:
-    return (problem.strerror or "it is no path") if isinstance(problem, OSError) else "it is no path"
