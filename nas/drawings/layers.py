@@ -74,17 +74,16 @@ def lifted(cell: Cell, floors: Floors, state: int) -> Floors:
 
 def layered(cell: Cell, floors: Floors, shared: bool) -> Layered:
     """The items of every layer in natural order; `shared`: all wires of a state pass a layer at one place."""
-    layers: list[list[Item]] = [[] for _ in range(floors[-1] + 1)]
+    layers: list[dict[Item, None]] = [{} for _ in range(floors[-1] + 1)]  # ordered sets
     for state, floor in enumerate(floors[:-1]):
-        layers[floor].append((state,))
-    layers[-1].append((OUTPUT,))
+        layers[floor][(state,)] = None
+    layers[-1][(OUTPUT,)] = None
     routes: dict[Wire, tuple[Item, ...]] = {}
     for number, wire in enumerate(wires(cell)):
         top = floors[-1] if wire.target == OUTPUT else floors[wire.target]
         passages = [(wire.source, level, 0 if shared else number) for level in range(floors[wire.source] + 1, top)]
         for passage in passages:
-            if passage not in layers[passage[1]]:
-                layers[passage[1]].append(passage)
+            layers[passage[1]].setdefault(passage)
         routes[wire] = ((wire.source,), *passages, (wire.target,))
     return Layered(tuple(map(tuple, layers)), routes)
 

@@ -8,20 +8,39 @@ a permutation of weights), hence lines that meet in one box never cross each oth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations, product
+from math import inf
 from zlib import crc32
 
-from nas.drawings.layers import Floors, Item, Layered, bundled, layered, lifted, lowest_floors
+from nas.drawings.layers import Floors, Item, Layered, bundled, layered, lifted, lowest_floors, wires
 from nas.drawings.reinsert import reinserted
 from search_spaces.cells.genotype import Cell
 
 Neighbours = dict[Item, list[tuple[Item, int]]]
 Layers = list[list[Item]]
 
-_STARTS = 3
 _SWEEPS = 2
 _LIFTS = 3  # how many layers a drawing may grow beyond the flattest one
-_ROOM = 16  # items per cell up to which the search for a better layering is worth its time
+
+
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    """How hard a cell of at most so many wires is tried, so that any cell is drawn within seconds."""
+
+    wires: float
+    starts: int
+    sifts: int  # rounds
+    reinsertions: int  # rounds; 0: all wires of a state share their passages
+    lifts: bool
+
+
+_EFFORTS = (
+    _Effort(22, starts=3, sifts=8, reinsertions=4, lifts=True),
+    _Effort(40, starts=1, sifts=8, reinsertions=2, lifts=False),
+    _Effort(150, starts=1, sifts=2, reinsertions=0, lifts=False),
+    _Effort(inf, starts=1, sifts=0, reinsertions=0, lifts=False),
+)
 
 
 def crossings(drawn: Layered) -> int:
@@ -41,11 +60,13 @@ def crossings(drawn: Layered) -> int:
 
 def arrangements(cell: Cell) -> list[Layered]:
     """The best drawings found, all with equally few crossings, in equally many layers."""
+    count = sum(1 for _ in wires(cell))
+    effort = next(effort for effort in _EFFORTS if count <= effort.wires)
     starts = [lowest_floors(cell, inputs) for inputs in _input_floors(cell)]
-    tried = {floors: _best_for(cell, floors) for floors in starts}
+    tried = {floors: _best_for(cell, floors, effort) for floors in starts}
     best = min(starts, key=lambda floors: _cost(tried[floors], floors))
-    if len(cell.nodes) <= _ROOM:
-        best = _lifted_until_good(cell, best, starts[0][-1] + _LIFTS, tried)
+    if effort.lifts:
+        best = _lifted_until_good(cell, best, effort, tried)
     return tried[best]
 
 
@@ -59,13 +80,14 @@ def _cost(found: list[Layered], floors: Floors) -> tuple[int, int]:
     return crossings(found[0]), sum(floors)
 
 
-def _lifted_until_good(cell: Cell, best: Floors, highest: int, tried: dict[Floors, list[Layered]]) -> Floors:
+def _lifted_until_good(cell: Cell, best: Floors, effort: _Effort, tried: dict[Floors, list[Layered]]) -> Floors:
+    highest = lowest_floors(cell, (0,) * cell.inputs)[-1] + _LIFTS
     while crossings(tried[best][0]):
         steps = [lifted(cell, best, state) for state in range(cell.inputs, cell.inputs + len(cell.nodes))]
         steps = [floors for floors in steps if floors[-1] <= highest]
         for floors in steps:
             if floors not in tried:
-                tried[floors] = _best_for(cell, floors)
+                tried[floors] = _best_for(cell, floors, effort)
         better = min(steps, key=lambda floors: _cost(tried[floors], floors), default=best)
         if crossings(tried[better][0]) >= crossings(tried[best][0]):
             break
@@ -73,12 +95,12 @@ def _lifted_until_good(cell: Cell, best: Floors, highest: int, tried: dict[Floor
     return best
 
 
-def _best_for(cell: Cell, floors: Floors) -> list[Layered]:
+def _best_for(cell: Cell, floors: Floors, effort: _Effort) -> list[Layered]:
     found: dict[tuple[tuple[Item, ...], ...], Layered] = {}
     fewest: int | None = None
-    for shared, start in product((True, False), range(_STARTS)):
-        drawn = _ordered(layered(cell, floors, shared), start)
-        drawn = bundled(drawn if shared else reinserted(drawn))
+    for shared, start in product((True, False) if effort.reinsertions else (True,), range(effort.starts)):
+        drawn = _ordered(layered(cell, floors, shared), start, effort.sifts)
+        drawn = bundled(drawn if shared else reinserted(drawn, effort.reinsertions))
         count = crossings(drawn)
         if fewest is None or count < fewest:
             fewest, found = count, {}
@@ -87,7 +109,7 @@ def _best_for(cell: Cell, floors: Floors) -> list[Layered]:
     return list(found.values())
 
 
-def _ordered(drawn: Layered, start: int) -> Layered:
+def _ordered(drawn: Layered, start: int, sifts: int) -> Layered:
     below, above = _neighbours(drawn)
     layers = [_shuffled(layer, start) for layer in drawn.layers]
     for sweep in range(start, start + _SWEEPS):
@@ -97,7 +119,7 @@ def _ordered(drawn: Layered, start: int) -> Layered:
         else:
             for level in range(len(layers) - 2, -1, -1):
                 _sort_by_barycentre(layers[level], layers[level + 1], above)
-    for _ in range(8):
+    for _ in range(sifts):
         moved = [_sift(layers, level, below, above) for level in range(len(layers))]
         if not any(moved):
             break

@@ -73,8 +73,9 @@ def _cells(genotype: Genotype, skeleton: Skeleton, side: int) -> list[Storey]:
     for index, place in enumerate(stack(skeleton)):
         side = -(-side // place.stride)
         kind = "Residual block" if skeleton.layout == "nasbench201" and place.role == "reduction" else None
+        stride = ", stride 2" if place.stride > 1 else ""
         storey = Storey(
-            f"{kind or f'{place.role.capitalize()} cell'}, F = {place.filters}{', stride 2' if place.stride > 1 else ''}",
+            f"{kind or f'{place.role.capitalize()} cell'}, F = {place.filters}{stride}",
             f"cell-{place.role}",
             _map(side, place.filters * _widths(genotype, skeleton, place.role)),
             branch="Auxiliary head" if index == auxiliary else "",

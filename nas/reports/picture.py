@@ -75,19 +75,15 @@ def _add(axes: Axes, shape: Box | Curve | Label, style: Style, layer: int) -> No
 
 
 def _add_box(axes: Axes, box: Box, style: Style, layer: int) -> None:
-    from matplotlib.patches import BoxStyle, FancyBboxPatch
+    from matplotlib.patches import FancyBboxPatch
 
     radius = min(box.radius, box.width / 2, box.height / 2)
+    outline = f"round,pad=0,rounding_size={radius}"
+    line = _line(style.stroke, style)
     axes.add_patch(
         FancyBboxPatch(
-            (box.x, box.y),
-            box.width,
-            box.height,
-            boxstyle=BoxStyle("Round", pad=0, rounding_size=radius),
-            facecolor=style.fill,
-            **_line(style.stroke, style),
-            zorder=layer,
-        )  # fmt: skip
+            (box.x, box.y), box.width, box.height, boxstyle=outline, facecolor=style.fill, **line, zorder=layer
+        )
     )
 
 

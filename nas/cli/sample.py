@@ -1,0 +1,39 @@
+"""`nas sample`: genotypes drawn at random from a space."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from nas.cli._options import Json, Set
+
+_MOST = 1_000_000
+
+
+def command(
+    space: Annotated[str, typer.Argument(help="The space to draw from, say nasnet.")],
+    number: Annotated[int, typer.Option("-n", "--number", help="How many genotypes.")] = 1,
+    seed: Annotated[int, typer.Option(help="The seed: equal seeds, equal genotypes.")] = 0,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Draw genotypes uniformly over decisions and print one JSON line each.
+
+    Sample k is the same however many are drawn, so a longer list begins with the shorter one.
+    """
+    from nas.cli._genotypes import make_space, parts_of
+    from nas.errors import NasError
+    from nas.seeding import numpy_rng
+
+    if not 1 <= number <= _MOST:
+        raise NasError(f"-n is {number}; expected a whole number from 1 to {_MOST:,}")
+    drawn_from = make_space(space, parts_of(settings, ("space",)).get("space", {}))
+    drawn = (drawn_from.sample(numpy_rng(seed, "sample", index)) for index in range(number))
+    if as_json:
+        records = [genotype.to_dict() for genotype in drawn]
+        print(json.dumps({"space": drawn_from.name, "seed": seed, "genotypes": records}))
+        return
+    for genotype in drawn:
+        print(genotype.to_json())
