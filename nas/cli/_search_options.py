@@ -1,0 +1,146 @@
+"""What a search is told on the command line: one list of options, for every verb that begins searches."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Container, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli._options import Set
+
+_SEARCH, _BUDGET, _TABLE, _TRAIN, _RULES = "What to search", "How far", "Table of results", "Training", "Rules"
+_NAMED = {  # options whose table of settings knows them by another name
+    "space": ("space", "name"),
+    "strategy": ("strategy", "name"),
+    "runner": ("runner", "name"),
+    "evaluator": ("evaluator", "name"),
+}
+_TABLES = {
+    "runner": ("workers", "trial_timeout"),
+    "evaluator": ("table", "score", "cost", "final", "decisions", "dataset", "preset", "data_dir", "device"),
+    "study": (
+        "seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries", "failure_score", "stopped_as",
+        "max_params", "max_macs", "start_from", "out",
+    ),
+}  # fmt: skip
+_PLACES = _NAMED | {name: (table, name) for table, names in _TABLES.items() for name in names}
+
+
+def takes_search_options(*, without: Container[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb the options of a search; its function receives them first, as a tree of settings.
+
+    Args:
+        without: options that make no sense for this verb.
+    """
+
+    def extend(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        shared = [option for option in _parameters() if option.name not in without]
+        names = [option.name for option in shared]
+
+        @wraps(command)
+        def run(**words: Any) -> None:
+            command(tree_of({name: words.pop(name) for name in names}), **words)
+
+        run.__signature__ = inspect.Signature(shared + own)  # type: ignore[attr-defined]
+        return run
+
+    return extend
+
+
+def tree_of(words: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a file, of `--set` and of flags as one tree; flags win, then `--set`, then the file."""
+    from nas.settings import assignments, merged, read_config
+
+    flags: dict[str, dict[str, Any]] = {}
+    for name, value in words.items():
+        if name in _PLACES and value is not None and value != []:
+            table, option = _PLACES[name]
+            flags.setdefault(table, {})[option] = value
+    config = words.get("config")
+    return merged(read_config(config) if config else {}, merged(assignments(words.get("settings") or []), flags))
+
+
+def _parameters() -> list[inspect.Parameter]:
+    return list(inspect.signature(_options, eval_str=True).parameters.values())
+
+
+def _options(
+    space: Annotated[
+        str | None, typer.Option(help="What can be drawn (default nasnet).", rich_help_panel=_SEARCH)
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="Who draws (default policy-gradient).", rich_help_panel=_SEARCH)
+    ] = None,
+    evaluator: Annotated[str | None, typer.Option(help="Who judges (default train).", rich_help_panel=_SEARCH)] = None,
+    runner: Annotated[
+        str | None, typer.Option(help="Where trials run (default local).", rich_help_panel=_SEARCH)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The seed of everything (default 0).", rich_help_panel=_SEARCH)
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(help="The study's folder (default under results/).", rich_help_panel=_SEARCH)
+    ] = None,
+    start_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GENOTYPE",
+            help="Genotypes for the first trials: a file, a text or a zoo name.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Local processes (default 1: this one).", rich_help_panel=_SEARCH)
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file of settings; flags win.", rich_help_panel=_SEARCH)
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="End after so many trials.", rich_help_panel=_BUDGET)] = None,
+    budget_seconds: Annotated[
+        float | None, typer.Option(help="End after so many summed seconds of evaluation.", rich_help_panel=_BUDGET)
+    ] = None,
+    max_hours: Annotated[
+        float | None, typer.Option(help="End after so many hours of wall clock.", rich_help_panel=_BUDGET)
+    ] = None,
+    trial_timeout: Annotated[
+        float | None, typer.Option(help="Seconds a trial may take.", rich_help_panel=_BUDGET)
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="CSV, CSV.GZ or Parquet file, a row per architecture.", rich_help_panel=_TABLE)
+    ] = None,
+    score: Annotated[
+        str | None, typer.Option(help="Expression over columns or metrics.", rich_help_panel=_TABLE)
+    ] = None,
+    cost: Annotated[str | None, typer.Option(help="Expression over columns: seconds.", rich_help_panel=_TABLE)] = None,
+    final: Annotated[
+        str | None, typer.Option(help="Expression by which winners are judged.", rich_help_panel=_TABLE)
+    ] = None,
+    decisions: Annotated[
+        str | None, typer.Option(help="Pattern of decision columns, or one column.", rich_help_panel=_TABLE)
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="What children are trained on.", rich_help_panel=_TRAIN)] = None,
+    preset: Annotated[str | None, typer.Option(help="How they are trained.", rich_help_panel=_TRAIN)] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Where data sets lie.", rich_help_panel=_TRAIN)] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", rich_help_panel=_TRAIN)] = None,
+    duplicates: Annotated[str | None, typer.Option(help="reuse, retrain or resample.", rich_help_panel=_RULES)] = None,
+    retries: Annotated[
+        int | None, typer.Option(help="Tries after a failure (default 1).", rich_help_panel=_RULES)
+    ] = None,
+    failure_score: Annotated[
+        float | None, typer.Option(help="What a strategy hears of a failure.", rich_help_panel=_RULES)
+    ] = None,
+    stopped_as: Annotated[str | None, typer.Option(help="worst or ignore.", rich_help_panel=_RULES)] = None,
+    max_params: Annotated[
+        str | None, typer.Option(help="Skip larger networks, say 3.3M.", rich_help_panel=_RULES)
+    ] = None,
+    max_macs: Annotated[
+        str | None, typer.Option(help="Skip costlier networks, say 600M.", rich_help_panel=_RULES)
+    ] = None,
+    settings: Set = None,
+) -> None:
+    """The signature is the list of options."""
