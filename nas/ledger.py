@@ -49,6 +49,7 @@ class Ledger:
         self.failure_kinds: Counter[str] = Counter()
         self.next_number = 0
         self.cost = 0.0
+        self.strategy_seconds = 0.0  # what proposing and learning took
         self.idle = 0
         self.open: dict[int, OpenTrial] = {}
         self.known: dict[str, int] = {}
@@ -84,6 +85,7 @@ class Ledger:
 
     def _apply(self, event: Event, offset: int, trial: Trial | None) -> Heard | None:
         self._clock(event)
+        self.strategy_seconds += event.get("strategy_seconds", 0.0)
         match event["event"]:
             case "asked":
                 self._asked(event, trial)

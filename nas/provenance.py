@@ -7,12 +7,14 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("torch", "optuna", "ray", "numpy", "pandas")
 
 
+@cache
 def versions() -> dict[str, str | None]:
     """Python, ourselves and the packages that can change a search's outcome; None where one is not installed."""
     import nas
@@ -26,6 +28,7 @@ def versions() -> dict[str, str | None]:
     return found
 
 
+@cache
 def commit() -> str | None:
     """The git commit of the source this runs from (with `+` when changed since), or None for an installed copy."""
     root = Path(__file__).resolve().parent.parent
@@ -37,6 +40,7 @@ def commit() -> str | None:
     return revision + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
 
 
+@cache
 def hardware() -> dict[str, Any]:
     """The processor, its usable cores and the GPUs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -33,10 +33,19 @@ class OpenSearch:
 
 
 @contextmanager
-def opened(plan: Plan, folder: Path, budget: Budget | None, watch: Watch | None = None) -> Iterator[OpenSearch]:
+def opened(
+    plan: Plan,
+    folder: Path,
+    budget: Budget | None,
+    watch: Watch | None = None,
+    evaluator: Evaluator | None = None,
+) -> Iterator[OpenSearch]:
     """Begin a study in this folder, or continue the one with the same settings that lies there.
 
     Whatever can be refused is refused before anything is written.
+
+    Args:
+        evaluator: what the plan would make, where several studies share one.
     """
     there = (folder / "study.json").exists()
     if there:
@@ -46,7 +55,7 @@ def opened(plan: Plan, folder: Path, budget: Budget | None, watch: Watch | None 
         _refuse_foreign(folder)
     space = plan.make_space()
     _refuse_strangers(plan, space)
-    evaluator = plan.make_evaluator(space)
+    evaluator = evaluator or plan.make_evaluator(space)
     strategy = plan.make_strategy(space)
     measured = plain(evaluator.measured())
     constraint = _constraint(evaluator, plan, space.sample)

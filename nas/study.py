@@ -6,6 +6,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -59,6 +60,7 @@ class Study:
         self._exhausted = False
         self._lost_updates: list[dict[str, Any]] = []
         self._began = time.monotonic()
+        self._strategy_seconds = 0.0  # its own, since they were last written down
         self.stopping = False
         self.store = store or Store(folder / "events.jsonl", sync=sync)
         try:
@@ -144,7 +146,7 @@ class Study:
         """Write down that the study has ended, if it has; returns why."""
         reason = self.end_reason
         if reason is not None and not self.ledger.open and self.ledger.finished is None:
-            self._record({"event": "finished", "reason": reason})
+            self._record({"event": "finished", "reason": reason, "strategy_seconds": self._strategy_time()})
         return self.ledger.finished
 
     def extend(self, budget: Budget) -> None:
@@ -194,7 +196,20 @@ class Study:
     def _proposal(self, number: int) -> Proposal | None:
         if number < len(self._start_from):
             return Proposal(self._start_from[number])
-        return self.strategy.ask(number)
+        with self._timed():
+            return self.strategy.ask(number)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Charge the strategy for its own thinking."""
+        began = time.perf_counter()
+        yield
+        self._strategy_seconds += time.perf_counter() - began
+
+    def _strategy_time(self) -> float:
+        """What was charged since the last call."""
+        seconds, self._strategy_seconds = self._strategy_seconds, 0.0
+        return round(seconds, 6)
 
     def _ask_event(self, number: int, proposal: Proposal, key: str, original: int | None) -> None:
         trial = Trial(number, proposal.genotype, derive(self.seed, "trial", number), proposal.notes)
@@ -205,6 +220,7 @@ class Study:
             "genotype": trial.genotype.to_dict(),
             "seed": trial.seed,
             "notes": trial.notes,
+            "strategy_seconds": self._strategy_time(),
         }
         if original is not None:
             event["duplicate_of"] = original
@@ -212,7 +228,7 @@ class Study:
 
     def _skip(self, number: int, genotype: Genotype, key: str, reason: str) -> None:
         event = {"event": "skipped", "number": number, "key": key, "genotype": genotype.to_dict(), "reason": reason}
-        self._record(event)
+        self._record({**event, "strategy_seconds": self._strategy_time()})
 
     def _start(self, number: int) -> Trial:
         entry = self.ledger.open[number]
@@ -268,7 +284,8 @@ class Study:
         if self._watch is not None:
             self._watch(event)
         if heard is not None:
-            self.strategy.tell(*heard)
+            with self._timed():
+                self.strategy.tell(*heard)
             for update in self.strategy.diagnostics():
                 self._record({"event": "updated", "number": heard[0].number, **update})
 
