@@ -40,20 +40,8 @@ class Check(NamedTuple):
 
 def run(rules: Rules | None = None) -> Iterator[Check]:
     """All checks, one after another."""
-    rules = rules or Rules()
-    checks: tuple[Callable[[Rules], Check], ...] = (
-        check_determinism,
-        check_exact_gradient,
-        check_sampled_gradient,
-        check_late_results,
-        check_ppo_is_reinforce,
-        check_clipping,
-        check_entropy,
-        check_bandits,
-        check_shuffled_scores,
-    )
-    for check in checks:
-        yield check(rules)
+    for check in CHECKS:
+        yield check(rules or Rules())
 
 
 # ------------------------------------------------------------------------------------------- formulas, enumerated
@@ -294,3 +282,14 @@ def _expected(strategy: PolicyGradient, score: Score) -> float:
 def _likeliest(strategy: PolicyGradient) -> tuple[int, ...]:
     every, probabilities = _probabilities(strategy)
     return tuple(every[int(probabilities.argmax())].tolist())
+
+
+FORMULAS: tuple[Callable[[Rules], Check], ...] = (
+    check_exact_gradient,
+    check_sampled_gradient,
+    check_late_results,
+    check_ppo_is_reinforce,
+    check_clipping,
+    check_entropy,
+)
+CHECKS = (check_determinism, *FORMULAS, check_bandits, check_shuffled_scores)

@@ -87,7 +87,7 @@ def _told(record: Sequence[list[float]]) -> Told:
 
 
 def _table(rows: Sequence[Choices]) -> np.ndarray:
-    return np.array(rows, dtype=np.int32).reshape(len(rows), -1)
+    return np.array(rows, dtype=np.int32) if rows else np.empty((0, 0), dtype=np.int32)
 
 
 def _rows(table: np.ndarray) -> list[Choices]:
