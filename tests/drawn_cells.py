@@ -22,7 +22,9 @@ def cells(draw: st.DrawFn, most_nodes: int = 8) -> Cell:
     inputs = draw(st.integers(1, 2))
     nodes = []
     for index in range(draw(st.integers(1, most_nodes))):
-        edges = draw(st.lists(st.tuples(st.integers(0, inputs + index - 1), st.sampled_from(OPS)), min_size=1, max_size=4))
+        edges = draw(
+            st.lists(st.tuples(st.integers(0, inputs + index - 1), st.sampled_from(OPS)), min_size=1, max_size=4)
+        )
         nodes.append(Node(tuple(Edge(*edge) for edge in edges), draw(st.sampled_from(("add", "concat")))))
     states = inputs + len(nodes)
     outputs = draw(st.none() | st.lists(st.integers(0, states - 1), min_size=1, max_size=states, unique=True))

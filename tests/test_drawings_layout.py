@@ -54,7 +54,7 @@ def test_crossings_are_counted_line_by_line() -> None:
     assert crossings(natural) == 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(cells())
 def test_the_search_is_never_worse_than_the_natural_order(drawn: Cell) -> None:
     best = arrangements(drawn)
@@ -72,7 +72,7 @@ def test_putting_lines_back_loses_no_item_and_adds_no_crossing(drawn: Cell) -> N
     assert [sorted(layer) for layer in again.layers] == [sorted(layer) for layer in natural.layers]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(cells(), cells(4))
 def test_nothing_lies_on_anything_else(first: Cell, second: Cell) -> None:
     check_room(genotype(first, second))
@@ -83,7 +83,7 @@ def test_published_cells_leave_room_between_everything(name: str) -> None:
     check_room(zoo.load(name).genotype)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(cells(6))
 def test_drawn_lines_cross_as_often_as_counted(drawn: Cell) -> None:
     placed = layout(drawn)
@@ -126,7 +126,7 @@ def inside(a: Frame, b: Frame) -> bool:
     return b[0] <= a[0] and a[2] <= b[2] and b[1] <= a[1] and a[3] <= b[3]
 
 
-def sampled(curve: Curve, steps: int = 24) -> list[Point]:
+def sampled(curve: Curve, steps: int = 16) -> list[Point]:
     points, start = [curve.start], curve.start
     for first, second, end in curve.pieces:
         for step in range(1, steps + 1):
@@ -139,6 +139,8 @@ def sampled(curve: Curve, steps: int = 24) -> list[Point]:
 
 
 def meetings(one: list[Point], other: list[Point]) -> int:
+    if one[-1][1] >= other[0][1] or other[-1][1] >= one[0][1]:  # lines rise: one ends below the other's beginning
+        return 0
     return sum(cross(a, b, c, d) for a, b in pairwise(one) for c, d in pairwise(other))
 
 
