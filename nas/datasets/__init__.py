@@ -39,6 +39,12 @@ class Images:
         """The images at these places."""
         return Images(np.ascontiguousarray(self.pixels[indices]), self.labels[indices])
 
+    def fewer(self, count: int) -> Images:
+        """So many of the images, every class alike; always the same ones."""
+        from nas.datasets._splits import stratified
+
+        return self.at(stratified(self.labels, [count], seed=0, purpose="fewer")[0])
+
 
 Reader = Callable[[str, Path | None], Images]  # (split, data_dir); splits are "train", "val" and "test"
 

@@ -29,12 +29,6 @@ class OutOfMemory(TrainingFailure):
     failure_kind = "out_of_memory"
 
 
-class OutOfTime(TrainingFailure):
-    """Training took longer than a trial may."""
-
-    failure_kind = "timeout"
-
-
 _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
 
 

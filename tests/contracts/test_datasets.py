@@ -1,4 +1,4 @@
-"""What every dataset promises: splits of uint8 squares, fixed, stratified, disjoint, and a test split behind its handle."""
+"""What every dataset promises: fixed stratified splits of uint8 squares, and a test split behind its handle."""
 
 import pickle
 from pathlib import Path

@@ -1,0 +1,83 @@
+"""How numbers are computed: device, threads and precision, the same for every child of a study."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+from nas.errors import SettingsError, shortened
+
+Precision = Literal["fp32", "bf16"]
+Layout = Literal["channels-last", "contiguous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """One way to compute; on a CPU, equal ones give equal numbers to the last bit."""
+
+    device: str = "cpu"
+    threads: int = 1
+    precision: Precision = "fp32"
+    layout: Layout = "channels-last"
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise SettingsError(f"threads is {self.threads}; expected 1 or more")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings, as JSON takes them."""
+        return asdict(self)
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device as torch knows it."""
+        return torch.device(self.device)
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The layout as torch knows it."""
+        return torch.channels_last if self.layout == "channels-last" else torch.contiguous_format
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Compute this way, and leave torch as it was."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        fast_convolutions = torch.backends.cudnn.flags(benchmark=self.device.startswith("cuda"), allow_tf32=True)
+        try:
+            with fast_convolutions:
+                yield
+        finally:
+            torch.set_num_threads(before)
+
+    def autocast(self) -> torch.autocast:
+        """Where the forward pass may use short numbers."""
+        return torch.autocast(self.torch_device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def chosen_device(name: str) -> str:
+    """The device of this name; `auto` is the first accelerator there is, else the CPU."""
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return "cpu" if accelerator is None else accelerator.type
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        raise SettingsError(
+            f"device {shortened(name)} cannot be used here ({str(problem).splitlines()[0][:100]}); "
+            "expected auto, cpu, cuda, cuda:1 or mps, where there is one"
+        ) from problem
+    if device.type == "meta":
+        raise SettingsError("device 'meta' holds no numbers; expected auto, cpu, cuda, cuda:1 or mps")
+    return name
+
+
+def usable_cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,79 @@
+"""Which way to compute is fastest here: measured once before a study, then kept for every child."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from nas.training.computation import Computation
+from nas.training.measures import synchronized
+
+_MARGIN = 1.2  # what is not clearly faster is not worth other numbers than everybody else's
+_ROUNDS = 5
+_LONGEST_SECONDS = 10.0
+_BATCH = 16
+
+MakeNetwork = Callable[[], nn.Module]
+
+
+def candidates(base: Computation, precision: str, layout: str) -> list[Computation]:
+    """The ways to compute that are open, the usual one first."""
+    precisions = ("fp32", "bf16") if precision == "auto" else (precision,)
+    layouts = ("channels-last", "contiguous") if layout == "auto" else (layout,)
+    return [
+        replace(base, precision=p, layout=m)  # type: ignore[arg-type]
+        for p, m in itertools.product(precisions, layouts)
+    ]
+
+
+def fastest(ways: list[Computation], make_network: MakeNetwork, image_shape: tuple[int, int, int]) -> Computation:
+    """The first way, unless another takes training steps faster by a clear margin.
+
+    The ways take turns and the best time of each counts, so that what else the machine does bears on all alike.
+    """
+    if len(ways) == 1:
+        return ways[0]
+    steps = [_Step(way, make_network(), image_shape) for way in ways]
+    for step in steps:
+        step.timed()
+    began = time.monotonic()
+    times: dict[Computation, float] = {}
+    for step in itertools.chain.from_iterable(itertools.repeat(steps, _ROUNDS)):
+        if len(times) == len(steps) and time.monotonic() - began > _LONGEST_SECONDS:
+            break
+        times[step.way] = min(step.timed(), times.get(step.way, float("inf")))
+    return _clearly_fastest(times, ways[0])
+
+
+def _clearly_fastest(times: dict[Computation, float], usual: Computation) -> Computation:
+    best = min(times, key=times.__getitem__)
+    return best if times[usual] > _MARGIN * times[best] else usual
+
+
+class _Step:
+    """A training step on noise, computed one way."""
+
+    def __init__(self, way: Computation, network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+        self.way = way
+        device = way.torch_device
+        self._network = network.to(device, memory_format=way.memory_format).train()  # type: ignore[call-overload]
+        rng = torch.Generator()
+        images = torch.randn((_BATCH, *image_shape), generator=rng).to(device)
+        self._images = images.contiguous(memory_format=way.memory_format)
+        self._labels = torch.zeros(_BATCH, dtype=torch.int64, device=device)
+
+    def timed(self) -> float:
+        """Seconds of one step."""
+        with self.way.active():
+            began = synchronized(self._images.device)
+            self._network.zero_grad(set_to_none=True)
+            with self.way.autocast():
+                logits = self._network(self._images)
+            functional.cross_entropy(logits.float(), self._labels).backward()  # type: ignore[no-untyped-call]
+            return synchronized(self._images.device) - began

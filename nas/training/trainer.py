@@ -1,0 +1,220 @@
+"""The loop that trains one network by one recipe: data stays on the device, an epoch is one permutation."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.seeding import torch_rng
+from nas.training.augment import Draws, Source, drawn
+from nas.training.checkpoint import restore_progress, save_progress
+from nas.training.computation import Computation
+from nas.training.failures import Diverged, memory_watched
+from nas.training.measures import peak_memory_mib, reset_peak_memory, synchronized
+from nas.training.recipe import Recipe
+from nas.training.schedule import learning_rate_at, make_optimizer
+from search_spaces.cells.network import Network
+
+if TYPE_CHECKING:
+    from nas.datasets import Dataset, Images
+
+_EVALUATION_BATCH = 1_000
+_STEPS_BETWEEN_CHECKS = 50
+
+Metrics = dict[str, float]
+EpochReport = Callable[[int, Metrics], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a training learns from and what it is judged by."""
+
+    train: Images
+    val: Images
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, dataset: Dataset, train_images: int | None = None) -> Data:
+        """The search splits of a dataset, the first cut down to so many images, every class alike."""
+        train = dataset.load("train")
+        if train_images is not None and train_images < len(train):
+            train = train.fewer(train_images)
+        return cls(train, dataset.load("val"), dataset.mean, dataset.std)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training keeps itself between epochs, at most so often, and the facts that say whose it is."""
+
+    file: Path
+    facts: Mapping[str, Any]
+    seconds_between: float = 60.0
+
+
+@final
+class Trainer:
+    """One training. `run` may be called once; the network it was given is then trained."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        data: Data,
+        recipe: Recipe,
+        *,
+        seed: int,
+        computation: Computation,
+        progress: Progress | None = None,
+    ) -> None:
+        self._recipe = recipe
+        self._seed = seed
+        self._computation = computation
+        self._progress = progress
+        self._device = computation.torch_device
+        self.network = network.to(self._device, memory_format=computation.memory_format)  # type: ignore[call-overload]
+        self._train = Source(data.train, data.mean, data.std, recipe, self._device)
+        self._val = Source(data.val, data.mean, data.std, recipe, self._device)
+        self._batch_size = min(recipe.batch_size, len(self._train))
+        self._steps_per_epoch = steps_per_epoch(recipe, len(self._train))
+        self._optimizer = make_optimizer(network, recipe)
+
+    def run(self, report: EpochReport) -> list[Metrics]:
+        """Train to the last epoch, or until a report says stop; the metrics of each epoch."""
+        with self._computation.active(), memory_watched():
+            curve = self._restored()
+            saved = time.monotonic()
+            for epoch in range(1, self._recipe.epochs + 1):
+                if epoch > len(curve):
+                    curve.append(self._epoch(epoch))
+                    saved = self._saved(curve, saved)
+                if not report(epoch, curve[epoch - 1]):
+                    return curve[:epoch]
+            return curve
+
+    def _epoch(self, epoch: int) -> Metrics:
+        """Train over one permutation, then judge."""
+        reset_peak_memory(self._device)
+        began = synchronized(self._device)
+        train_loss, train_accuracy = self._learn(epoch)
+        learned = synchronized(self._device)
+        val_loss, val_accuracy = evaluated(self.network, self._val, self._computation)
+        ended = synchronized(self._device)
+        if not math.isfinite(val_loss):
+            raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}")
+        return {
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "val_loss": val_loss,
+            "val_accuracy": val_accuracy,
+            "learning_rate": self._optimizer.param_groups[0]["lr"],
+            "seconds": ended - began,
+            "images_per_second": self._steps_per_epoch * self._batch_size / (learned - began),
+            "peak_memory_mib": peak_memory_mib(self._device),
+        }
+
+    def _learn(self, epoch: int) -> tuple[float, float]:
+        """One pass over the training images; mean loss and share of right answers, as the network changed."""
+        self.network.train()
+        rng = torch_rng(self._seed, "epoch", epoch)
+        draws = drawn(self._recipe, len(self._train), self._train.image_size, rng, self._device)
+        loss = torch.zeros((), device=self._device)
+        right = torch.zeros((), device=self._device, dtype=torch.int64)
+        for step in range(self._steps_per_epoch):
+            start = step * self._batch_size
+            step_loss, step_right = self._step(draws.part(start, start + self._batch_size), epoch, step)
+            loss += step_loss
+            right += step_right
+            if (step + 1) % _STEPS_BETWEEN_CHECKS == 0 or step + 1 == self._steps_per_epoch:
+                _check_finite(float(loss), epoch, step)
+        return float(loss) / self._steps_per_epoch, int(right) / (self._steps_per_epoch * self._batch_size)
+
+    def _step(self, draws: Draws, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        """One update of the weights."""
+        done = (epoch - 1) * self._steps_per_epoch + step
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate_at(self._recipe, done, self._steps_per_epoch)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss, right = self._gradients(draws, done)
+        if self._recipe.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.gradient_clip)
+        self._optimizer.step()
+        return loss, right
+
+    def _gradients(self, draws: Draws, done: int) -> tuple[Tensor, Tensor]:
+        """Add up the gradients of a batch, a part of it at a time where the recipe says so."""
+        size = len(draws.order)
+        part = min(self._recipe.micro_batch or size, size)
+        loss = torch.zeros((), device=self._device)
+        right = torch.zeros((), device=self._device, dtype=torch.int64)
+        for start in range(0, size, part):
+            images, labels = self._train.augmented(draws.part(start, start + part))
+            self._draw_noise(done, start, len(labels))
+            part_loss, logits = self._loss(images, labels)
+            share = len(labels) / size
+            (part_loss * share if share < 1 else part_loss).backward()  # type: ignore[no-untyped-call]
+            loss += part_loss.detach() * share
+            right += (logits.argmax(1) == labels).sum()
+        return loss, right
+
+    def _draw_noise(self, done: int, start: int, count: int) -> None:
+        """Drop-path and dropout draw from our generators, never from the global one."""
+        if isinstance(self.network, Network) and self.network.noise.active:
+            self.network.begin_step(done, count, torch_rng(self._seed, "noise", done, start))
+
+    def _loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        smoothing = self._recipe.label_smoothing
+        with self._computation.autocast():
+            logits, auxiliary = _outputs(self.network, images)
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        if auxiliary is not None:
+            extra = functional.cross_entropy(auxiliary.float(), labels, label_smoothing=smoothing)
+            loss = loss + self._recipe.auxiliary_weight * extra
+        return loss, logits
+
+    def _restored(self) -> list[Metrics]:
+        if self._progress is None:
+            return []
+        facts = restore_progress(self._progress.file, self.network, self._optimizer, self._progress.facts)
+        return [] if facts is None else facts["curve"]
+
+    def _saved(self, curve: list[Metrics], saved: float) -> float:
+        """Keep the training if the last time is long ago; when that was last done."""
+        progress = self._progress
+        if progress is None or time.monotonic() - saved < progress.seconds_between:
+            return saved
+        save_progress(progress.file, self.network, self._optimizer, {**progress.facts, "curve": curve})
+        return time.monotonic()
+
+
+def evaluated(network: nn.Module, source: Source, computation: Computation) -> tuple[float, float]:
+    """Mean loss and accuracy over a split, in one pass."""
+    network.eval()
+    losses, right = [], []
+    with torch.inference_mode(), computation.autocast():
+        for images, labels in source.plain_batches(_EVALUATION_BATCH):
+            logits = network(images).float()
+            losses.append(functional.cross_entropy(logits, labels, reduction="sum"))
+            right.append((logits.argmax(1) == labels).sum())
+    return float(torch.stack(losses).sum()) / len(source), int(torch.stack(right).sum()) / len(source)
+
+
+def steps_per_epoch(recipe: Recipe, train_images: int) -> int:
+    """Full batches in an epoch; what is left over is left out, other images every time."""
+    return max(1, train_images // recipe.batch_size)
+
+
+def _outputs(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    return network.forward_with_auxiliary(images) if isinstance(network, Network) else (network(images), None)
+
+
+def _check_finite(loss: float, epoch: int, step: int) -> None:
+    if not math.isfinite(loss):
+        raise Diverged(f"the training loss is {loss} in epoch {epoch} at step {step + 1}; try a lower learning rate")
