@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _FORMS = "JSON, DARTS text, a NAS-Bench-201 string or, for a named space, comma-separated choices"
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
 _MAX_CHOICES_TEXT = 100_000
+_PATH_LENGTH = 200
 
 
 def read_genotype(source: str | os.PathLike[str], space: SearchSpace | None = None) -> Genotype:
@@ -35,7 +36,7 @@ def read_genotype(source: str | os.PathLike[str], space: SearchSpace | None = No
     try:
         return parse_genotype(content, space)
     except GenotypeError as problem:
-        raise GenotypeError(f"{shortened(str(source))}: {problem}") from None
+        raise GenotypeError(f"{shortened(str(source), _PATH_LENGTH)}: {problem}") from None
 
 
 def parse_genotype(text: str | bytes, space: SearchSpace | None = None) -> Genotype:
@@ -100,9 +101,15 @@ def _content(path: Path) -> bytes:
 
         raise GenotypeError(known_names(str(path), zoo.names(), "file or published genotype")) from None
     except OSError as problem:
-        raise GenotypeError(f"{shortened(str(path))} cannot be read: {problem.strerror}; expected {_FORMS}") from None
+        raise GenotypeError(
+            f"{shortened(str(path), _PATH_LENGTH)} cannot be read: {problem.strerror}; expected {_FORMS}"
+        ) from None
     except ValueError:  # a null byte
-        raise GenotypeError(f"{shortened(str(path))} is no path and no genotype; expected {_FORMS}") from None
+        raise GenotypeError(
+            f"{shortened(str(path), _PATH_LENGTH)} is no path and no genotype; expected {_FORMS}"
+        ) from None
     if len(content) > MAX_BYTES:
-        raise GenotypeError(f"{shortened(str(path))} has more than {MAX_BYTES:,} bytes, which no genotype has")
+        raise GenotypeError(
+            f"{shortened(str(path), _PATH_LENGTH)} has more than {MAX_BYTES:,} bytes, which no genotype has"
+        )
     return content
