@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -90,6 +91,7 @@ def _own_names(kind: str) -> dict[str, str]:
     return {_SPOKEN.get(stem, stem).replace("_", "-"): stem for stem in files if stem not in place.skip}
 
 
+@cache
 def _entry_points(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
     return {point.name: point for point in importlib.metadata.entry_points(group=f"nas.{kind}")}
 

@@ -83,6 +83,11 @@ def opened(
 def run(search: OpenSearch) -> str | None:
     """Run to the end of the budget (or until stopped); returns why the study ended, None when it has not."""
     search.plan.make_runner().run(search.study, search.evaluator)
+    return settle(search)
+
+
+def settle(search: OpenSearch) -> str | None:
+    """What follows the last trial: the end, the finals of the incumbents, the winner; None when more may follow."""
     reason = search.study.finish()
     if reason is not None:
         open_finals(search.study, search.evaluator)

@@ -1,0 +1,126 @@
+"""How a running comparison looks: a line of progress, signals that stop it gently, and the verdict at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import typer
+
+from nas.cli._running import INTERRUPTED
+from nas.comparing.plan import Asked
+from nas.comparing.run import Progress, compare
+from nas.rules import Budget
+
+
+def compare_and_report(
+    asked: Asked, budget: Budget | None, out: str | None, processes: int | None, *, report: bool, as_json: bool
+) -> None:
+    """Run a comparison to its end and say what came out; exit code 3 when it was interrupted."""
+    folder = Path(out) if out else default_folder(asked)
+    shown = _Shown(folder, quiet=as_json)
+    progress = Progress(changed=shown.see, trial_ended=shown.see_trial)
+    with _stopping_gently(progress, folder):
+        complete = compare(folder, asked, budget, processes, progress)
+    shown.end()
+    if not complete:
+        print(f"interrupted: {progress.ended} of {progress.total} studies are done; the same command continues",
+              file=sys.stderr)  # fmt: skip
+        raise typer.Exit(INTERRUPTED)
+    if report:
+        from nas.cli.report import report_and_print
+
+        report_and_print([folder], None, None, as_json=as_json)
+    elif as_json:
+        print(json.dumps({"folder": str(folder), "studies": progress.total}))
+    else:
+        print(f"finished: {progress.total} studies; next: nas report {folder}")
+
+
+def default_folder(asked: Asked) -> Path:
+    """A folder of its own for each comparison, so that the same command finds it again."""
+    identities = json.dumps({arm.label: arm.identity() for arm in asked.arms}, sort_keys=True)
+    mark = hashlib.sha256(identities.encode()).hexdigest()[:8]
+    return Path("results") / f"compare-{asked.arms[0].plan.space.name}-{mark}"
+
+
+class _Shown:
+    """One line on a terminal, rewritten; elsewhere a line now and then."""
+
+    def __init__(self, folder: Path, *, quiet: bool) -> None:
+        self._folder = folder
+        self._quiet = quiet
+        self._live = not quiet and sys.stderr.isatty()
+        self._every = 0.2 if self._live else 10.0
+        self._began = time.monotonic()
+        self._first: int | None = None
+        self._shown_at = -self._every
+        self._trials = 0
+        self._words = ""
+
+    def see(self, progress: Progress) -> None:
+        """A study has ended."""
+        if self._first is None:
+            self._first = progress.ended
+        self._words = self._state(progress)
+        self._show(last=progress.ended == progress.total)
+
+    def see_trial(self, event: Mapping[str, Any]) -> None:
+        """A trial of one of the studies has ended."""
+        if event["event"] in ("told", "stopped", "failed"):
+            self._trials += 1
+            self._show(last=False)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._live:
+            print(file=sys.stderr)
+
+    def _state(self, progress: Progress) -> str:
+        words = f"{progress.ended:,} of {progress.total:,} studies in {self._folder}"
+        new = progress.ended - (self._first or 0)
+        if new and progress.ended < progress.total:
+            left = (time.monotonic() - self._began) / new * (progress.total - progress.ended)
+            words += f" · about {left:,.0f} s left" if left < 120 else f" · about {left / 60:,.0f} min left"
+        return words
+
+    def _show(self, *, last: bool) -> None:
+        now = time.monotonic()
+        if self._quiet or not (last or now - self._shown_at >= self._every):
+            return
+        self._shown_at = now
+        words = self._words + (f" · {self._trials:,} trials" if self._trials else "")
+        if self._live:
+            print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
+        else:
+            print(words, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _stopping_gently(progress: Progress, folder: Path) -> Iterator[None]:
+    """Ctrl-C or SIGTERM once: end what runs and stop; twice: stop now. Both can be continued."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if progress.stopping:
+            raise KeyboardInterrupt
+        progress.stop()
+        print("\nstopping after what is running; once more to stop now", file=sys.stderr)
+
+    old = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"stopped now; the same command continues in {folder}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        for name, handler in old.items():
+            signal.signal(name, handler)

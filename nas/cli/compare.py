@@ -1,0 +1,86 @@
+"""`nas compare`: strategies against each other, with seeds enough to say who is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli._options import Json
+from nas.cli._search_options import takes_search_options
+
+_COMPARISON = "What to compare"
+
+
+@takes_search_options(without=("strategy", "seed", "max_hours"))
+def command(
+    tree: Mapping[str, Any],
+    strategies: Annotated[
+        str,
+        typer.Option(
+            help="Names with commas between them, each with a label where it needs one: evolution,small=evolution. "
+            "Options of one arm: --set small.population=10. Random search always takes part.",
+            rich_help_panel=_COMPARISON,
+        ),
+    ] = "policy-gradient,evolution,random-search",
+    seeds: Annotated[
+        str, typer.Option(help="How many (10 means 1 to 10), 1-50, or 1,2,5.", rich_help_panel=_COMPARISON)
+    ] = "10",
+    confirm: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Evaluate the best K of each search again and choose by that.", rich_help_panel=_COMPARISON
+        ),
+    ] = None,
+    confirm_score: Annotated[
+        str | None, typer.Option(help="Expression to confirm by, for a table.", rich_help_panel=_COMPARISON)
+    ] = None,
+    confirm_cost: Annotated[
+        str | None, typer.Option(help="What that costs, for a table.", rich_help_panel=_COMPARISON)
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Differences below this count as none (default 0.1 percentage points).",
+            rich_help_panel=_COMPARISON,
+        ),
+    ] = None,
+    pilot: Annotated[
+        int, typer.Option(min=0, help="How many pilot runs came before, for the report.", rich_help_panel=_COMPARISON)
+    ] = 0,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes for cheap evaluations, as of tables (default: all cores).",
+            rich_help_panel=_COMPARISON,
+        ),
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write the report at the end.", rich_help_panel=_COMPARISON)] = True,
+    as_json: Json = False,
+) -> None:
+    """Compare strategies over many seeds, and say which are better than random search.
+
+    Every pair of strategy and seed is an ordinary study in DIR/STRATEGY/seed-K. The same command again continues.
+    """
+    from nas.cli._comparing import compare_and_report
+    from nas.comparing.arms import arms_of, seeds_of
+    from nas.comparing.plan import Asked, Confirm
+    from nas.errors import SettingsError
+    from nas.rules import Budget
+
+    if confirm is None and (confirm_score or confirm_cost):
+        raise SettingsError("--confirm-score and --confirm-cost say how to confirm: give --confirm K too")
+    arms, budget = arms_of(strategies, tree)
+    asked = Asked(
+        arms,
+        seeds_of(seeds),
+        Budget(),
+        Confirm(confirm, confirm_score, confirm_cost) if confirm else None,
+        margin,
+        pilot,
+    )
+    out = tree.get("study", {}).get("out")
+    compare_and_report(asked, budget, out, processes, report=report, as_json=as_json)
