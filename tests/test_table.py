@@ -157,7 +157,7 @@ def test_the_final_is_found_from_another_folder(path, space, tmp_path, monkeypat
 
 def test_measured_names_the_content(tmp_path, path, space):
     measured = Table(space, table=str(path), score="acc", cost="seconds", final="test").measured()
-    assert (measured["table"], measured["rows"]) == ("trained.csv", 6)
+    assert (measured["file"], measured["rows"]) == ("trained.csv", 6)
     assert measured["columns"] == ["acc", "d_op", "d_width", "macs", "params", "seconds"]
     other = write(tmp_path / "other.csv", COLUMNS, ROWS)
     assert Table(space, table=str(other), score="acc").measured()["sha256"] == measured["sha256"]

@@ -104,7 +104,7 @@ class Table(Evaluator):
 
     def measured(self) -> Mapping[str, Json]:
         """What the scores were read from."""
-        return {"table": self._path.name, "sha256": self._digest, "rows": len(self._scores), "columns": self._columns}
+        return {"file": self._path.name, "sha256": self._digest, "rows": len(self._scores), "columns": self._columns}
 
     def _load(
         self,
