@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import product
 from typing import ClassVar, final
 
-from search_spaces.cells.genotype import Cell, Genotype, shared_node
+from search_spaces.cells.genotype import Cell, Genotype, Node, shared_node
 from search_spaces.cells.json_form import ROLES
 from search_spaces.cells.space import Choices, Decision, SearchSpace
 from search_spaces.errors import SpaceError
@@ -47,12 +47,15 @@ class LadderSpace(SearchSpace):
         return Genotype(self.name, dict.fromkeys(ROLES, cell))
 
     def encode(self, genotype: Genotype) -> Choices:
-        """The choices of a member, which is known by its key."""
+        """The choices of a member."""
         self.check_roles(genotype, ROLES)
-        if genotype.key not in self._choices:
-            raise SpaceError(f"the genotype with key {genotype.key} is none of the {self.size} of space {self.name!r}")
-        return self._choices[genotype.key]
+        for role, cell in genotype.cells.items():
+            if cell.inputs != 2 or cell.nodes not in self._choices or cell.nodes != genotype.cells["normal"].nodes:
+                raise SpaceError(f"the {role} cell is no ladder; space {self.name!r} has the same ladder in both roles")
+            self.check_loose_ends(cell, role)
+        return self._choices[genotype.cells["normal"].nodes]
 
     @cached_property
-    def _choices(self) -> dict[str, Choices]:
-        return {self.decode(choices).key: choices for choices in product(*map(range, self.counts))}
+    def _choices(self) -> dict[tuple[Node, ...], Choices]:
+        every = product(*map(range, self.counts))
+        return {self.decode(choices).cells["normal"].nodes: choices for choices in every}
