@@ -47,15 +47,15 @@ def read_genotypes(source: str, space: SearchSpace | None, form: str = "auto") -
     from search_spaces.cells.reading import read_genotype
 
     if source == "-":
-        return [_parser(form)(text, space) for text in _input_texts()]
+        return [_parser(form, space)(text) for text in _input_texts()]
     if form == "auto":
         return [read_genotype(source, space)]
     if Path(source).is_file():
-        return [_parser(form)(_content(Path(source)), space)]
-    return [_parser(form)(source, space)]
+        return [_parser(form, space)(_content(Path(source)))]
+    return [_parser(form, space)(source)]
 
 
-def _parser(form: str) -> Callable[[str | bytes, SearchSpace | None], Genotype]:
+def _parser(form: str, space: SearchSpace | None) -> Callable[[str | bytes], Genotype]:
     """The one reader of a form, so that a text of another form is refused in that form's words."""
     from search_spaces.cells.darts_text import from_darts_text
     from search_spaces.cells.genotype import Genotype
@@ -63,12 +63,12 @@ def _parser(form: str) -> Callable[[str | bytes, SearchSpace | None], Genotype]:
     from search_spaces.cells.nasbench201_text import from_nasbench201_text
     from search_spaces.cells.reading import parse_genotype
 
-    readers: dict[str, Callable[[str | bytes, SearchSpace | None], Genotype]] = {
-        "json": lambda text, space: Genotype.from_json(text),
-        "darts": lambda text, space: from_darts_text(decoded(text)),
-        "nasbench201": lambda text, space: from_nasbench201_text(decoded(text)),
+    readers: dict[str, Callable[[str | bytes], Genotype]] = {
+        "json": Genotype.from_json,
+        "darts": lambda text: from_darts_text(decoded(text)),
+        "nasbench201": lambda text: from_nasbench201_text(decoded(text)),
     }
-    return readers.get(form, parse_genotype)
+    return readers.get(form) or (lambda text: parse_genotype(text, space))
 
 
 def _content(path: Path) -> bytes:

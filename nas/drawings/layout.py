@@ -24,7 +24,8 @@ STATE_WIDTH = 68.0
 _OP_GAP = 8.0
 _BOX_GAP = 24.0
 _LINE_GAP = 13.0
-_SWEEPS = 60
+_MOVES = 6000  # of items towards what they are joined to; a sweep moves each once
+_ROUGH = 1200  # moves that tell good arrangements from bad ones
 _STRETCH = 36.0
 
 
@@ -54,7 +55,8 @@ class CellLayout:
 @lru_cache(maxsize=64)
 def layout(cell: Cell) -> CellLayout:
     """The best layout found: fewest crossings, then shortest lines, older input on the left."""
-    return min((_placed(cell, drawn) for drawn in arrangements(cell)[:8]), key=_length)
+    best = min(arrangements(cell)[:8], key=lambda drawn: _length(_placed(cell, drawn, _ROUGH)))
+    return _placed(cell, best, _MOVES)
 
 
 def stretched(placed: CellLayout, height: float) -> CellLayout:
@@ -79,11 +81,11 @@ def _length(placed: CellLayout) -> float:
     return bends + placed.width + placed.height
 
 
-def _placed(cell: Cell, drawn: Layered) -> CellLayout:
+def _placed(cell: Cell, drawn: Layered, moves: int) -> CellLayout:
     drawn = _older_left(drawn)
     ops = {state: _ops_of(cell, drawn, state) for state in range(cell.inputs, cell.inputs + len(cell.nodes))}
     half = {item: _half_width(item, cell, ops) for layer in drawn.layers for item in layer}
-    x = _columns(drawn, half, ops)
+    x = _columns(drawn, half, ops, moves)
     left = min((x[item] - half[item] for item in x), default=0.0)
     x = {item: round(value - left, 1) for item, value in x.items()}
     width = max((x[item] + half[item] for item in x), default=STATE_WIDTH)
@@ -133,7 +135,9 @@ def _half_width(item: Item, cell: Cell, ops: dict[int, tuple[PlacedOp, ...]]) ->
     return max(own, pill_width(cell.nodes[item[0] - cell.inputs].combine) / 2 + 22)
 
 
-def _columns(drawn: Layered, half: dict[Item, float], ops: dict[int, tuple[PlacedOp, ...]]) -> dict[Item, float]:
+def _columns(
+    drawn: Layered, half: dict[Item, float], ops: dict[int, tuple[PlacedOp, ...]], moves: int
+) -> dict[Item, float]:
     """Every item's x: as near to what it is joined to as its neighbours in the layer let it come."""
     pulls = _pulls(drawn, ops)
     x: dict[Item, float] = {}
@@ -143,7 +147,7 @@ def _columns(drawn: Layered, half: dict[Item, float], ops: dict[int, tuple[Place
         for index, item in enumerate(layer):
             at += _apart(layer[index - 1], item, half) if index else 0.0
             x[item] = at
-    for sweep in range(_SWEEPS):
+    for sweep in range(20 + moves // len(x)):
         for layer in drawn.layers[:: 1 if sweep % 2 else -1]:
             wanted = []
             for item in layer:
@@ -167,7 +171,7 @@ def _pulls(drawn: Layered, ops: dict[int, tuple[PlacedOp, ...]]) -> dict[Item, l
                 continue
             seen.add((lower, upper))
             offset = 0.0 if passing else next(op.x for op in ops[wire.target] if op.edge == wire.edge)
-            strength = 5.0 if passing and len(lower) > 1 else 2.0 if passing or len(lower) > 1 else 1.0
+            strength = 16.0 if passing and len(lower) > 1 else 2.0 if passing or len(lower) > 1 else 1.0
             pulls[lower].append((upper, offset, strength))
             pulls[upper].append((lower, -offset, strength))
     return pulls
