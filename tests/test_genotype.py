@@ -208,3 +208,17 @@ def test_the_schema_refuses_all_but_what_a_schema_cannot_express() -> None:
     relations = ["equally many inputs", "600 edges", "reads state 2;", "name state 3;", "ud800'; expected"]
     assert [word for word in relations if not any(word in sentence for sentence in accepted)] == []
     assert len(accepted) == len(relations) + 2  # for a schema, 1.0 and 0.0 are integers
+
+
+def test_an_op_that_only_the_module_of_ops_knows_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that adding an operation touches one file."""
+    from search_spaces.cells import ops
+    from search_spaces.nasnet import NasnetSpace
+
+    record = changed(EDGES, [[0, "my_op"], [1, "my_op"]])
+    with pytest.raises(GenotypeError, match="no op is called 'my_op'"):
+        Genotype.from_dict(record)
+    with monkeypatch.context() as patch:
+        patch.setattr(ops, "op_names", lambda: ("my_op",))
+        assert Genotype.from_dict(record).cells["normal"].nodes[0].edges[1].op == "my_op"
+        assert NasnetSpace(ops=["my_op"]).ops == ("my_op",)
