@@ -15,7 +15,7 @@ Searches = Generator[OpenSearch, None, None]
 
 @final
 class Interleaved:
-    """What runners need of a study (`ask`, `tell`, `progress`, `workdir`, `stop`), answered by several in turn.
+    """What runners need of a study (`ask`, `tell`, `progress`, `workdir`, `free`, `stop`), answered by several in turn.
 
     Seeds are taken up one after another, each by all arms at once; the arm with the fewest trials under way and the
     fewest asked is next. With one trial under way per study, results do not depend on the number of workers.
@@ -80,6 +80,9 @@ class Interleaved:
     def stop(self) -> None:
         """Start nothing new; what runs may finish."""
         self.stopping = True
+
+    def free(self, places: int) -> None:
+        """Free places are filled from other studies, so none is charged for them."""
 
     def close(self) -> None:
         """Give all logs back; the same comparison can be continued."""

@@ -1,0 +1,1 @@
+"""What is shown: functions that read what studies remember, and change nothing."""

@@ -1,0 +1,150 @@
+"""Which studies belong together: the arms of a comparison, or those that several folders amount to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.comparing.arms import baseline_of
+from nas.comparing.lanes import CONFIRM
+from nas.comparing.plan import FILE, read_comparison
+from nas.errors import StudyError
+from nas.plan import differences
+from nas.reports.frame import Frame, read_frame
+
+_TASK = ("space", "evaluator", "rules", "limits", "start_from")
+_DEEPEST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One strategy with its options: its studies by seed, and the confirmations of their best trials."""
+
+    label: str
+    strategy: str
+    options: Mapping[str, Any]
+    studies: Mapping[int, Frame]
+    confirmations: Mapping[int, Frame]
+
+    @property
+    def finished(self) -> dict[int, Frame]:
+        """The studies that have ended, and whose best trials were confirmed where that was asked for."""
+        whole = {seed: study for seed, study in self.studies.items() if study.finished is not None}
+        if not self.confirmations:
+            return whole
+        return {
+            seed: study
+            for seed, study in whole.items()
+            if seed in self.confirmations and self.confirmations[seed].finished is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Arms that did the same work, and the plan they were made by, if there was one."""
+
+    folders: Sequence[Path]
+    arms: Sequence[Arm]
+    baseline: str | None
+    comparison: Mapping[str, Any] | None
+
+    @property
+    def frames(self) -> Iterator[Frame]:
+        """All studies."""
+        return (study for arm in self.arms for study in arm.studies.values())
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings of any study: all do the same work."""
+        return next(self.frames).settings
+
+
+def read_experiment(folders: Sequence[Path]) -> Experiment:
+    """Read all studies in these folders; they must be of one task."""
+    found = [place for folder in folders for place in _places(folder)]
+    if not found:
+        raise StudyError(f"there is no study in {folders[0]}: a study is a folder with study.json in it")
+    comparison = read_comparison(folders[0]) if len(folders) == 1 else None
+    frames = [(folder, place, read_frame(place)) for folder, place in found]
+    _refuse_mixed([frame for _, _, frame in frames])
+    labels = _labels(frames, comparison is not None)
+    arms = [_arm(label, frames, labels) for label in _in_order(labels, comparison)]
+    baseline = baseline_of((arm.label, arm.strategy) for arm in arms)
+    return Experiment(folders, arms, baseline, comparison)
+
+
+def _places(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Every study at or below this folder, with the folder that was named; confirmations belong to their study."""
+    if not folder.is_dir():
+        raise StudyError(f"there is no folder {str(folder)!r}: name a study or a comparison")
+    if (folder / "study.json").exists():
+        yield folder, folder
+        return
+    for depth in range(1, _DEEPEST + 1):
+        for path in sorted(folder.glob("*/" * depth + "study.json")):
+            if not (path.parent.parent / "study.json").exists():
+                yield folder, path.parent
+
+
+def _refuse_mixed(frames: Sequence[Frame]) -> None:
+    first = {name: frames[0].settings[name] for name in _TASK}
+    for frame in frames[1:]:
+        lines = differences(first, {name: frame.settings[name] for name in _TASK})
+        if lines:
+            here, wanted = lines[0].replace(" asked for", "").split(" there, ", 1)
+            raise StudyError(
+                f"{frames[0].folder} and {frame.folder} did different work ({here} and {wanted}), so no comparison of "
+                "them would be fair: report them apart"
+            )
+
+
+def _labels(frames: Sequence[tuple[Path, Path, Frame]], planned: bool) -> dict[Path, str]:
+    """A name for the arm of every study: its folder in a comparison, else its strategy, with options where needed."""
+    if planned:
+        return {place: place.relative_to(folder).parts[0] for folder, place, _ in frames}
+    variants: dict[str, list[str]] = {}
+    for _, _, frame in frames:
+        options = json.dumps(frame.settings["strategy"]["options"], sort_keys=True)
+        seen = variants.setdefault(frame.strategy, [])
+        if options not in seen:
+            seen.append(options)
+    labels = {}
+    for _, place, frame in frames:
+        seen = variants[frame.strategy]
+        position = seen.index(json.dumps(frame.settings["strategy"]["options"], sort_keys=True))
+        labels[place] = frame.strategy + (f" #{position + 1}" if len(seen) > 1 else "")
+    return labels
+
+
+def _in_order(labels: Mapping[Path, str], comparison: Mapping[str, Any] | None) -> list[str]:
+    """The order in which arms were asked for, else the alphabet."""
+    there = set(labels.values())
+    asked = [label for label in (comparison or {}).get("arms", {}) if label in there]
+    return asked + sorted(there.difference(asked))
+
+
+def _arm(label: str, frames: Sequence[tuple[Path, Path, Frame]], labels: Mapping[Path, str]) -> Arm:
+    studies: dict[int, Frame] = {}
+    for _, place, frame in frames:
+        if labels[place] != label:
+            continue
+        if frame.seed in studies:
+            raise StudyError(
+                f"{label} has seed {frame.seed} twice ({studies[frame.seed].folder} and {place}): a seed counts once, "
+                "leave one of them out"
+            )
+        studies[frame.seed] = frame
+    studies = dict(sorted(studies.items()))
+    confirmations = {
+        seed: read_frame(frame.folder / CONFIRM)
+        for seed, frame in studies.items()
+        if (frame.folder / CONFIRM / "study.json").exists()
+    }
+    strategy = next(iter(studies.values())).settings["strategy"]
+    return Arm(label, strategy["name"], strategy["options"], studies, confirmations)
+
+
+__all__ = ["FILE", "Arm", "Experiment", "read_experiment"]
