@@ -79,7 +79,10 @@ def _checked(evaluation: Evaluation, watched: _Watched) -> Outcome:
     metrics = plain(evaluation.metrics)
     if watched.stopped is not None:
         step, last = watched.stopped
-        return Stopped(step, float(last.get("score", score)), metrics, seconds)
+        reached = last.get("score", score)
+        if reached is None:
+            return Failure("diverged", f"the score at step {step} is no finite number", seconds)
+        return Stopped(step, float(reached), metrics, seconds)
     return Evaluation(score, metrics, seconds)
 
 

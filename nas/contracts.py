@@ -99,6 +99,7 @@ class Evaluator(ABC):
     """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments, after `space`."""
 
     cheap: bool = False  # True: many per second, so the log may be synced once a second instead of once a line
+    last_step: int | None = None  # the step whose report is the whole evaluation: nothing is stopped early there
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space

@@ -31,6 +31,7 @@ class OpenTrial:
     duplicate_of: int | None = None
     attempts: int = 0
     failures: int = 0
+    steps: int = 0  # progress lines of the present attempt
 
 
 Heard = tuple[Trial, Evaluation]
@@ -91,6 +92,8 @@ class Ledger:
                 self._asked(event, trial)
             case "attempted":
                 self._attempted(event)
+            case "progressed":
+                self.open[event["number"]].steps += 1
             case "told":
                 return self._told(event, offset)
             case "stopped":
@@ -147,6 +150,7 @@ class Ledger:
     def _attempted(self, event: Event) -> None:
         entry = self.open[event["number"]]
         entry.attempts += 1
+        entry.steps = 0
         if after := event.get("after"):
             entry.failures += 1
             self.counts["retried"] += 1

@@ -11,13 +11,14 @@ from typing import Any
 from nas import registry
 from nas.errors import SettingsError, known_names, shortened
 from nas.plan import Part, Plan
-from nas.rules import Budget, Duplicates, Rules, StoppedAs
+from nas.rules import Budget, Duplicates, EarlyStop, Rules, StoppedAs
 from nas.settings import Word, complete, options_of
 from search_spaces.cells.genotype import Genotype
 
 DEFAULTS = {"space": "nasnet", "strategy": "policy-gradient", "runner": "local"}
 TRIALS_IF_COSTLY = 20
 TRIALS_IF_CHEAP = 1_000
+LAG = 8
 
 _TABLES = ("space", "strategy", "evaluator", "runner", "study", "skeleton", "recipe")
 _SUFFIXES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
@@ -48,7 +49,7 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
         evaluator=evaluator,
         runner=_part("runner", tree),
         seed=study["seed"],
-        rules=Rules(**{name: study[name] for name in ("duplicates", "retries", "failure_score", "stopped_as", "keep")}),
+        rules=_rules(study),
         limits=_limits(study),
         start_from=_genotypes(study["start_from"], space),
     )
@@ -75,12 +76,27 @@ def _study_settings(
     failure_score: float | None = None,
     stopped_as: StoppedAs = "worst",
     keep: int = 1,
+    early_stop: EarlyStop = "none",
+    grace_steps: int = 1,
+    reduction: float = 3.0,
+    grace_trials: int = 5,
+    deterministic: bool = False,
+    lag: int | None = None,
     max_params: str | float | None = None,
     max_macs: str | float | None = None,
     start_from: tuple[str, ...] = (),
     out: str | None = None,
 ) -> None:
     """The signature is the list of study settings."""
+
+
+def _rules(study: Mapping[str, Any]) -> Rules:
+    if study["lag"] is not None and not study["deterministic"]:
+        raise SettingsError("lag means something only in a deterministic study: add --deterministic, or leave it out")
+    lag = (study["lag"] or LAG) if study["deterministic"] else None
+    names = ("duplicates", "retries", "failure_score", "stopped_as", "keep")
+    early = ("early_stop", "grace_steps", "reduction", "grace_trials")
+    return Rules(**{name: study[name] for name in (*names, *early)}, lag=lag)
 
 
 def _part(kind: str, tree: Mapping[str, Any]) -> Part:

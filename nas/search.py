@@ -76,6 +76,7 @@ def opened(
             start_from=plan.start_from,
             watch=watch,
             store=store,
+            last_step=evaluator.last_step,
         )
         yield OpenSearch(plan, study, evaluator)
 

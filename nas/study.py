@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,9 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, final
 
-from nas.contracts import Evaluation, Failure, Outcome, Proposal, Stopped, Strategy, Trial
-from nas.errors import StoreError, StudyError
+from nas.contracts import Failure, Outcome, Proposal, Strategy, Trial
+from nas.early_stopping import early_stopping
+from nas.errors import StudyError
+from nas.kept_files import drop_files, keep_files
 from nas.ledger import Ledger, OpenTrial
+from nas.outcomes import end_event
+from nas.pending import Pending
 from nas.rules import Budget, Rules
 from nas.seeding import derive
 from nas.store import FORMAT, Store, Sync, read_events
@@ -45,12 +48,15 @@ class Study:
         start_from: Sequence[Genotype] = (),
         watch: Watch | None = None,
         store: Store | None = None,
+        last_step: int | None = None,
     ) -> None:
         self.folder = folder
         self.strategy = strategy
         self.seed = seed
         self.rules = rules or Rules()
         self.ledger = Ledger(self.rules)
+        self._stopping_rule = early_stopping(self.rules, last_step)
+        self._pending = None if self.rules.lag is None else Pending(folder / "pending")
         self._constraint = constraint
         self._start_from = tuple(start_from)
         self._watch = watch
@@ -62,6 +68,8 @@ class Study:
         self._began = time.monotonic()
         self._strategy_seconds = 0.0  # its own, since they were last written down
         self.stopping = False
+        self.idle_seconds = 0.0  # of free places, which waited for the order of a deterministic study
+        self._free, self._free_since = 0, self._began
         self.store = store or Store(folder / "events.jsonl", sync=sync)
         try:
             self._replay()
@@ -84,11 +92,12 @@ class Study:
 
     def ask(self) -> Trial | None:
         """The next trial to run now: an open one first, else a new one; None when there is nothing to start."""
+        self._advance()
         if self.stopping:
             return None
         if self._waiting:
             return self._start(self._waiting.popleft())
-        while self.end_reason is None:
+        while self._pending is None and self.end_reason is None:
             number = self._propose()
             if number is not None:
                 return self._start(number)
@@ -105,19 +114,18 @@ class Study:
         entry = self.ledger.open.get(number)
         if entry is None:
             raise StudyError(f"trial {number} is not open: it was never asked, or has ended already")
-        if isinstance(outcome, Failure) and entry.failures < self.rules.retries:
-            self._retry(entry, outcome)
-            return
-        self._record(_end_event(number, outcome))
-        self._keep_files(number)
-        for twin in self._twins.pop(number, ()):
-            self._end_like(twin, number)
+        if self._pending is None:
+            self._hear(entry, outcome)
+        elif self._pending.end_attempt(entry, outcome, retries=self.rules.retries, in_turn=number == self._turn):
+            self._advance()
+        else:
+            self._again(number)
 
     def progress(self, number: int, step: int, metrics: Mapping[str, Any]) -> bool:
         """Write down one step of a learning curve; False asks the trial to stop."""
-        attempt = self.ledger.open[number].attempts
-        event = {"event": "progressed", "number": number, "attempt": attempt, "step": step, "metrics": dict(metrics)}
-        self._record(event)
+        if self._pending is None:
+            return self._progressed(number, step, metrics)
+        self._pending.progress(self.ledger.open[number], step, metrics)
         return True
 
     def stop(self) -> None:
@@ -165,6 +173,57 @@ class Study:
     def workdir(self, number: int) -> Path:
         """The folder in which a trial may write; what it leaves in `keep/` stays if the trial is among the best."""
         return self.folder / "work" / str(number)
+
+    # ------------------------------------------------------------------ in order
+
+    def free(self, places: int) -> None:
+        """Hear from the runner how many places are free from now on: what the order makes them wait is idle time."""
+        now = time.monotonic()
+        self.idle_seconds += self._free * (now - self._free_since)
+        is_holding = self._pending is not None and not self.stopping and self.end_reason is None
+        self._free, self._free_since = places if is_holding else 0, now
+
+    @property
+    def _turn(self) -> int:
+        """The number of the trial that is to end next in a deterministic log."""
+        return next(iter(self.ledger.open), self.ledger.next_number)
+
+    def _advance(self) -> None:
+        """Bring a deterministic log forward: propose what is due, then end the trial whose turn it is, and so on.
+
+        A study that is stopping proposes nothing, so what comes after the next proposal stays pending until it resumes.
+        """
+        while self._pending is not None:
+            turn = self._turn
+            if self.end_reason is None and self.ledger.next_number < turn + (self.rules.lag or 0):
+                if self.stopping:
+                    return
+                self._announce(self._propose())
+            elif not self._end_in_turn(turn, self._pending):
+                return
+
+    def _end_in_turn(self, number: int, pending: Pending) -> bool:
+        """Write down all that was heard of a trial; False if it has not ended."""
+        entry = self.ledger.open.get(number)
+        attempts = pending.take(entry) if entry else []
+        if entry is None or not attempts:
+            return False
+        for attempt in attempts:
+            for step, metrics in attempt.progress[entry.steps :]:
+                self._progressed(number, step, metrics)
+            assert attempt.outcome is not None
+            self._hear(entry, attempt.outcome)
+        pending.forget(entry)
+        return True
+
+    def _announce(self, number: int | None) -> None:
+        if number is not None:
+            self._record({"event": "attempted", "number": number, "attempt": 1})
+            self._again(number)
+
+    def _again(self, number: int) -> None:
+        self._announced.add(number)
+        self._waiting.append(number)
 
     # ------------------------------------------------------------------ one proposal
 
@@ -238,12 +297,28 @@ class Study:
             self._record({"event": "attempted", "number": number, "attempt": entry.attempts + 1})
         return entry.trial
 
+    def _hear(self, entry: OpenTrial, outcome: Outcome) -> None:
+        number = entry.trial.number
+        if isinstance(outcome, Failure) and entry.failures < self.rules.retries:
+            self._retry(entry, outcome)
+            return
+        self._record(end_event(number, outcome))
+        self._keep_files(number)
+        for twin in self._twins.pop(number, ()):
+            self._end_like(twin, number)
+
+    def _progressed(self, number: int, step: int, metrics: Mapping[str, Any]) -> bool:
+        attempt = self.ledger.open[number].attempts
+        return self._record(
+            {"event": "progressed", "number": number, "attempt": attempt, "step": step, "metrics": dict(metrics)}
+        )
+
     def _retry(self, entry: OpenTrial, failure: Failure) -> None:
         after = {"kind": failure.kind, "message": failure.message, "seconds": failure.seconds}
         number = entry.trial.number
         self._record({"event": "attempted", "number": number, "attempt": entry.attempts + 1, "after": after})
-        self._announced.add(number)
-        self._waiting.append(number)
+        if self._pending is None:
+            self._again(number)
 
     def _end_like(self, number: int, original: int) -> None:
         """End a duplicate with what is known of the original, at no cost."""
@@ -251,36 +326,16 @@ class Study:
         self._record({**event, "number": number, "seconds": 0.0, "reused": original})
 
     def _keep_files(self, number: int) -> None:
-        """Move what a trial left in `keep/` to `checkpoints/` if it is among the best, and drop what no longer is."""
-        work = self.workdir(number)
-        if not work.is_dir():
-            return
-        kept = self.folder / "checkpoints" / str(number)
-        try:
-            if number in self._best_numbers() and (work / "keep").is_dir() and not kept.exists():
-                kept.parent.mkdir(exist_ok=True)
-                (work / "keep").rename(kept)
-        except OSError as problem:
-            raise StoreError(f"{kept} cannot be written: {problem.strerror}; make room and resume") from problem
-        shutil.rmtree(work, ignore_errors=True)
-        self._drop_files()
-
-    def _drop_files(self) -> None:
-        best = {str(number) for number in self._best_numbers()}
-        for old in (self.folder / "checkpoints").glob("*"):
-            if old.name.isdecimal() and old.name not in best:
-                shutil.rmtree(old, ignore_errors=True)
-
-    def _best_numbers(self) -> set[int]:
-        return {number for _, number in self.ledger.top}
+        keep_files(self.folder, self.workdir(number), {best for _, best in self.ledger.top})
 
     # ------------------------------------------------------------------ the log
 
-    def _record(self, event: dict[str, Any], trial: Trial | None = None) -> None:
-        """Write one event, then act on it: the log first, the strategy last."""
+    def _record(self, event: dict[str, Any], trial: Trial | None = None) -> bool:
+        """Write one event, then act on it: the log first, the strategy last; False if the trial had better stop."""
         event["time"] = round(time.time(), 3)
         offset = self.store.append(event)
         heard = self.ledger.apply(event, offset, trial)
+        go_on = self._stopping_rule.hear(event)
         if self._watch is not None:
             self._watch(event)
         if heard is not None:
@@ -288,12 +343,14 @@ class Study:
                 self.strategy.tell(*heard)
             for update in self.strategy.diagnostics():
                 self._record({"event": "updated", "number": heard[0].number, **update})
+        return go_on
 
     def _replay(self) -> None:
         """Tell the strategy its past, in the order in which it happened."""
         updates: list[dict[str, Any]] = []
         for offset, event in read_events(self.store.path):
             heard = self.ledger.apply(event, offset)
+            self._stopping_rule.hear(event)
             if heard is not None:
                 self.strategy.tell(*heard)
                 updates += [{"event": "updated", "number": heard[0].number, **u} for u in self.strategy.diagnostics()]
@@ -319,24 +376,14 @@ class Study:
         for folder in (self.folder / "work").glob("*"):
             if folder.name.isdecimal() and int(folder.name) not in self.ledger.open:
                 self._keep_files(int(folder.name))
-        self._drop_files()
+        drop_files(self.folder, {best for _, best in self.ledger.top})
 
     def _settle(self, number: int, entry: OpenTrial) -> None:
         original = entry.duplicate_of
         if original is None:
-            self._waiting.append(number)
+            if self._pending is None or not self._pending.adopt(entry):
+                self._waiting.append(number)
         elif original in self.ledger.open:
             self._twins.setdefault(original, []).append(number)
         else:
             self._end_like(number, original)
-
-
-def _end_event(number: int, outcome: Outcome) -> dict[str, Any]:
-    match outcome:
-        case Evaluation(score, metrics, seconds):
-            return {"event": "told", "number": number, "score": score, "metrics": metrics, "seconds": seconds}
-        case Stopped(step, score, metrics, seconds):
-            event = {"event": "stopped", "number": number, "step": step, "score": score}
-            return {**event, "metrics": metrics, "seconds": seconds}
-        case Failure(kind, message, seconds):
-            return {"event": "failed", "number": number, "kind": kind, "message": message, "seconds": seconds}

@@ -47,6 +47,7 @@ class Landscape(Evaluator):
                 raise SettingsError(f"{name} of the landscape is {shortened(value)}; expected 0 or more")
         self.noise, self.epochs, self.delay_seconds = noise, epochs, delay_seconds
         self.cheap = delay_seconds == 0
+        self.last_step = epochs or None
         self.target = landscape_target(space.counts, seed)
 
     def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:

@@ -1,0 +1,32 @@
+"""The files that trials leave in `keep/`: those of the best trials stay with the study, in `checkpoints/`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from nas.errors import StoreError
+
+
+def keep_files(study: Path, work: Path, best: Collection[int]) -> None:
+    """Move what a trial left in `keep/` to `checkpoints/` if it is among the best, and drop what no longer is."""
+    if not work.is_dir():
+        return
+    kept = study / "checkpoints" / work.name
+    try:
+        if int(work.name) in best and (work / "keep").is_dir() and not kept.exists():
+            kept.parent.mkdir(exist_ok=True)
+            (work / "keep").rename(kept)
+    except OSError as problem:
+        raise StoreError(f"{kept} cannot be written: {problem.strerror}; make room and resume") from problem
+    shutil.rmtree(work, ignore_errors=True)
+    drop_files(study, best)
+
+
+def drop_files(study: Path, best: Collection[int]) -> None:
+    """Drop the files of trials that are not among the best."""
+    names = {str(number) for number in best}
+    for old in (study / "checkpoints").glob("*"):
+        if old.name.isdecimal() and old.name not in names:
+            shutil.rmtree(old, ignore_errors=True)
