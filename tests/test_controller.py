@@ -45,6 +45,10 @@ def teach(strategy: PolicyGradient, trials: int, first: int = 0) -> list[Proposa
     return proposals
 
 
+def gumbel(seed: int, *shape: int) -> torch.Tensor:
+    return torch.from_numpy(numpy_rng(seed, "test").gumbel(size=shape).astype(np.float32))
+
+
 def weights(strategy: PolicyGradient) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in strategy.policy.parameters()])
 
@@ -53,14 +57,17 @@ def weights(strategy: PolicyGradient) -> torch.Tensor:
 
 
 def test_the_step_by_step_pass_is_the_lstm() -> None:
-    """Log-probabilities noted at the draw are those that learning sees, decision by decision."""
+    """The draw sees, step by step, the logits that learning sees: the same choices, the same numbers."""
     space = NasnetSpace()
-    policy = Policy(space.counts, Settings(tanh_constant=2.5, temperature=1.5), torch_rng(0, "test"))
-    uniforms = torch.from_numpy(numpy_rng(0, "test").random((7, len(space.counts)), dtype=np.float32))
-    choices, noted = policy.sample(uniforms)
-    seen = log_probs_of(policy.log_distributions(choices), choices)
+    policy = Policy(space.counts, Settings(tanh_constant=2.5, temperature=0.1), torch_rng(0, "test"))
+    noise = gumbel(0, 200, len(space.counts), max(space.counts))
+    choices, noted = policy.sample(noise)
+    with torch.no_grad():
+        distributions = policy.log_distributions(choices)
     assert noted.dtype == torch.float32
-    torch.testing.assert_close(noted, seen.detach(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(noted, log_probs_of(distributions, choices), rtol=1e-4, atol=1e-5)
+    again = (distributions.transpose(0, 1) + noise).argmax(-1)
+    assert float((again == choices).float().mean()) > 0.999  # a near tie may fall either way
 
 
 def test_forbidden_options_have_no_probability_and_no_gradient() -> None:
@@ -77,8 +84,7 @@ def test_draws_follow_the_distribution() -> None:
     policy = Policy((4,), Settings(hidden=8), torch_rng(1, "test"))
     with torch.no_grad():
         policy.bias.copy_(torch.tensor([0.0, 1.0, -1.0, 0.5])[None, None])
-    uniforms = torch.from_numpy(numpy_rng(1, "test").random((20_000, 1), dtype=np.float32))
-    drawn, _ = policy.sample(uniforms)
+    drawn, _ = policy.sample(gumbel(1, 20_000, 1, 4))
     share = torch.bincount(drawn[:, 0], minlength=4) / len(drawn)
     torch.testing.assert_close(share, policy.log_distributions(drawn[:1])[0, 0].exp().detach(), rtol=0, atol=0.02)
 

@@ -30,7 +30,6 @@ class Policy(nn.Module):
 
     offsets: Tensor
     forbidden: Tensor
-    last_option: Tensor
 
     def __init__(self, counts: Sequence[int], settings: Settings, generator: torch.Generator) -> None:
         super().__init__()
@@ -47,49 +46,49 @@ class Policy(nn.Module):
         limits = torch.tensor(counts)
         self.register_buffer("offsets", 1 + limits.cumsum(0) - limits, persistent=False)
         self.register_buffer("forbidden", torch.arange(most) >= limits[:, None, None], persistent=False)  # (T, 1, K)
-        self.register_buffer("last_option", limits - 1, persistent=False)
 
     def log_distributions(self, choices: Tensor) -> Tensor:
         """Log-probabilities of all options of every decision, given the choices (B, T) before it: (T, B, K)."""
         fed = self.embedding[(choices + self.offsets).T[:-1]]
         start = self.embedding[0].expand(1, len(choices), -1)
         states, _ = self.lstm(torch.cat([start, fed]))
-        return self._log_softmax(torch.baddbmm(self.bias, states, self.weight), self.forbidden)
+        biases = self.bias.masked_fill(self.forbidden, _FORBIDDEN)
+        return self._squashed(torch.baddbmm(biases, states, self.weight)).log_softmax(-1)
 
     @torch.no_grad()
-    def sample(self, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-        """Choices (B, T) drawn by inverting cumulated probabilities at these uniforms (B, T), and their log-probs."""
-        rows = len(uniforms)
-        from_input, from_state, input_bias, state_bias = self.lstm.all_weights[0]
+    def sample(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Choices (B, T) where logits plus Gumbel noise (B, T, K) are largest, and their log-probabilities (B, T)."""
+        from_input, from_state, input_bias, state_bias = map(_output_before_new, self.lstm.all_weights[0])
         inputs = self.embedding @ from_input.T + (input_bias + state_bias)
-        state, cell = uniforms.new_zeros(2, rows, self.hidden)
-        fed = inputs[0].expand(rows, -1)
-        choices, log_probs = [], []
-        for step, uniform in enumerate(uniforms.T):
-            state, cell = _step(fed, state, cell, from_state)
-            logits = torch.addmm(self.bias[step], state, self.weight[step])
-            distribution = self._log_softmax(logits, self.forbidden[step])
-            passed = (distribution.exp().cumsum(-1) <= uniform[:, None]).sum(-1)
-            choice = torch.minimum(passed, self.last_option[step])
-            choices.append(choice)
-            log_probs.append(distribution.gather(1, choice[:, None])[:, 0])
-            fed = inputs[choice + self.offsets[step]]
-        return torch.stack(choices, 1), torch.stack(log_probs, 1)
+        biases = self.bias.masked_fill(self.forbidden, _FORBIDDEN)
+        state = cell = noise.new_zeros(len(noise), self.hidden)
+        fed = inputs[0].expand(len(noise), -1)
+        choices, logits = [], []
+        for step, luck in enumerate(noise.transpose(0, 1)):
+            gates = torch.addmm(fed, state, from_state.T)
+            enter, forget, leave = gates[:, : 3 * self.hidden].sigmoid().chunk(3, 1)
+            cell = torch.addcmul(forget * cell, enter, gates[:, 3 * self.hidden :].tanh())
+            state = leave * cell.tanh()
+            logits.append(self._squashed(torch.addmm(biases[step], state, self.weight[step])))
+            choices.append((logits[-1] + luck).argmax(1))
+            fed = inputs.index_select(0, choices[-1] + self.offsets[step])
+        drawn = torch.stack(choices, 1)
+        return drawn, log_probs_of(torch.stack(logits).log_softmax(-1), drawn)
 
-    def _log_softmax(self, logits: Tensor, forbidden: Tensor) -> Tensor:
+    def _squashed(self, logits: Tensor) -> Tensor:
         """Temperature and squashing as in ENAS (Pham et al. 2018, appendix A); both are off in the paper."""
         if self.temperature != 1:
             logits = logits / self.temperature
         if self.tanh_constant:
-            logits = self.tanh_constant * torch.tanh(logits / self.tanh_constant)
-        return logits.masked_fill(forbidden, _FORBIDDEN).log_softmax(-1)
+            forbidden = logits < _FORBIDDEN / 2
+            logits = (self.tanh_constant * torch.tanh(logits / self.tanh_constant)).masked_fill(forbidden, _FORBIDDEN)
+        return logits
 
 
-def _step(fed: Tensor, state: Tensor, cell: Tensor, from_state: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of torch's LSTM, whose gates stand in the order input, forget, new, output."""
-    enter, forget, new, leave = torch.addmm(fed, state, from_state.T).chunk(4, 1)
-    cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()
-    return leave.sigmoid() * cell.tanh(), cell
+def _output_before_new(gates: Tensor) -> Tensor:
+    """Rows of torch's LSTM weights, in the order input, forget, new, output, with the three sigmoid gates first."""
+    enter, forget, new, leave = gates.chunk(4)
+    return torch.cat([enter, forget, leave, new])
 
 
 def log_probs_of(distributions: Tensor, choices: Tensor) -> Tensor:

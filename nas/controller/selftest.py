@@ -203,7 +203,8 @@ def _sampled_gradient(
     rules: Rules, policy: Policy, value: dict[tuple[int, ...], float], size: int, repeat: int
 ) -> Tensor:
     rng = numpy_rng(repeat, "selftest", size)
-    choices, _ = policy.sample(torch.from_numpy(rng.random((size, len(COUNTS)), dtype=np.float32)))
+    noise = rng.gumbel(size=(size, len(COUNTS), max(COUNTS))).astype(np.float32)
+    choices, _ = policy.sample(torch.from_numpy(noise))
     scores = np.array([value[tuple(row)] for row in choices.tolist()])
     advantages = torch.cat([_advantages(rules, scores[first : first + 20]) for first in range(0, size, 20)])
     log_probs = log_probs_of(policy.log_distributions(choices), choices)

@@ -19,19 +19,19 @@ class Settings:
 
     algorithm: Algorithm = "ppo"
     batch: int = 10
-    epochs: int = 4
-    clip: float = 0.2
-    learning_rate: float = 0.0035
-    entropy_weight: float = 0.03
+    epochs: int = 2
+    clip: float = 0.1
+    learning_rate: float = 0.01
+    entropy_weight: float = 0.12
     advantage: Advantage = "rank"
-    window: int = 100
+    window: int = 50
     baseline_decay: float = 0.95
-    reuse: int = 20
-    replay: int = 10
-    replay_weight: float = 0.2
+    reuse: int = 10
+    replay: int = 5
+    replay_weight: float = 0.35
     tanh_constant: float = 0.0
     temperature: float = 1.0
-    redraws: int = 4
+    redraws: int = 2
     hidden: int = 100
 
     def __post_init__(self) -> None:
@@ -76,6 +76,8 @@ PRESETS: Mapping[str, Settings] = {
     # baseline decay 0.95. It does not say how often a batch is used nor where PPO clips: 4 epochs and 0.2 are ours.
     "paper": Settings(
         batch=20,
+        epochs=4,
+        clip=0.2,
         learning_rate=0.00035,
         entropy_weight=0.00001,
         advantage="baseline",

@@ -9,7 +9,7 @@ The network itself is nas/controller/policy.py. Read from top to bottom; docs/co
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -27,7 +27,7 @@ from nas.controller.weights import read_weights
 from nas.seeding import numpy_rng, torch_rng
 
 if TYPE_CHECKING:
-    from search_spaces.cells.space import SearchSpace
+    from search_spaces.cells.space import Choices, SearchSpace
 
 _BLOCKS_KEPT = 8
 _DIGITS = 5  # of a log-probability in the notes
@@ -155,7 +155,7 @@ class PolicyGradient(Strategy):
     replay_weight: what imitating them is worth.
     tanh_constant: squashes logits to plus or minus this; 0 for not at all.
     temperature: logits are divided by it.
-    redraws: how often a draw that is known already is drawn again; 0 allows repeats.
+    redraws: how many spare draws each row has, for when the one before is known already; 0 allows repeats.
     hidden: units of the LSTM.
     warm_start: a folder (or file) with the weights of an earlier controller, or None.
     """
@@ -235,41 +235,32 @@ class PolicyGradient(Strategy):
         self._blocks.clear()
 
     def _draw(self, block: int) -> list[Proposal]:
-        """All rows of a block: one pass of fixed shape, and again for rows that are known already."""
-        first = block * self.settings.batch
+        """All rows of a block in one pass of fixed shape, with some candidates for each row."""
+        first, candidates = block * self.settings.batch, 1 + self.settings.redraws
+        shape = candidates, len(self.space.counts), max(self.space.counts)
         rngs = [numpy_rng(self.seed, "ask", first + row) for row in range(self.settings.batch)]
+        noise = np.concatenate([rng.gumbel(size=shape) for rng in rngs]).astype(np.float32)
         with alone():
-            choices, log_probs = self._pass(rngs)
-            for _ in range(self.settings.redraws):
-                known = self._known(choices)
-                if not known:
-                    break
-                others, theirs = self._pass(rngs)
-                for row in known:
-                    choices[row], log_probs[row] = others[row], theirs[row]
-        return [
-            Proposal(self.space.decode(row), {"log_probs": [round(value, _DIGITS) for value in values]})
-            for row, values in zip(choices, log_probs, strict=True)
-        ]
+            drawn, drawn_log_probs = self.policy.sample(torch.from_numpy(noise))
+        choices, log_probs = [tuple(row) for row in drawn.tolist()], drawn_log_probs.tolist()
+        proposals, taken = [], set[tuple[int, ...]]()
+        for start in range(0, len(choices), candidates):
+            pick = self._first_new(choices[start : start + candidates], taken) + start
+            taken.add(choices[pick])
+            notes = {"log_probs": [round(value, _DIGITS) for value in log_probs[pick]]}
+            proposals.append(Proposal(self.space.decode(choices[pick]), notes))
+        return proposals
 
-    def _pass(self, rngs: Sequence[np.random.Generator]) -> tuple[list[list[int]], list[list[float]]]:
-        uniforms = np.stack([rng.random(len(self.space.counts), dtype=np.float32) for rng in rngs])
-        choices, log_probs = self.policy.sample(torch.from_numpy(uniforms))
-        return choices.tolist(), log_probs.tolist()
-
-    def _known(self, rows: Sequence[Sequence[int]]) -> list[int]:
-        """Rows that were told before the last update, or stand earlier in this block.
+    def _first_new(self, candidates: Sequence[Choices], taken: Container[Choices]) -> int:
+        """The first that was not told before the last update and stands not earlier in this block; else the last.
 
         Not in the paper. Leaving out what is known draws from a slightly different policy than the log-probabilities
         say; it costs a small bias and saves the trials in which a controller that has settled repeats itself.
         """
-        earlier: set[tuple[int, ...]] = set()
-        known = []
-        for index, row in enumerate(map(tuple, rows)):
-            if row in earlier or row in self.memory.known:
-                known.append(index)
-            earlier.add(row)
-        return known
+        for index, choices in enumerate(candidates):
+            if choices not in taken and choices not in self.memory.known:
+                return index
+        return len(candidates) - 1
 
     def _update(self) -> None:
         """One batch: judge it once, then take `epochs` gradient steps on it."""
