@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from nas.reports.frame import Best, Frame
-from nas.reports.statistics import t_interval
+from nas.reports.statistics import LEVEL
 
 Floats = NDArray[np.float64]
 Axis = Literal["trials", "cost"]
@@ -47,10 +48,8 @@ def summary(rows: Floats) -> dict[str, list[float | None]]:
         quartiles[:, whole] = np.quantile(rows[:, whole], [0.25, 0.5, 0.75], axis=0)
         mean[whole] = rows[:, whole].mean(axis=0)
     if whole.any() and len(rows) > 1:
-        unit = t_interval(np.array([-1.0, 1.0, *[0.0] * (len(rows) - 2)]))
-        assert unit is not None
-        per_sd = unit[1] / math.sqrt(2 / (len(rows) - 1))
-        half[whole] = per_sd * rows[:, whole].std(axis=0, ddof=1)
+        quantile = stats.t.ppf((1 + LEVEL) / 2, len(rows) - 1)
+        half[whole] = quantile * rows[:, whole].std(axis=0, ddof=1) / math.sqrt(len(rows))
     named = {"low": quartiles[0], "median": quartiles[1], "high": quartiles[2], "mean": mean}
     named |= {"mean_low": mean - half, "mean_high": mean + half}
     return {name: rounded(values) for name, values in named.items()}

@@ -146,7 +146,8 @@ class _Rows:
         elif kind == "told":
             self._told(event, ledger)
         elif kind == "updated":
-            self.updates.append({name: event[name] for name in sorted(event) if _is_scalar(name, event[name])})
+            scalars = {name: event[name] for name in sorted(event) if _is_scalar(name, event[name])}
+            self.updates.append({**scalars, "alarm": float("alarm" in event)})
 
     def columns(self) -> dict[str, Any]:
         """The columns as arrays."""

@@ -1,0 +1,129 @@
+"""The honest part: where the numbers come from, and which good practices of NAS research were kept.
+
+The items follow Lindauer and Hutter, "Best Practices for Scientific Research on Neural Architecture Search" (2020),
+in our words; what the tool cannot know stays open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from nas.reports.experiment import Experiment
+
+State = Literal["kept", "open", "broken"]
+
+
+def facts(experiment: Experiment) -> dict[str, Any]:
+    """Machine, versions, commit, budget, seeds, pilot runs, and everything that could have been chosen late."""
+    frames = list(experiment.frames)
+    plan = experiment.comparison or {}
+    return {
+        "folders": [str(folder) for folder in experiment.folders],
+        "machines": _distinct(frame.settings.get("hardware") for frame in frames),
+        "versions": _distinct(frame.settings.get("versions") for frame in frames),
+        "commits": _distinct(frame.settings.get("commit") for frame in frames),
+        "measured": _distinct(frame.settings.get("measured") for frame in frames),
+        "runners": _distinct(frame.settings.get("runner") for frame in frames),
+        "budgets": _distinct(frame.budget for frame in frames),
+        "seeds": {arm.label: sorted(arm.studies) for arm in experiment.arms},
+        "unfinished": {
+            arm.label: sorted(arm.studies.keys() - arm.finished.keys())
+            for arm in experiment.arms
+            if arm.studies.keys() - arm.finished.keys()
+        },
+        "planned": bool(plan),
+        "pilot": plan.get("pilot"),
+        "confirm": plan.get("confirm"),
+        "requests": plan.get("requests", []),
+        "resumed": sum(frame.sessions > 1 for frame in frames),
+        "total_trials": sum(frame.ended for frame in frames),
+        "total_seconds": sum(frame.total_cost for frame in frames)
+        + sum(again.total_cost for arm in experiment.arms for again in arm.confirmations.values()),
+        "total_wall_seconds": sum(frame.wall_seconds for frame in frames),
+        "total_strategy_seconds": sum(frame.strategy_seconds for frame in frames),
+    }
+
+
+def checklist(experiment: Experiment) -> list[dict[str, str]]:
+    """Every item with its state and what is known about it."""
+    known = facts(experiment)
+    return [{"item": item, "state": state, "note": note} for item, state, note in _items(experiment, known)]
+
+
+def _items(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
+    yield from _about_code(experiment, known)
+    yield from _about_fairness(experiment, known)
+    yield from _about_reporting(experiment, known)
+
+
+def _about_code(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
+    commits = known["commits"]
+    dirty = [commit for commit in commits if str(commit).endswith("+")]
+    if len(commits) != 1 or commits[0] is None:
+        state: State = "open"
+        note = "the commit is not known" if commits == [None] else f"{len(commits)} commits took part"
+    elif dirty:
+        state, note = "open", f"commit {commits[0][:12]}, with changes that were not committed"
+    else:
+        state, note = "kept", f"commit {commits[0][:12]}"
+    yield "The code of search space, training and strategies is published", state, note
+    yield "All hyperparameters are stated", "kept", "study.json of every study holds each with its default filled in"
+    evaluator = experiment.settings["evaluator"]["name"]
+    final = "read from the table" if evaluator == "table" else "by the same recipe as during the search"
+    yield "How final architectures are judged is stated", "kept", final
+
+
+def _about_fairness(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
+    yield "All arms use the same data, splits, space and training code", "kept", "checked: one task for all studies"
+    one = len(known["budgets"]) == 1
+    note = "one budget for all studies" if one else f"{len(known['budgets'])} different budgets"
+    yield "All arms have the same budget", "kept" if one else "broken", note
+    same = all(len(known[name]) == 1 for name in ("machines", "versions", "runners"))
+    note = "one machine, one set of versions" if same else "machines, versions or runners differ"
+    yield "Confounders (hardware, versions) are controlled", "kept" if same else "open", note
+    searched = experiment.baseline is not None
+    yield (
+        "Random search and random sampling are among the baselines",
+        "kept" if searched else "broken",
+        "both are shown" if searched else "there is no arm of random search",
+    )
+    fewest = min((len(arm.finished) for arm in experiment.arms), default=0)
+    several: State = "kept" if fewest >= 6 else "broken"
+    yield "There are several runs, and their seeds are stated", several, f"at least {fewest} finished seeds per arm"
+    unfinished = sum(map(len, known["unfinished"].values()))
+    note = f"{unfinished} studies are unfinished and left out" if unfinished else "every study has finished"
+    yield "No run is left out", "open" if unfinished else "kept", note
+    yield "Performance is shown over time", "kept", "over trials and, where it is known, over cost"
+    yield "The split that judges is not used to search", "kept", "it is opened after a study, for its incumbents only"
+    table = experiment.settings["evaluator"]["name"] == "table"
+    note = "this is one" if table else "not in this report: a table of NAS-Bench-201 is one command away"
+    yield "A tabular benchmark backs the claim", "kept" if table else "open", note
+    yield "Parts of a new method are ablated", "open", "only its authors know which parts are new"
+
+
+def _about_reporting(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
+    pilot = known["pilot"]
+    note = f"{pilot} pilot runs were declared" if pilot else "no pilot runs were declared (--pilot N)"
+    yield "How hyperparameters were tuned, and what that cost, is stated", "open", note
+    planned = known["planned"]
+    grown = len(known["requests"]) > 1
+    note = (
+        f"asked for in {len(known['requests'])} steps: seeds, arms or budget were added later"
+        if grown
+        else ("all seeds were fixed before the first trial" if planned else "the studies were not run by one plan")
+    )
+    yield "The number of seeds was fixed beforehand", "kept" if planned and not grown else "open", note
+    yield "The cost of the whole search is reported", "kept", "children, repeats, failures and the strategy's own time"
+    machine = bool(known["machines"]) and None not in known["machines"]
+    yield "The machine and all details of the setup are reported", "kept" if machine else "open", "see above"
+    del experiment
+
+
+def _distinct(values: Any) -> list[Any]:
+    """Each different value once, in the order in which they occur."""
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found

@@ -1,0 +1,162 @@
+"""The whole comparison as one tree of numbers and words: what the page shows, and nothing the page does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.reports import checklist, curves, many_arms, words
+from nas.reports.experiment import Experiment
+from nas.reports.one_arm import arm_row, described, known
+from nas.reports.outcome import Outcome, outcome_of, outcomes, sampling, score_name
+from nas.reports.statistics import Judged, judged, paired
+
+Floats = NDArray[np.float64]
+Json = dict[str, Any]
+
+FORMAT = 1
+MARGIN_SHARE = 0.001  # a tenth of a percentage point, for accuracies as shares
+
+
+def analysed(experiment: Experiment, margin: float | None = None, target: float | None = None) -> Json:
+    """Compare all arms with random search.
+
+    Args:
+        margin: differences below this count as none; None: as stated before the comparison, else 0.1 points.
+        target: the score whose reaching is timed; None: the median of what random search ends with.
+    """
+    outcome = outcome_of(experiment)
+    values = {arm.label: outcomes(arm, outcome) for arm in experiment.arms}
+    stated = _margin(experiment, margin, values)
+    sampled = _sampling(experiment, outcome)
+    comparisons = _comparisons(experiment, values, stated["value"], outcome)
+    axis: curves.Axis = "cost" if all(frame.total_cost > 0 for frame in experiment.frames) else "trials"
+    goal = _target(experiment, target)
+    end = float(curves.grid(list(experiment.frames), axis)[-1:].sum())
+    arms = [arm_row(arm, outcome, values, sampled, axis, goal, end) for arm in experiment.arms]
+    result = {
+        "format": FORMAT,
+        "title": _title(experiment),
+        "task": _task(experiment),
+        "outcome": {"kind": outcome.kind, "name": outcome.name, "confirmed": outcome.confirmed},
+        "score": score_name(experiment.settings),
+        "margin": stated,
+        "baseline": experiment.baseline,
+        "sampling": sampled,
+        "target": goal,
+        "arms": arms,
+        "comparisons": comparisons,
+        "curves": many_arms.incumbents(experiment, outcome),
+        "tops": many_arms.tops(experiment),
+        "distributions": many_arms.distributions(experiment),
+        "fronts": many_arms.fronts(experiment),
+        "controllers": many_arms.controllers(experiment),
+        "honesty": checklist.facts(experiment),
+        "checklist": checklist.checklist(experiment),
+    }
+    return {"verdict": words.verdict(result), **result}
+
+
+# ----------------------------------------------------------------------------------------------- who is better
+
+
+def _comparisons(
+    experiment: Experiment, values: Mapping[str, Mapping[int, float]], margin: float, outcome: Outcome
+) -> list[Json]:
+    baseline = experiment.baseline
+    others = [arm.label for arm in experiment.arms if arm.label != baseline]
+    if baseline is None or not others:
+        return []
+    pairs = [_differences(values[label], values[baseline]) for label in others]
+    verdicts = judged([paired(differences, margin) for _, differences in pairs], margin)
+    rows = zip(others, pairs, verdicts, strict=True)
+    return [_comparison(label, baseline, seeds, each, margin, outcome) for label, (seeds, _), each in rows]
+
+
+def _differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> tuple[list[int], list[float]]:
+    seeds = sorted(ours.keys() & theirs.keys())
+    return seeds, [ours[seed] - theirs[seed] for seed in seeds]
+
+
+def _comparison(label: str, baseline: str, seeds: Sequence[int], each: Judged, margin: float, outcome: Outcome) -> Json:
+    pair = each.paired
+    row = {
+        "arm": label,
+        "baseline": baseline,
+        "verdict": each.verdict,
+        "negligible": each.negligible,
+        "more_seeds": each.more_seeds,
+        "seeds": pair.seeds,
+        "paired_seeds": list(seeds),
+        "mean_difference": known(pair.mean),
+        "sd_of_differences": known(pair.sd),
+        "interval": pair.interval,
+        "interval_kind": pair.interval_kind,
+        "t_interval": pair.t_interval,
+        "bootstrap_interval": pair.bootstrap_interval,
+        "effect_size": pair.effect,
+        "superiority": known(pair.superiority),
+        "superiority_interval": pair.superiority_interval,
+        "p": each.p,
+        "p_wilcoxon": each.p_wilcoxon,
+        "p_equivalence": each.p_equivalence,
+    }
+    return {**row, "sentence": words.sentence(row, outcome, margin)}
+
+
+# --------------------------------------------------------------------------------------------- many arms together
+
+
+def _margin(experiment: Experiment, margin: float | None, values: Mapping[str, Mapping[int, float]]) -> Json:
+    planned = experiment.comparison.get("margin") if experiment.comparison else None
+    if margin is not None and margin != planned:
+        return {"value": margin, "stated": "with this report, after the studies were run"}
+    if planned is not None:
+        return {"value": planned, "stated": "before the first trial"}
+    every = [abs(value) for seeds in values.values() for value in seeds.values()]
+    percent = bool(every) and float(np.median(every)) > 1.5
+    return {"value": MARGIN_SHARE * (100 if percent else 1), "stated": "by default: a tenth of a percentage point"}
+
+
+def _sampling(experiment: Experiment, outcome: Outcome) -> Json | None:
+    """What an average cell scores, from the draws of random search."""
+    arm = next((arm for arm in experiment.arms if arm.label == experiment.baseline), None)
+    if arm is None:
+        return None
+    pairs = {seed: sampling(study, outcome) for seed, study in arm.finished.items() if study.bests}
+    if not pairs:
+        return None
+    scores = {seed: score for seed, (score, _) in pairs.items()}
+    chosen = {seed: final for seed, (_, final) in pairs.items()} if outcome.kind == "final" else scores
+    return {
+        "score": described(np.array(list(scores.values()))),
+        "outcome": described(np.array(list(chosen.values()))),
+        "outcomes": chosen,
+    }
+
+
+def _target(experiment: Experiment, target: float | None) -> Json | None:
+    if target is not None:
+        return {"score": target, "stated": "given"}
+    arm = next((arm for arm in experiment.arms if arm.label == experiment.baseline), None)
+    ends = [study.winner.score for study in arm.finished.values() if study.winner] if arm else []
+    if not ends:
+        return None
+    # A value that was reached, not one between two, so that rounding does not decide.
+    middle = float(np.quantile(ends, 0.5, method="lower"))
+    return {"score": middle, "stated": "the median of what random search ended with"}
+
+
+def _title(experiment: Experiment) -> str:
+    others = [arm.label for arm in experiment.arms if arm.label != experiment.baseline]
+    if experiment.baseline is None or not others:
+        return ", ".join(arm.label for arm in experiment.arms)
+    return f"{', '.join(others)} against {experiment.baseline}"
+
+
+def _task(experiment: Experiment) -> Json:
+    settings = experiment.settings
+    return {name: settings[name] for name in ("space", "evaluator", "rules", "limits")}

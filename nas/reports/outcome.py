@@ -1,0 +1,83 @@
+"""What arms are compared by: one number per study, chosen by rule before anyone looks at who wins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.reports.experiment import Arm, Experiment
+from nas.reports.frame import Frame, Winner
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The number studies are compared by.
+
+    Args:
+        kind: `final`: what winners are judged by after a study; `score`: what the search itself saw.
+        name: the expression, as recorded.
+        confirmed: winners were chosen by a second evaluation of the best trials.
+    """
+
+    kind: Literal["final", "score"]
+    name: str
+    confirmed: bool
+
+    def of(self, arm: Arm, seed: int) -> float:
+        """The outcome of one study; NaN where it has none."""
+        chosen = self.winner(arm, seed)
+        if chosen is None:
+            return math.nan
+        return chosen.final.get(self.name, math.nan) if self.kind == "final" else chosen.score
+
+    def winner(self, arm: Arm, seed: int) -> Winner | None:
+        """The genotype a study chose in the end."""
+        study = arm.confirmations[seed] if self.confirmed else arm.studies[seed]
+        return study.winner
+
+
+def outcome_of(experiment: Experiment) -> Outcome:
+    """The finals where every finished study has read one of the same name, else the score."""
+    confirmed = any(arm.confirmations for arm in experiment.arms)
+    names: list[set[str]] = []
+    for arm in experiment.arms:
+        for seed in arm.finished:
+            study = arm.confirmations[seed] if confirmed and seed in arm.confirmations else arm.studies[seed]
+            if study.winner is not None:
+                names.append(set(study.winner.final))
+    shared = set.intersection(*names) if names else set()
+    if shared:
+        return Outcome("final", sorted(shared)[0], confirmed)
+    return Outcome("score", score_name(experiment.settings), confirmed)
+
+
+def score_name(settings: Mapping[str, object]) -> str:
+    """What the search itself sees, in the user's words where there are any."""
+    evaluator = settings["evaluator"]
+    assert isinstance(evaluator, Mapping)
+    return str(evaluator["options"].get("score") or "score")
+
+
+def outcomes(arm: Arm, outcome: Outcome) -> dict[int, float]:
+    """The outcome of every finished study that has one, by seed."""
+    found = {seed: outcome.of(arm, seed) for seed in arm.finished if not outcome.confirmed or seed in arm.confirmations}
+    return {seed: value for seed, value in found.items() if not math.isnan(value)}
+
+
+def sampling(study: Frame, outcome: Outcome) -> tuple[float, float]:
+    """Random sampling, read off a random search: the mean score of all its draws, and the final of its first.
+
+    The first trial of a study is always an incumbent, so its final is read anyway: an unbiased draw at no cost.
+    """
+    if not len(study.score):
+        return math.nan, math.nan
+    first = study.bests[0]
+    final = first.final.get(outcome.name, math.nan) if outcome.kind == "final" else math.nan
+    return float(study.score.mean()), final

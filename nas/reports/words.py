@@ -1,0 +1,122 @@
+"""Numbers as sentences: the verdict first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nas.reports.outcome import Outcome
+
+
+def verdict(result: Mapping[str, Any]) -> str:
+    """What the comparison came to, in one sentence."""
+    rows = result["comparisons"]
+    if not rows:
+        return _without_comparison(result)
+    baseline = result["baseline"]
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row["verdict"], []).append(row["arm"])
+    parts = [_part(kind, groups[kind], baseline, result) for kind in _ORDER if kind in groups]
+    text = "; ".join(parts)
+    return text[0].upper() + text[1:] + "."
+
+
+def sentence(row: Mapping[str, Any], outcome: Outcome, margin: float) -> str:
+    """One comparison in full."""
+    arm, baseline, n = row["arm"], row["baseline"], row["seeds"]
+    what = f"{outcome.name} of its {'confirmed ' if outcome.confirmed else ''}winners"
+    match row["verdict"]:
+        case "better" | "worse":
+            way = "higher" if row["mean_difference"] > 0 else "lower"
+            small = f", though surely by less than the margin of {short(margin)}" if row["negligible"] else ""
+            head = (
+                f"{arm} is {row['verdict']} than {baseline}: the {what} is {short(abs(row['mean_difference']))} {way} "
+                f"on average{small}"
+            )
+        case "equivalent":
+            head = f"{arm} and {baseline} are equivalent: the {what} differs by less than {short(margin)} on average"
+        case _:
+            head = f"{arm} against {baseline}: {n} seeds are not enough to tell{_how_many_more(row)}"
+    return head + _evidence(row) + "."
+
+
+def short(value: float | None, digits: int = 3) -> str:
+    """A number for people: three significant digits, no exponent where it can be helped."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    text = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if "e+" in text else text.replace("-", "−")
+
+
+def score_text(value: float | None) -> str:
+    """A score or accuracy: five significant digits, so that columns can be compared."""
+    return "–" if value is None else f"{value:.5g}".replace("-", "−")
+
+
+def p_text(p: float | None) -> str:
+    """A p-value; what random sign flips cannot resolve is not claimed."""
+    if p is None:
+        return "–"
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
+
+
+def interval_text(interval: tuple[float, float] | None, digits: int = 3) -> str:
+    """`0.1 to 0.3`."""
+    return "–" if interval is None else f"{short(interval[0], digits)} to {short(interval[1], digits)}"
+
+
+_ORDER = ("better", "worse", "equivalent", "not enough seeds")
+
+
+def _part(kind: str, arms: list[str], baseline: str, result: Mapping[str, Any]) -> str:
+    names = _listed(arms)
+    verb = "are" if len(arms) > 1 else "is"
+    match kind:
+        case "better" | "worse":
+            return f"{names} {verb} {kind} than {baseline}"
+        case "equivalent":
+            return f"{names} {verb} equivalent to {baseline} within {short(result['margin']['value'])}"
+        case _:
+            return f"for {names} there are not enough seeds to tell"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _without_comparison(result: Mapping[str, Any]) -> str:
+    only = result["arms"][0]
+    reason = "there is no random search to compare with" if result["baseline"] is None else "there is nothing else"
+    studies = sum(arm["studies"] for arm in result["arms"])
+    best = only["winner"]
+    if studies == 1 and best is not None:
+        return (
+            f"{only['label']} found {best['key']} with score {score_text(best['score'])}; one study compares nothing."
+        )
+    return (
+        f"{studies} studies of {_listed([arm['label'] for arm in result['arms']])}, and {reason}: nothing is compared."
+    )
+
+
+def _how_many_more(row: Mapping[str, Any]) -> str:
+    more = row["more_seeds"]
+    if more is None:
+        return " (nor would 100,000 be)" if row["effect_size"] is not None else ""
+    return f" (about {more:,} more would probably do)"
+
+
+def _evidence(row: Mapping[str, Any]) -> str:
+    """Interval, effect, seeds and p, as far as they are known."""
+    words = [f"{row['seeds']} seeds"]
+    if row["interval"] is not None:
+        words.insert(0, f"95 % interval {interval_text(row['interval'])}")
+    if row["effect_size"] is not None:
+        words.append(f"effect {short(row['effect_size'], 2)} sd")
+    if row["superiority"] is not None:
+        words.append(f"ahead in {100 * row['superiority']:.0f} % of seeds")
+    if row["p"] is not None:
+        words.append(f"p = {p_text(row['p'])}")
+    return f" ({', '.join(words)})"
