@@ -12,7 +12,7 @@ from typing import Any
 from nas.attempt import attempt
 from nas.contracts import Evaluation, Evaluator, Outcome, Proposal, Report, Strategy, Trial
 from nas.registry import load, names
-from nas.rules import Budget
+from nas.rules import Budget, Rules
 from nas.study import Study
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import Decision, SearchSpace
@@ -54,6 +54,9 @@ TINY = Tiny()
 def tiny(first: int, second: int) -> Genotype:
     """The genotype of these choices."""
     return TINY.decode((first, second))
+
+
+A, B, C = tiny(0, 0), tiny(1, 1), tiny(2, 2)
 
 
 class Judge(Evaluator):
@@ -156,3 +159,26 @@ def of_trials(count: int) -> Budget:
 def no_limit() -> Budget:
     """A budget that ends nothing."""
     return Budget(hours=math.ldexp(1, 20))
+
+
+def study_of(folder: Path, genotypes: Sequence[Genotype], rules: Rules | None = None, **options: Any) -> Study:
+    """A study of a strategy that proposes these."""
+    return Study(folder, Listed(genotypes), rules=rules, **{"budget": of_trials(50), **options})
+
+
+def heard(study: Study) -> list[tuple[int, float]]:
+    """What its strategy was told: number and score."""
+    assert isinstance(study.strategy, Listed)
+    return study.strategy.heard
+
+
+def asked(study: Study) -> Trial:
+    """The next trial, which must be there."""
+    trial = study.ask()
+    assert trial is not None
+    return trial
+
+
+def told(study: Study, trial: Trial, score: float = 0.5, seconds: float = 1.0) -> None:
+    """A full result."""
+    study.tell(trial.number, Evaluation(score, {}, seconds))

@@ -86,7 +86,9 @@ def test_cut_at_every_byte_of_the_last_records(folder: Path, spoken: str) -> Non
         assert run(folder / "again", spoken, case) == whole, cut
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 700, b'{"event":"told","num', b"\xff\xfe garbage", b"[1]\n", b"{}\n", b"\0\n"])
+@pytest.mark.parametrize(
+    "tail", [b"\0" * 700, b'{"event":"told","num', b"\xff\xfe garbage", b"[1]\n", b"{}\n", b"\0\n"]
+)
 @pytest.mark.parametrize("event", [0, 1, 7, 40])
 def test_a_spoiled_tail_is_cut_off(folder: Path, tail: bytes, event: int) -> None:
     whole = run(folder, "evolution", CASES["reuse"])
