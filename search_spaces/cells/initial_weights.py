@@ -8,6 +8,9 @@ import torch
 from torch import nn
 
 
+_WITHIN_TWO = math.erf(math.sqrt(2.0))  # the share of a normal distribution within two standard deviations
+
+
 def initialize(network: nn.Module, generator: torch.Generator | None = None) -> None:
     """Draws every convolution and linear layer as slim does: He, fan-out, truncated normal; biases are zero.
 
@@ -30,7 +33,7 @@ def _draw(module: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
     # The 1.3 makes up for what truncation at two standard deviations takes from the variance (slim's constant).
     deviation = math.sqrt(1.3 * 2.0 / fan_out)
     drawn = torch.empty(weight.shape, dtype=torch.float32, device=generator.device)
-    nn.init.trunc_normal_(drawn, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
+    drawn.uniform_(-_WITHIN_TWO, _WITHIN_TWO, generator=generator).erfinv_().mul_(math.sqrt(2.0) * deviation)
     weight.copy_(drawn)
     if module.bias is not None:
         module.bias.zero_()
