@@ -14,6 +14,8 @@ from search_spaces.cells.skeleton import SKELETONS, Skeleton
 if TYPE_CHECKING:
     from search_spaces.zoo import ZooEntry
 
+_NOTABLE = ("cells_per_stage", "filters", "classes", "image_size")
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -22,6 +24,16 @@ class Surroundings:
     name: str
     skeleton: Skeleton
     origin: str
+    published: bool  # whether the published figures are about this very skeleton
+
+    def notable(self) -> dict[str, Any]:
+        """The settings that say most, and every other that is not as usual."""
+        usual, own = asdict(Skeleton()), asdict(self.skeleton)
+        return {name: value for name, value in own.items() if name in _NOTABLE or value != usual[name]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON: every setting of the skeleton."""
+        return {"name": self.name, "origin": self.origin, **asdict(self.skeleton)}
 
 
 def surroundings(
@@ -38,7 +50,11 @@ def surroundings(
         known, origin = {**asdict(Skeleton()), **entry.skeletons[chosen]}, f"published settings of {entry.name}"
     else:
         known, origin = asdict(SKELETONS[chosen]), "general settings"
-    return Surroundings(chosen, Skeleton(**complete(Skeleton, {**known, **settings}, "skeleton")), origin)
+    published = entry is not None and chosen in entry.skeletons and not settings
+    if settings:
+        origin += f", with your {', '.join(settings)}"
+    skeleton = Skeleton(**complete(Skeleton, {**known, **settings}, "skeleton"))
+    return Surroundings(chosen, skeleton, origin, published)
 
 
 def _usual(genotype: Genotype) -> str:

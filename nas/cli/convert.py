@@ -18,7 +18,9 @@ FORMS = ("choices", "darts", "json", "nasbench201")
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="GENOTYPE", help="A text, a file, a zoo name, or - for lines of input.")],
+    source: Annotated[
+        str, typer.Argument(metavar="GENOTYPE", help="A text, a file, a zoo name, or - for lines of input.")
+    ],
     to: Annotated[str, typer.Option(help="json, darts, nasbench201 or choices.")],
     written_as: Annotated[
         str, typer.Option("--from", help="What the input must be: auto, json, darts, nasbench201 or choices.")

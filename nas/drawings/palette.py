@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from nas.errors import NasError, known_names
+
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[str, ...] = get_args(Theme)
 
@@ -77,6 +79,12 @@ _DARK = {
     "op-other": Style("#473069", "#ab8be0"),
 }
 STYLES = {"light": _LIGHT, "dark": _DARK}
+
+
+def check_theme(theme: str) -> None:
+    """Refuse a theme nobody knows."""
+    if theme not in THEMES:
+        raise NasError(known_names(theme, THEMES, "theme"))
 
 
 def kind_of(op: str) -> str:

@@ -10,10 +10,9 @@ from hashlib import sha256
 from html import escape
 
 from nas.drawings.cells import cell_drawing, cells_drawing
-from nas.drawings.palette import STYLES, THEMES, Style
+from nas.drawings.palette import STYLES, Style, check_theme
 from nas.drawings.shapes import Box, Curve, Drawing, Label, Shape
 from nas.drawings.stack import stack_drawing
-from nas.errors import NasError, known_names
 from search_spaces.cells.genotype import Cell, Genotype
 from search_spaces.cells.skeleton import Skeleton
 
@@ -38,8 +37,7 @@ def stack_svg(genotype: Genotype, skeleton: Skeleton, theme: str = "auto", title
 
 def svg(drawing: Drawing, theme: str = "auto") -> str:
     """Any drawing as the text of an SVG file."""
-    if theme not in THEMES:
-        raise NasError(known_names(theme, THEMES, "theme"))
+    check_theme(theme)
     styles = STYLES["dark" if theme == "dark" else "light"]
     width, height = number(drawing.width), number(drawing.height)
     mark = sha256(repr(drawing).encode()).hexdigest()[:8]

@@ -46,7 +46,12 @@ def cells_text(genotype: Genotype, width: int = 100, *, color: bool = False, pla
         plain: whether to draw with ASCII alone.
     """
     refuse_choices(genotype)
-    blocks = [_cell_lines(role, cell, width) for role, cell in genotype.cells.items()]
+    alone = len(genotype.cells) == 1
+    names = {
+        role: "Cell" if alone and cell.inputs == 1 else f"{role.capitalize()} cell"
+        for role, cell in genotype.cells.items()
+    }
+    blocks = [_cell_lines(names[role], cell, width) for role, cell in genotype.cells.items()]
     widths = [max(map(len, block)) for block in blocks]
     if sum(widths) + _GUTTER * (len(widths) - 1) <= width:
         lines = _side_by_side(blocks, widths)
@@ -75,14 +80,14 @@ def _side_by_side(blocks: list[list[str]], widths: list[int]) -> list[str]:
     ]
 
 
-def _cell_lines(role: str, cell: Cell, width: int) -> list[str]:
+def _cell_lines(name: str, cell: Cell, width: int) -> list[str]:
     states = cell.inputs + len(cell.nodes)
     head = "h[i+1] ◀"
     for spacing in (4, 3, 2):
         rails = len(head) + 1 + (states - 1) * spacing + len(str(states - 1)) + _TEXT_GAP
         if rails + _LEAST_TEXT <= width:
-            return [f"{role} cell".capitalize(), *_rail_lines(cell, spacing, head, rails, width - rails)]
-    return [f"{role} cell".capitalize(), *_listed(cell, width)]
+            return [name, *_rail_lines(cell, spacing, head, rails, width - rails)]
+    return [name, *_listed(cell, width)]
 
 
 def _listed(cell: Cell, width: int) -> Iterator[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.drawings.palette import STYLES, THEMES, Style
+from nas.drawings.palette import STYLES, Style, check_theme
 from nas.drawings.shapes import Box, Curve, Drawing, Label
 from nas.drawings.svg import ARROW
-from nas.errors import NasError, known_names
+from nas.errors import NasError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +25,7 @@ def write_png(drawing: Drawing, path: Path, theme: str = "light", scale: float =
     Args:
         scale: pixels per page unit.
     """
-    if theme not in THEMES:
-        raise NasError(known_names(theme, THEMES, "theme"))
+    check_theme(theme)
     figure = _figure(drawing, STYLES["dark" if theme == "dark" else "light"])
     try:
         _save(figure, path, scale)
