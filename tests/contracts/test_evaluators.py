@@ -36,9 +36,15 @@ def small_table(space, folder):
     return {"table": str(path)}
 
 
+def small_train(space, folder):
+    options = {"recipe": {"epochs": 2, "train_images": 64, "batch_size": 32}, "skeleton": {"filters": 2}}
+    return {**options, "dataset": "digits", "device": "cpu", "precision": "fp32", "layout": "channels-last"}
+
+
 SMALL: dict[str, Options] = {  # the options that make each evaluator quick; a new evaluator adds its line
     "landscape": small_landscape,
     "table": small_table,
+    "train": small_train,
 }
 
 

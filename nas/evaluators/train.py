@@ -1,0 +1,199 @@
+"""Trains the network of a genotype on a dataset by a recipe; the score is its validation accuracy, or a formula."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from nas.contracts import Evaluation, Evaluator, Json, Report
+from nas.datasets import Dataset, open_dataset
+from nas.errors import SettingsError, known_names
+from nas.expressions import Expression
+from nas.seeding import numpy_rng, torch_rng
+from nas.training.recipe import Recipe, preset
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.skeleton import Skeleton
+from search_spaces.cells.space import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.training.computation import Computation
+    from nas.training.trainer import Data, Progress
+
+_METRICS = (
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "learning_rate",
+    "seconds",
+    "images_per_second",
+    "peak_memory_mib",
+    "params",
+    "macs",
+)
+
+
+@final
+class Train(Evaluator):
+    """Real training. It sees the training and validation splits only; the test split belongs to retrain and transfer.
+
+    Args:
+        dataset: a name of `nas list datasets`, `image-folder:DIR` or `my_pkg.my_file:MyDataset`.
+        preset: recipe and skeleton to begin with; the dataset's own where nothing is said.
+        data_dir: where the dataset's files lie.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        threads: processor threads of one child. Several workers want one each.
+        precision: `fp32`, `bf16`, or `auto` for what is faster here by a clear margin.
+        layout: of images in memory: `channels-last`, `contiguous`, or `auto` likewise.
+        skeleton: settings of the skeleton that differ from the preset (`filters`, `cells_per_stage`, ...).
+        recipe: settings of the recipe that differ from the preset (`epochs`, `learning_rate`, ...).
+        score: a formula over the metrics of an epoch, `params` and `macs`.
+        keep_weights: leave the weights in `keep/`, so that those of the best children stay with the study.
+        image_size: of an image folder, where it should not be inferred.
+        skip_corrupt: leave out the pictures of an image folder that cannot be decoded.
+        checkpoint_seconds: how often a child saves itself at the end of an epoch, to continue after a crash.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        dataset: str = "digits",
+        preset: str | None = None,
+        data_dir: str | None = None,
+        device: str = "auto",
+        threads: int = 1,
+        precision: Literal["auto", "fp32", "bf16"] = "auto",
+        layout: Literal["auto", "channels-last", "contiguous"] = "auto",
+        skeleton: dict[str, Any] | None = None,
+        recipe: dict[str, Any] | None = None,
+        score: str = "val_accuracy",
+        keep_weights: bool = True,
+        image_size: int | None = None,
+        skip_corrupt: bool = False,
+        checkpoint_seconds: float = 60.0,
+    ) -> None:
+        super().__init__(space)
+        self.dataset = open_dataset(dataset, data_dir, image_size=image_size, skip_corrupt=skip_corrupt)
+        self.skeleton, self.recipe = child_settings(self.dataset, space.name, preset, skeleton or {}, recipe or {})
+        self._score = Expression(score, _METRICS)
+        self._device = device
+        self._threads = threads
+        self._precision = precision
+        self._layout = layout
+        self._keep_weights = keep_weights
+        self._checkpoint_seconds = checkpoint_seconds
+        self._computation: Computation | None = None
+        self._data_fingerprint: str | None = None
+
+    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+        """Train one child; its weights stay in `workdir/keep/`."""
+        from nas.training.trainer import Trainer
+
+        began = time.perf_counter()
+        costs = self.costs(genotype)
+
+        def scored(metrics: Mapping[str, float]) -> dict[str, float]:
+            complete = {**metrics, **costs}
+            return {"score": self._score(complete), **complete}
+
+        data = self._data()
+        trainer = Trainer(
+            self._network(genotype, seed, len(data.train)),
+            data,
+            self.recipe,
+            seed=seed,
+            computation=self.computation(),
+            progress=self._progress(genotype, seed, workdir),
+        )
+        curve = trainer.run(lambda epoch, metrics: report(epoch, scored(metrics)))
+        if self._keep_weights:
+            self._keep(trainer.network, genotype, workdir)
+        last = scored(curve[-1])
+        return Evaluation(last.pop("score"), {**last, "epochs": len(curve)}, time.perf_counter() - began)
+
+    def costs(self, genotype: Genotype) -> Mapping[str, float]:
+        """Parameters and multiply-adds of the child."""
+        from search_spaces.cells.cost import macs, network_on_meta, params
+
+        network = network_on_meta(genotype, self.skeleton)
+        skeleton = self.skeleton
+        shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
+        return {"params": params(network), "macs": macs(network, shape)}
+
+    def measured(self) -> Mapping[str, Json]:
+        """How every child is computed, and the fingerprint of what it sees."""
+        if self._data_fingerprint is None:
+            self._data_fingerprint = self.dataset.fingerprint
+        return {**self.computation().to_dict(), "data": self._data_fingerprint}
+
+    def computation(self) -> Computation:
+        """Device, threads, precision and layout, settled once; a pickled evaluator takes them along."""
+        if self._computation is None:
+            from nas.training.computation import Computation, chosen_device
+            from nas.training.measurement import candidates, fastest
+
+            base = Computation(chosen_device(self._device), self._threads)
+            shape = (self.skeleton.channels, self.skeleton.image_size, self.skeleton.image_size)
+            self._computation = fastest(candidates(base, self._precision, self._layout), self._typical_network, shape)
+        return self._computation
+
+    def _typical_network(self) -> nn.Module:
+        """What ways to compute are measured on: the same child in every study of a space and skeleton."""
+        return self.space.build(self.space.sample(numpy_rng(0, "typical")), self.skeleton)
+
+    def _data(self) -> Data:
+        from nas.training.trainer import Data
+
+        return Data.of(self.dataset, self.recipe.train_images)
+
+    def _network(self, genotype: Genotype, seed: int, train_images: int) -> nn.Module:
+        """The child, its weights drawn; drop-path spans the whole training."""
+        from nas.training.trainer import steps_per_epoch
+
+        steps = self.recipe.epochs * steps_per_epoch(self.recipe, train_images)
+        skeleton = dataclasses.replace(self.skeleton, drop_path_steps=steps)
+        return self.space.build(genotype, skeleton, torch_rng(seed, "weights"))
+
+    def _progress(self, genotype: Genotype, seed: int, workdir: Path) -> Progress:
+        from nas.training.trainer import Progress
+
+        facts = {**self._facts(genotype), "seed": seed, **self.measured()}
+        return Progress(workdir / "progress.safetensors", facts, self._checkpoint_seconds)
+
+    def _keep(self, network: nn.Module, genotype: Genotype, workdir: Path) -> None:
+        from nas.training.checkpoint import save_weights
+
+        save_weights(workdir / "keep" / "weights.safetensors", network, self._facts(genotype))
+
+    def _facts(self, genotype: Genotype) -> dict[str, Json]:
+        """What weights belong to."""
+        return {
+            "genotype": genotype.to_dict(),
+            "skeleton": dataclasses.asdict(self.skeleton),
+            "dataset": self.dataset.name,
+            "recipe": self.recipe.to_dict(),
+        }
+
+
+def child_settings(
+    dataset: Dataset,
+    space_name: str,
+    preset_name: str | None,
+    skeleton: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+) -> tuple[Skeleton, Recipe]:
+    """The skeleton and recipe of children: the preset's, fitted to the dataset and space, with what was set on top."""
+    base = preset(preset_name or dataset.preset)
+    known = {field.name for field in dataclasses.fields(Skeleton)}
+    for name in skeleton:
+        if name not in known:
+            raise SettingsError(known_names(name, known, "setting of the skeleton"))
+    given = {"classes": dataset.classes, "image_size": dataset.image_size, "channels": dataset.channels}
+    layout = {"layout": "nasbench201"} if space_name == "nasbench201" else {}
+    return Skeleton(**{**base.skeleton, **given, **layout, **skeleton}), base.recipe.changed(recipe)
