@@ -170,6 +170,16 @@ class Study:
         """Wall-clock seconds of all sessions up to now."""
         return self.ledger.wall_before + time.monotonic() - self._began
 
+    def notice(self, text: str) -> None:
+        """Tell whoever watches something that is no part of the log."""
+        if self._watch is not None:
+            self._watch({"event": "notice", "text": text})
+
+    def would_keep(self, score: float) -> bool:
+        """Whether the files of a trial with this score would stay with the study."""
+        top = self.ledger.top
+        return len(top) < self.rules.keep or bool(top and score > top[-1][0])
+
     def workdir(self, number: int) -> Path:
         """The folder in which a trial may write; what it leaves in `keep/` stays if the trial is among the best."""
         return self.folder / "work" / str(number)

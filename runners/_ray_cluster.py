@@ -1,0 +1,185 @@
+"""The cluster: joined or started, counted, and asked whether it can do what is wanted."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import ray
+
+from nas.errors import StudyError
+
+_SECONDS_BETWEEN_COUNTS = 2.0
+# Tune reads these when a run begins. Its own records are thrown away, so they are written as seldom as can be.
+_TUNE = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the first Ctrl-C lets the open trials finish, as everywhere
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "10000",  # we hand out no more than there is room for
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "10",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one child takes of a node."""
+
+    cpus: float
+    gpus: float
+
+    def fit(self, resources: Mapping[str, float]) -> int:
+        """How many children fit on a node with these resources at once."""
+        counts = []
+        if self.cpus:
+            counts.append(resources.get("CPU", 0.0) / self.cpus)
+        if self.gpus >= 1:
+            counts.append(resources.get("GPU", 0.0) / self.gpus)
+        elif self.gpus:
+            counts.append(resources.get("GPU", 0.0) * math.floor(1 / self.gpus + 1e-9))  # none spans two devices
+        return math.floor(min(counts) + 1e-9)
+
+    def __str__(self) -> str:
+        words = [f"{self.cpus:g} CPU" + ("" if self.cpus == 1 else "s")]
+        if self.gpus:
+            words.append(f"{self.gpus:g} GPU" + ("" if self.gpus == 1 else "s"))
+        return " and ".join(words)
+
+
+@final
+class Cluster:
+    """The nodes there are just now; they come and go."""
+
+    def __init__(self, need: Need, most: int | None) -> None:
+        self._need, self._most = need, most
+        self._counted_at = -math.inf
+        self._places = 0
+
+    def places(self) -> int:
+        """How many children may run at once: as many as fit, or the number that was asked for."""
+        if self._most is not None:
+            return self._most  # what does not fit waits, and tells an autoscaler that more is wanted
+        if time.monotonic() - self._counted_at > _SECONDS_BETWEEN_COUNTS:
+            self._places = max(1, self._room(_nodes()))
+            self._counted_at = time.monotonic()
+        return self._places
+
+    def check(self) -> None:
+        """Refuse what no node can ever give."""
+        nodes = _nodes()
+        if self._room(nodes) == 0:
+            raise StudyError(
+                f"a child needs {self._need} on one node, but {_described(nodes)}: ask for less with --cpus-per-trial "
+                "and --gpus-per-trial, or add a node"
+            )
+
+    def plan(self) -> Iterator[str]:
+        """What is about to happen, in words."""
+        nodes = _nodes()
+        room = self._room(nodes)
+        at_once = room if self._most is None else min(room, self._most)
+        yield _described(nodes)
+        packed = math.floor(1 / self._need.gpus + 1e-9) if 0 < self._need.gpus < 1 else 0
+        yield f"{self._need} per child, {at_once} at once" + (f", {packed} on a GPU" if packed else "")
+        if self._most is not None and self._most > room:
+            yield f"{self._most} at once were asked for: the others wait until nodes join"
+
+    def _room(self, nodes: list[Mapping[str, float]]) -> int:
+        return sum(self._need.fit(resources) for resources in nodes)
+
+
+def _nodes() -> list[Mapping[str, float]]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in nodes if node["Alive"]]
+
+
+def _described(nodes: list[Mapping[str, float]]) -> str:
+    cpus, gpus = (sum(resources.get(name, 0.0) for resources in nodes) for name in ("CPU", "GPU"))
+    largest = max((resources.get("CPU", 0.0) for resources in nodes), default=0.0)
+    words = f"the cluster has {len(nodes)} node{'' if len(nodes) == 1 else 's'} with {cpus:g} CPUs and {gpus:g} GPUs"
+    return words + (f" (at most {largest:g} CPUs on one)" if len(nodes) > 1 else "")
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Join the cluster at this address, or the one of this machine, or start one here."""
+    if ray.is_initialized():
+        yield  # whoever did that will end it
+        return
+    try:
+        with _own_signals():
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                configure_logging=False,
+                include_dashboard=None if address else False,
+            )
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as problem:
+        raise StudyError(_cannot_connect(address, problem)) from problem
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def quiet(log: Path) -> Iterator[None]:
+    """What Ray has to say goes to a file; what we print stays readable."""
+    handler = logging.FileHandler(log, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("ray")
+    before = (logger.level, logger.propagate, logger.handlers[:])
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.level, logger.propagate, logger.handlers[:] = before
+        handler.close()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself; here the first one lets the open trials finish."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _cannot_connect(address: str | None, problem: Exception) -> str:
+    where = f"the Ray cluster at {address or os.environ.get('RAY_ADDRESS') or 'this machine'}"
+    reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+    return (
+        f"{where} cannot be joined: {reason}; check that its head runs (`ray status`), that its version of Ray and "
+        "Python is the same as here, and that its token is known here (RAY_AUTH_MODE, RAY_AUTH_TOKEN, "
+        "RAY_AUTH_TOKEN_PATH)"
+    )
+
+
+@contextmanager
+def tune_settings() -> Iterator[None]:
+    """Tune as we need it: its settings are variables of the environment; what the user has set stays."""
+    missing = {name: value for name, value in _TUNE.items() if name not in os.environ}
+    os.environ.update(missing)
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)

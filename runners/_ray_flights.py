@@ -1,0 +1,138 @@
+"""The driver's table of trials in flight: what Tune asks and says on one side, the study on the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, final
+
+from nas.contracts import Evaluation, Failure, Trial
+from nas.study import Study
+from runners._ray_words import Ended, Progressed, Raised, Ticket, Word
+
+
+class Actors(Protocol):
+    """What is done to workers and what they left in Ray."""
+
+    def stop_early(self, actor: Any) -> None:
+        """Let the next report of this worker be answered with a stop."""
+
+    def kill(self, actor: Any) -> None:
+        """End this worker, also one that hangs."""
+
+    def fetch(self, files: Any, trial: Trial) -> Failure | None:
+        """Write what a trial left into its folder of the study; a failure if it was lost on the way."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    ticket: Ticket
+    trial: Trial
+    actor: Any = None
+    began: float = 0.0
+    is_late: bool = False
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.began if self.actor is not None else 0.0
+
+
+@final
+class Flights:
+    """Asks the study and tells it. A problem that ends the search is kept in `problem`, for Tune swallows exceptions.
+
+    Args:
+        places: how many trials may be in flight just now.
+        timeout: seconds a trial may run; None: as long as it takes.
+    """
+
+    def __init__(self, study: Study, actors: Actors, places: Callable[[], int], timeout: float | None) -> None:
+        self._study = study
+        self._actors = actors
+        self._places = places
+        self._timeout = timeout
+        self._flights: dict[str, _Flight] = {}
+        self.problem: BaseException | None = None
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def next_ticket(self, name: str) -> Ticket | None:
+        """A trial to start under this name, if there is room and one to start."""
+        with self._minding():
+            if self.problem is None and len(self._flights) < self._places():
+                trial = self._study.ask()
+                if trial is not None:
+                    flight = self._flights[name] = _Flight(Ticket(trial), trial)
+                    return flight.ticket
+        return None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing runs that could make room for more."""
+        return not self._flights
+
+    def started(self, name: str, actor: Any) -> None:
+        """A worker has taken up a trial."""
+        if flight := self._flights.get(name):
+            flight.actor, flight.began = actor, time.monotonic()
+
+    def heard(self, name: str, words: Sequence[Word]) -> None:
+        """A worker has said something; what comes from one that was given up is not heard."""
+        flight = self._flights.get(name)
+        if flight is None or flight.is_late:
+            return
+        with self._minding():
+            for word in words:
+                self._hear(name, flight, word)
+
+    def lost(self, name: str, failure: Failure) -> None:
+        """A worker has died with its trial."""
+        flight = self._flights.get(name)
+        if flight is None:
+            return
+        seconds = flight.age
+        if flight.is_late:
+            failure = Failure("timeout", f"no result within {self._timeout:g} s")
+        self._end(name, flight, Failure(failure.kind, failure.message, seconds))
+
+    def look(self) -> None:
+        """Give up trials that take too long, and say how many places are idle."""
+        for flight in self._flights.values():
+            if self._timeout is not None and flight.age > self._timeout and not flight.is_late:
+                flight.is_late = True
+                self._actors.kill(flight.actor)
+        self._study.free(max(0, self._places() - len(self._flights)))
+
+    def abandon(self) -> None:
+        """Kill every worker that still runs a trial; their trials stay open and run again on resume."""
+        for flight in self._flights.values():
+            if flight.actor is not None:
+                self._actors.kill(flight.actor)
+
+    def _hear(self, name: str, flight: _Flight, word: Word) -> None:
+        match word:
+            case Progressed(step, metrics):
+                if not self._study.progress(flight.trial.number, step, metrics):
+                    self._actors.stop_early(flight.actor)
+            case Ended(outcome, files):
+                if files is not None and isinstance(outcome, Evaluation) and self._study.would_keep(outcome.score):
+                    outcome = self._actors.fetch(files, flight.trial) or outcome
+                self._end(name, flight, outcome)
+            case Raised(problem):
+                self.problem = problem
+
+    def _end(self, name: str, flight: _Flight, outcome: Any) -> None:
+        del self._flights[name]
+        flight.ticket.trial = None
+        with self._minding():
+            self._study.tell(flight.trial.number, outcome)
+
+    @contextmanager
+    def _minding(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as problem:
+            self.problem = self.problem or problem

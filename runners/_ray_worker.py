@@ -1,0 +1,143 @@
+"""The worker's side: a Tune trainable that attempts one trial after another and hands its words to the driver."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, final
+
+import ray
+from ray import tune
+
+from nas.attempt import attempt
+from nas.contracts import Evaluator, Trial
+from nas.errors import NasError
+from runners._ray_files import packed
+from runners._ray_words import TICKET, WORDS, Ended, Progressed, Raised, Ticket, Word
+
+_SECONDS_TO_STOP = 10.0
+_SECONDS_LEFT_WORK_STAYS = 7 * 24 * 3600.0
+
+
+@final
+class _Attempt:
+    """One trial in a thread of its own, so that its reports can be waited for one by one.
+
+    Args:
+        asks: whether a report waits for the driver's answer; without a stopping rule the answer is always to go on.
+    """
+
+    def __init__(self, evaluator: Evaluator, trial: Trial, workdir: Path, *, asks: bool) -> None:
+        self._evaluator, self._trial, self._workdir, self._asks = evaluator, trial, workdir, asks
+        self._words: SimpleQueue[Word] = SimpleQueue()
+        self._answers: SimpleQueue[bool] = SimpleQueue()
+        self._owes_answer = False
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def next_words(self, *, go_on: bool) -> list[Word]:
+        """Answer the last report, wait for something new and take all there is."""
+        if self._owes_answer:
+            self._answers.put(go_on)
+        words = [self._words.get()]
+        while not self._words.empty():
+            words.append(self._words.get())
+        self._owes_answer = self._asks and isinstance(words[-1], Progressed)
+        self._ended = not isinstance(words[-1], Progressed)
+        return words
+
+    def abandon(self) -> None:
+        """Ask it to stop and wait a little."""
+        if not self._ended:
+            self._asks = False
+            self._answers.put(False)
+        self._thread.join(_SECONDS_TO_STOP)
+
+    def _run(self) -> None:
+        try:
+            outcome = attempt(self._evaluator, self._trial, self._workdir, self._report)
+            kept = packed(self._workdir / "keep")
+            word: Word = Ended(outcome, ray.put(kept) if kept else None)
+        except NasError as problem:
+            word = Raised(problem)
+        shutil.rmtree(self._workdir, ignore_errors=True)
+        self._words.put(word)
+
+    def _report(self, step: int, metrics: Mapping[str, Any]) -> bool:
+        asks = self._asks
+        self._words.put(Progressed(step, dict(metrics)))
+        return self._answers.get() if asks else True
+
+
+class Worker(tune.Trainable):
+    """Attempts the trial of its configuration; then Tune gives it the next one."""
+
+    def setup(  # type: ignore[override]  # Tune fills in the others, see `tune.with_parameters`
+        self, config: dict[str, Any], evaluator: Evaluator, asks: bool, token: str
+    ) -> None:
+        """Called once in each worker process; the evaluator comes from the node's object store."""
+        self._evaluator, self._asks = evaluator, asks
+        self._folder = Path(tempfile.gettempdir()) / f"nas-{token}"
+        _clear_old_work()
+        gc.collect()
+        gc.freeze()  # what is loaded now stays, so later collections need not look at it
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Let go of the last trial and begin the next one."""
+        self._attempt.abandon()
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Run until there is something to say."""
+        words = self._attempt.next_words(go_on=not self._is_to_stop)
+        done = not isinstance(words[-1], Progressed)
+        if done:
+            _release_memory()
+        return {"done": done, WORDS: words}
+
+    def stop_early(self) -> None:
+        """Called by the driver between two steps: the next report is answered with a stop."""
+        self._is_to_stop = True
+
+    def cleanup(self) -> None:
+        """Stop what runs."""
+        self._attempt.abandon()
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        ticket: Ticket = config[TICKET]
+        assert ticket.trial is not None
+        self._is_to_stop = False
+        # An attempt that dies leaves its folder, so that the next one on this node may continue where it was.
+        workdir = self._folder / f"{ticket.trial.number}-{ticket.trial.seed}"
+        self._attempt = _Attempt(self._evaluator, ticket.trial, workdir, asks=self._asks)
+
+
+def _release_memory() -> None:
+    """Give back what a child held, also on the GPU that it shares with others."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _clear_old_work() -> None:
+    """Drop what studies left on this node long ago."""
+    for folder in Path(tempfile.gettempdir()).glob("nas-*"):
+        try:
+            is_old = time.time() - folder.stat().st_mtime > _SECONDS_LEFT_WORK_STAYS
+            is_ours = folder.stat().st_uid == os.getuid()
+        except OSError:
+            continue
+        if is_old and is_ours:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,115 @@
+"""Ray Tune finds the machine: the same study on every processor and GPU of a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from nas.contracts import Evaluator, Runner
+from nas.errors import SettingsError, shortened
+from nas.study import Study
+
+if TYPE_CHECKING:
+    from runners._ray_flights import Flights
+
+
+@final
+class RayTune(Runner):
+    """A Ray cluster: the one at `address`, else the one that runs on this machine, else one started here.
+
+    This process asks and tells the study; workers only attempt trials, and what they find comes back through Ray.
+
+    Args:
+        gpus_per_trial: share of a GPU (0.25: four children on each) or whole GPUs of one child.
+        cpus_per_trial: processors of one child.
+        concurrency: how many children at once; as many as fit where nothing is said, also when nodes come and go.
+        address: `auto`, `HOST:PORT` or `ray://HOST:PORT`.
+        trial_timeout: seconds after which a trial is ended as a failure of kind `timeout`.
+    """
+
+    def __init__(
+        self,
+        *,
+        gpus_per_trial: float = 0.0,
+        cpus_per_trial: float = 1.0,
+        concurrency: int | None = None,
+        address: str | None = None,
+        trial_timeout: float | None = None,
+    ) -> None:
+        for name, value in (("gpus-per-trial", gpus_per_trial), ("cpus-per-trial", cpus_per_trial)):
+            if not (math.isfinite(value) and 0 <= value <= 1_000):
+                raise SettingsError(f"{name} is {shortened(value)}: expected a number from 0 to 1000")
+        if gpus_per_trial > 1 and gpus_per_trial != int(gpus_per_trial):
+            raise SettingsError(f"gpus-per-trial is {gpus_per_trial:g}: expected a share of one GPU, or whole GPUs")
+        if gpus_per_trial == 0 and cpus_per_trial == 0:
+            raise SettingsError("cpus-per-trial and gpus-per-trial are both 0: a child needs something to run on")
+        if concurrency is not None and not 1 <= concurrency <= 10_000:
+            raise SettingsError(f"concurrency is {concurrency}: expected a number from 1 to 10000")
+        if trial_timeout is not None and not (math.isfinite(trial_timeout) and trial_timeout > 0):
+            raise SettingsError(f"trial-timeout is {shortened(trial_timeout)}: expected seconds, more than 0")
+        self.gpus_per_trial, self.cpus_per_trial = gpus_per_trial, cpus_per_trial
+        self.concurrency, self.address, self.trial_timeout = concurrency, address, trial_timeout
+
+    def run(self, study: Study, evaluator: Evaluator) -> None:
+        """Run until nothing is left to start and nothing is in flight."""
+        if study.end_reason is not None and not study.ledger.open:
+            return  # no reason to start a cluster
+        from runners._ray_cluster import Cluster, Need, connected, quiet, tune_settings
+
+        study.folder.mkdir(parents=True, exist_ok=True)
+        with quiet(study.folder / "ray.log"), tune_settings(), connected(self.address):
+            cluster = Cluster(Need(self.cpus_per_trial, self.gpus_per_trial), self.concurrency)
+            cluster.check()
+            for line in cluster.plan():
+                study.notice(line)
+            self._tune(study, evaluator, cluster.places)
+
+    def _tune(self, study: Study, evaluator: Evaluator, places: Any) -> None:
+        from runners._ray_actors import RayActors
+        from runners._ray_flights import Flights
+
+        flights = Flights(study, RayActors(study), places, self.trial_timeout)
+        throwaway = Path(tempfile.mkdtemp(prefix="nas-tune-"))
+        try:
+            self._fit(study, evaluator, flights, throwaway)
+        finally:
+            flights.abandon()
+            shutil.rmtree(throwaway, ignore_errors=True)
+        if flights.problem is not None:
+            raise flights.problem
+
+    def _fit(self, study: Study, evaluator: Evaluator, flights: Flights, throwaway: Path) -> None:
+        """One fresh run of Tune. It never restores: the log of the study is the only truth."""
+        from ray import tune
+
+        from runners._ray_searcher import StopOnProblem, StudyCallback, StudySearcher
+        from runners._ray_worker import Worker
+
+        worker = tune.with_parameters(
+            Worker, evaluator=evaluator, asks=study.rules.early_stop != "none", token=_token(study.folder)
+        )
+        tune.run(
+            tune.with_resources(worker, {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial}),
+            search_alg=StudySearcher(flights),
+            callbacks=[StudyCallback(flights)],
+            stop=StopOnProblem(flights),
+            num_samples=-1,
+            reuse_actors=True,
+            max_failures=0,
+            raise_on_failed_trial=False,
+            verbose=0,
+            storage_path=str(throwaway),
+            name="study",
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        )
+
+
+def _token(folder: Path) -> str:
+    """A name for this study on any node: what lies under it may only be taken up by the same study."""
+    plan = folder / "study.json"
+    content = str(folder.resolve()).encode() + (plan.read_bytes() if plan.exists() else b"")
+    return hashlib.sha256(content).hexdigest()[:16]
