@@ -55,6 +55,7 @@ def opened(
         _refuse_foreign(folder)
     space = plan.make_space()
     _refuse_strangers(plan, space)
+    plan.make_runner()  # what its options lack is said before anything is written
     evaluator = evaluator or plan.make_evaluator(space)
     strategy = plan.make_strategy(space)
     measured = plain(evaluator.measured())

@@ -93,13 +93,17 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise SettingsError(f"{path} is larger than {_LARGEST_FILE:,} bytes: that is no configuration")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise SettingsError(f"{path} cannot be read: {problem.strerror}") from problem
     except UnicodeDecodeError as problem:
         raise SettingsError(f"{path} is not UTF-8 text: expected a TOML file") from problem
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise SettingsError(f"{path} is not TOML: {problem}") from problem
+    for name, table in tree.items():
+        if not isinstance(table, dict):
+            raise SettingsError(f"{path}: {name} is {shortened(table)}: expected a table, as in [study] trials = 50")
+    return tree
 
 
 def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
