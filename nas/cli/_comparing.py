@@ -38,7 +38,7 @@ def compare_and_report(
     if report:
         from nas.cli.report import report_and_print
 
-        report_and_print([folder], None, None, as_json=as_json)
+        report_and_print([folder], as_json=as_json)
     elif as_json:
         print(json.dumps({"folder": str(folder), "studies": progress.total}))
     else:

@@ -1,0 +1,362 @@
+"""The tables of a report and the notes above them, as text: the page and the Markdown show the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas.reports.words import interval_text, p_text, score_text, short
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Column names and rows of texts; `words`: cells are prose, not numbers."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    words: bool = False
+
+
+def task(result: Json) -> str:
+    """What was searched, and how it was judged, in a line."""
+    space, evaluator = result["task"]["space"]["name"], result["task"]["evaluator"]
+    options = evaluator["options"]
+    given = [f"{name} {options[name]}" for name in ("table", "dataset", "preset", "score", "cost", "final")
+             if options.get(name) is not None]  # fmt: skip
+    budgets = " or ".join(_budget(budget) for budget in result["honesty"]["budgets"])
+    return f"{space} · {evaluator['name']}: {', '.join(given) or 'as it is'} · {budgets} per study"
+
+
+def arms(result: Json) -> Table:
+    """What every arm reached."""
+    name, score = result["outcome"]["name"], result["score"]
+    confirmed = "confirmed " if result["outcome"]["confirmed"] else ""
+    columns = ["", "seeds", f"{confirmed}{name}, mean", "± sd", "95 % interval", "median", "quartiles"]
+    final = result["outcome"]["kind"] == "final"
+    if final:
+        columns.append(f"search {score}, mean ± sd")
+    columns.append("above random sampling")
+    rows = [_arm_row(arm, final) for arm in result["arms"]]
+    if result["sampling"] is not None:
+        rows.append(_sampling_row(result["sampling"], final))
+    return Table(tuple(columns), rows)
+
+
+def arms_note(result: Json) -> str:
+    """How to read it."""
+    kind, name = result["outcome"]["kind"], result["outcome"]["name"]
+    if kind == "final":
+        first = f"{name} is read after a study has ended, for its incumbents only; the search saw {result['score']}."
+    else:
+        first = f"Arms are compared by {name}, which the searches themselves saw: there is no final to read."
+    again = ""
+    if result["outcome"]["confirmed"]:
+        again = " Winners were chosen by a second evaluation of the best trials with fresh seeds."
+    sampled = (
+        " Random sampling is what an average architecture reaches: all draws of random search for the score, the first "
+        "draw of each study for the final."
+    )
+    return first + again + (sampled if result["sampling"] else "")
+
+
+def comparisons(result: Json) -> Table:
+    """Every test of every arm against random search."""
+    columns = (
+        "", "verdict", "seeds", "mean difference", "95 % interval", "kind", "bootstrap (BCa)", "effect, sd",
+        "ahead in", "p (permutation)", "p (Wilcoxon)", "p (equivalence)", "more seeds",
+    )  # fmt: skip
+    return Table(columns, [_comparison_row(row) for row in result["comparisons"]])
+
+
+def comparisons_note(result: Json) -> str:
+    """How to read it."""
+    margin = result["margin"]
+    return (
+        "Seeds are paired. Intervals are Student's below 50 seeds and BCa bootstrap from 50 on. p-values are two-sided "
+        "and adjusted by Holm over all arms; the verdict follows the permutation test at 5 %, then two one-sided t "
+        f"tests at a margin of {short(margin['value'])} ({margin['stated']}). 'Ahead in' counts ties half. 'More seeds' "
+        "is what would probably settle it, at 80 % power, if differences stay as they are."
+    )
+
+
+def curves_note(result: Json) -> str:
+    """How to read the curves."""
+    return (
+        "The incumbent is the best trial so far by the score of the search; its final was read afterwards. Lines are "
+        f"medians over seeds, bands reach from quartile to quartile. Trials count what was evaluated: repeats are "
+        f"{'evaluated again' if result['task']['rules']['duplicates'] == 'retrain' else 'free'}."
+    )
+
+
+def speed(result: Json) -> Table:
+    """Areas under incumbent curves, and how soon a target was reached."""
+    columns = ("", "area under the incumbent", "95 % interval", "target reached", "median trials", "median seconds")
+    rows = []
+    for arm in result["arms"]:
+        area, hit = arm["area"], arm["to_target"]
+        reached = ("–", "–", "–")
+        if hit is not None:
+            reached = (f"{hit['reached']} of {hit['of']}", _or_more(hit["median_trials"]), _or_more(hit["median_cost"]))
+        rows.append((arm["label"], score_text(area.get("mean")), interval_text(area.get("interval"), 5), *reached))
+    return Table(columns, rows)
+
+
+def speed_note(result: Json) -> str:
+    """How to read it."""
+    axis = {"cost": "cost", "trials": "trials"}[result["arms"][0]["area"]["axis"]]
+    goal = result["target"]
+    target = f" The target is {result['score']} {score_text(goal['score'])}: {goal['stated']}." if goal else ""
+    return (
+        f"The area is the mean height of the incumbent over {axis} (higher is better).{target} Studies that never "
+        "reach the target count as taking for ever, so a median may not exist."
+    )
+
+
+def tops_note(result: Json) -> str:
+    """How to read the figure of the paper."""
+    del result
+    return (
+        "Means over seeds (bands: 95 % intervals) of the best, the best 5 and the best 25 distinct architectures found "
+        "so far, as in Zoph et al. (2018), figure 6; then how the scores of all trials are distributed, repeats included."
+    )
+
+
+def costs(result: Json) -> Table:
+    """What a study of each arm spent on the average, and on what."""
+    columns = (
+        "", "trials evaluated", "seconds of evaluation", "of confirmation", "of the strategy itself", "of wall clock",
+        "repeats", "failures", "stopped early", "skipped",
+    )  # fmt: skip
+    rows = []
+    for arm in result["arms"]:
+        cost, rates = arm["costs"], arm["rates"]
+        spent = (cost["seconds"], cost["confirm_seconds"], cost["strategy_seconds"], cost["wall_seconds"])
+        shares = (rates[name] for name in ("duplicates", "failures", "stopped", "skipped"))
+        rows.append((arm["label"], short(cost["trials"], 4), *map(_seconds, spent), *map(_percent, shares)))
+    return Table(columns, rows)
+
+
+def costs_note(result: Json) -> str:
+    """How to read it."""
+    rule = result["task"]["rules"]["duplicates"]
+    repeats = {
+        "reuse": "a repeat of a known architecture is told its score again and costs nothing",
+        "retrain": "a repeat is evaluated again and costs what it costs",
+        "resample": "a repeat is skipped and another one is asked for",
+    }[rule]
+    return f"Means per study; shares are of all proposals. One policy for all arms: {repeats}."
+
+
+def curse(result: Json) -> Table | None:
+    """Search score beside confirmed score."""
+    known = [arm for arm in result["arms"] if arm["curse"] and arm["curse"]["n"]]
+    if not known:
+        return None
+    columns = ("", "best score of the search", "the same trial again", "best after confirmation", "another one chosen")
+    rows = [
+        (
+            arm["label"],
+            score_text(arm["curse"]["search_score"]),
+            score_text(arm["curse"]["same_confirmed"]),
+            score_text(arm["curse"]["chosen_confirmed"]),
+            _percent(arm["curse"]["changed"]),
+        )
+        for arm in known
+    ]
+    return Table(columns, rows)
+
+
+def curse_note() -> str:
+    """What is to be seen."""
+    return (
+        "The best of many noisy scores is partly luck. The best trials of every search were evaluated again, with "
+        "seeds no search had seen; what the first evaluation promised beyond the second is the winner's curse."
+    )
+
+
+def controllers_note(result: Json) -> str:
+    """How to read the diagnostics."""
+    collapsed = [f"{data['collapsed']} of {data['studies']} ({label})" for label, data in result["controllers"].items()]
+    return f"Medians and quartiles over seeds. Studies in which the alarm of collapse went off: {', '.join(collapsed)}."
+
+
+def winners_note(result: Json) -> str:
+    """How they were chosen."""
+    by = "the confirmed score" if result["outcome"]["confirmed"] else "the score of the search"
+    return f"The best study of each arm by {by}; what was read afterwards had no part in the choice."
+
+
+def winner(result: Json, arm: Json) -> Iterator[tuple[str, str]]:
+    """What is known of a winner."""
+    best = arm["winner"]
+    yield result["score"], score_text(best["score"])
+    yield from ((name, score_text(value)) for name, value in sorted(best["final"].items()))
+    for name in ("params", "macs"):
+        if name in best["metrics"]:
+            yield name, f"{best['metrics'][name]:,.0f}"
+    yield "canonical key", best["key"]
+    yield "study", f"{best['folder']}, trial {best['number']}"
+
+
+def winner_commands(best: Json) -> Iterator[str]:
+    """What to type to have it."""
+    yield f"nas show {best['folder']}/best/genotype.json"
+    yield f"nas export {best['folder']} --to python,svg"
+
+
+def facts(result: Json) -> Table:
+    """Machine, versions, commit, budget, seeds: everything that could have been otherwise."""
+    known = result["honesty"]
+    rows = [
+        ("machine", "; ".join(_machine(machine) for machine in known["machines"]) or "not recorded"),
+        ("versions", "; ".join(_pairs(versions) for versions in known["versions"])),
+        ("commit", ", ".join(str(commit) for commit in known["commits"])),
+        ("budget", " or ".join(_budget(budget) for budget in known["budgets"]) + " per study"),
+        ("seeds", "; ".join(f"{label}: {_ranges(seeds)}" for label, seeds in known["seeds"].items())),
+        ("rules", _pairs(result["task"]["rules"])),
+        ("space", _options(result["task"]["space"])),
+        ("evaluator", _options(result["task"]["evaluator"])),
+        ("measured before the first trial", "; ".join(_pairs(measured) for measured in known["measured"]) or "nothing"),
+        ("runner", "; ".join(_options(runner) for runner in known["runners"])),
+    ]
+    rows += [(f"options of {arm['label']}", _arm_options(arm)) for arm in result["arms"]]
+    rows += [
+        ("margin", f"{short(result['margin']['value'])}, stated {result['margin']['stated']}"),
+        ("pilot runs", _pilot(known)),
+        ("asked for", _requests(known)),
+        ("confirmation", _pairs(known["confirm"]) if known["confirm"] else "none"),
+        ("left out", _pairs(known["unfinished"]) if known["unfinished"] else "no study"),
+        ("in total", f"{known['total_trials']:,} trials, {_seconds(known['total_seconds'])} s of evaluation, "
+                     f"{_seconds(known['total_wall_seconds'])} s of wall clock"),
+    ]  # fmt: skip
+    return Table(("", ""), rows, words=True)
+
+
+def per_seed(result: Json) -> Table:
+    """A row per study."""
+    name, score = result["outcome"]["name"], result["score"]
+    final = result["outcome"]["kind"] == "final" or result["outcome"]["confirmed"]
+    columns = ("", "seed", *((f"{name} of the winner",) if final else ()), f"search {score}", "trials", "seconds",
+               "repeats", "failed", "winner")  # fmt: skip
+    rows = []
+    for arm in result["arms"]:
+        for row in arm["per_seed"]:
+            outcome = (score_text(row["outcome"]) if row["finished"] else "unfinished",) if final else ()
+            rows.append(
+                (arm["label"], str(row["seed"]), *outcome, score_text(row["score"]), f"{row['trials']:,}",
+                 _seconds(row["seconds"]), f"{row['duplicates']:,}", str(row["failed"]), row["key"] or "–")
+            )  # fmt: skip
+    return Table(columns, rows)
+
+
+def _arm_row(arm: Json, final: bool) -> tuple[str, ...]:
+    seen, score, gain = arm["outcome"], arm["score"], arm["improvement"]
+    quartiles = f"{score_text(seen.get('low_quartile'))} to {score_text(seen.get('high_quartile'))}"
+    cells = [arm["label"], f"{seen['n']:,}", score_text(seen.get("mean")), short(seen.get("sd")),
+             interval_text(seen.get("interval"), 5), score_text(seen.get("median")), quartiles]  # fmt: skip
+    if final:
+        cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
+    cells.append("–" if gain is None else f"{gain['percent']:+.3g} % ({interval_text(gain['interval'])})")
+    return tuple(cells)
+
+
+def _sampling_row(sampled: Json, final: bool) -> tuple[str, ...]:
+    seen, score = sampled["outcome"], sampled["score"]
+    quartiles = f"{score_text(seen.get('low_quartile'))} to {score_text(seen.get('high_quartile'))}"
+    cells = ["random sampling", f"{seen['n']:,}", score_text(seen.get("mean")), short(seen.get("sd")),
+             interval_text(seen.get("interval"), 5), score_text(seen.get("median")), quartiles]  # fmt: skip
+    if final:
+        cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
+    return (*cells, "0 %")
+
+
+def _comparison_row(row: Json) -> tuple[str, ...]:
+    ahead = "–" if row["superiority"] is None else f"{_percent(row['superiority'])}"
+    if row["superiority_interval"] is not None:
+        low, high = row["superiority_interval"]
+        ahead += f" ({100 * low:.0f} to {100 * high:.0f})"
+    small = " (below the margin)" if row["negligible"] else ""
+    return (
+        row["arm"], row["verdict"] + small, f"{row['seeds']:,}", short(row["mean_difference"]),
+        interval_text(row["interval"]), row["interval_kind"], interval_text(row["bootstrap_interval"]),
+        short(row["effect_size"], 2), ahead, p_text(row["p"]), p_text(row["p_wilcoxon"]), p_text(row["p_equivalence"]),
+        "–" if row["more_seeds"] is None else f"{row['more_seeds']:,}",
+    )  # fmt: skip
+
+
+def _or_more(value: float | None) -> str:
+    return "not reached" if value is None else _seconds(value)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else short(value)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _budget(budget: Json) -> str:
+    units = {"trials": "trials", "seconds": "s of evaluation", "hours": "h of wall clock"}
+    return ", ".join(f"{value:,.0f} {units.get(name, name)}" for name, value in budget.items()) or "no limit"
+
+
+def _machine(machine: Json | None) -> str:
+    if machine is None:
+        return "not recorded"
+    gpus = f", {', '.join(machine['gpus'])}" if machine.get("gpus") else ""
+    return f"{machine['cpu']}, {machine['cores']} cores{gpus}, {machine['system']}"
+
+
+def _pairs(pairs: Json | None) -> str:
+    return ", ".join(f"{name} {_brief(value)}" for name, value in (pairs or {}).items())
+
+
+def _brief(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 90 else text[:87] + "..."
+
+
+def _options(part: Json | None) -> str:
+    if part is None:
+        return "not recorded"
+    given = _pairs({name: value for name, value in part["options"].items() if value is not None})
+    return str(part["name"]) + (f" ({given})" if given else "")
+
+
+def _arm_options(arm: Json) -> str:
+    given = {name: value for name, value in arm["options"].items() if value is not None}
+    recorded = {name: value for name, value in arm["recorded"].items() if name not in given and value is not None}
+    return _pairs({**given, **recorded}) or "none"
+
+
+def _ranges(seeds: list[int]) -> str:
+    """1, 2, 3, 7 as `1-3, 7`."""
+    parts: list[str] = []
+    start = previous = None
+    for seed in [*seeds, None]:
+        if previous is not None and seed == previous + 1:
+            previous = seed
+            continue
+        if start is not None:
+            parts.append(str(start) if start == previous else f"{start}-{previous}")
+        start = previous = seed
+    return ", ".join(parts)
+
+
+def _pilot(known: Json) -> str:
+    if not known["planned"]:
+        return "not known: the studies were not run by one plan"
+    return f"{known['pilot']} declared" if known["pilot"] else "none declared"
+
+
+def _requests(known: Json) -> str:
+    if not known["requests"]:
+        return "not known"
+    steps = [f"{request['seeds']} seeds of {', '.join(request['arms'])} with {_budget(request['budget'])}"
+             for request in known["requests"]]  # fmt: skip
+    return "; then ".join(steps)

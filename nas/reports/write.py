@@ -1,0 +1,107 @@
+"""Write a report: the page, its numbers, its pictures, and all trials as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nas.errors import NasError, StudyError
+from nas.files import write_whole
+from nas.reports.experiment import Experiment, read_experiment
+
+FILES = ("report.html", "report.json", "report.md", "trials.csv")
+
+
+def write_report(
+    folders: Sequence[Path],
+    out: Path | None = None,
+    margin: float | None = None,
+    target: float | None = None,
+    band: str = "quartiles",
+) -> tuple[Path, dict[str, Any]]:
+    """Report on these studies; returns the folder of the report and what stands in it.
+
+    Args:
+        out: where to; None: into the one folder that is reported on, or `report`.
+    """
+    _require_plots()
+    from nas.reports.compare import analysed
+
+    experiment = read_experiment(folders)
+    result = analysed(experiment, margin, target)
+    out = out or (folders[0] if len(folders) == 1 else Path("report"))
+    try:
+        _write(out, experiment, result, band)
+    except OSError as problem:
+        raise StudyError(f"{out} cannot be written: {problem.strerror}; choose another folder with --out") from problem
+    return out, result
+
+
+def _write(out: Path, experiment: Experiment, result: Mapping[str, Any], band: str) -> None:
+    from nas.reports.html import as_json, page
+    from nas.reports.inline import inlined, save
+    from nas.reports.markdown import markdown
+    from nas.reports.panels import style
+    from nas.reports.plots import pictures
+
+    figures = out / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    shown: dict[str, str] = {}
+    described = []
+    with style():
+        for index, (name, alt, draw) in enumerate(pictures(result, band)):
+            shown[name] = inlined(save(draw(), figures, name), f"f{index}", alt)
+            described.append((name, alt))
+    write_whole(out / "report.json", as_json(result))
+    write_whole(out / "report.md", markdown(result, described))
+    write_whole(out / "trials.csv", _trials(experiment))
+    write_whole(out / "report.html", page(result, shown, dict(_drawings(result))))
+
+
+def _drawings(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The cells of every winner, where there are cells to draw."""
+    from nas.drawings.svg import cells_svg
+    from search_spaces.cells.genotype import Genotype
+
+    for arm in result["arms"]:
+        if arm["winner"] is not None:
+            genotype = Genotype.from_dict(arm["winner"]["genotype"])
+            if genotype.cells:
+                yield arm["label"], cells_svg(genotype)
+
+
+def _trials(experiment: Experiment) -> str:
+    """All trials that were told a score, a line each."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    metrics = sorted({name for frame in experiment.frames for name in frame.metrics})
+    columns = ("arm", "seed", "number", "key", "score", "seconds", "cost", "repeat", *metrics)
+    writer.writerow(columns)
+    for arm in experiment.arms:
+        for seed, frame in arm.studies.items():
+            extra = [
+                frame.metrics[name].tolist() if name in frame.metrics else [""] * len(frame.score) for name in metrics
+            ]
+            rows = zip(
+                frame.number.tolist(), frame.keys.tolist(), frame.score.tolist(), frame.seconds.tolist(),
+                frame.cost.tolist(), frame.reused.tolist(), *extra, strict=True,
+            )  # fmt: skip
+            for number, key, score, seconds, cost, reused, *values in rows:
+                cells = [int(value) if value == value and value == int(value) else value for value in values]
+                writer.writerow(
+                    (arm.label, seed, number, frame.key_names[key], score, seconds, round(cost, 6), int(reused), *cells)
+                )
+    return buffer.getvalue()
+
+
+def _require_plots() -> None:
+    try:
+        import matplotlib  # noqa: F401
+        import scipy  # noqa: F401
+    except ImportError as problem:
+        raise NasError(
+            f"reports need {problem.name}, which is not installed: run pip install 'nas-toolkit[plots]'"
+        ) from problem
