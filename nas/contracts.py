@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nas.study import Study
     from search_spaces.cells.genotype import Genotype
     from search_spaces.cells.space import SearchSpace
@@ -93,6 +95,14 @@ class Strategy(ABC):
     def recorded(self) -> Mapping[str, Json]:
         """Facts besides the options that decide the proposals (arguments of a wrapped library), for study.json."""
         return {}
+
+    def snapshot(self) -> Mapping[str, np.ndarray] | None:
+        """All that past tells have changed, as arrays; None where replaying them is fast enough."""
+        return None
+
+    def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
+        """Continue from a snapshot, exactly as if told the same past; only called with what `snapshot` gave."""
+        raise NotImplementedError
 
 
 class Evaluator(ABC):
