@@ -123,7 +123,7 @@ def write_best(search: OpenSearch) -> None:
 def ledger_of(folder: Path, plan: Plan) -> Ledger:
     """What the log of this study amounts to; any number of readers may look while it is written."""
     ledger = Ledger(plan.rules)
-    for offset, event in _events(folder):
+    for offset, event in events_of(folder):
         ledger.apply(event, offset)
     return ledger
 
@@ -138,16 +138,22 @@ def budget_of(folder: Path, ledger: Ledger) -> Budget:
         raise StudyError(f"the budget in {folder / 'study.json'} is none: {problem}") from problem
 
 
+def events_of(folder: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
+    """The log of a study from an offset on; one killed before its first line has none yet."""
+    log = folder / "events.jsonl"
+    return read_events(log, start) if log.exists() else iter(())
+
+
 def trial_events(folder: Path, number: int) -> list[Mapping[str, Any]]:
     """Everything the log says of one trial."""
-    return [event for _, event in _events(folder) if event.get("number") == number]
+    return [event for _, event in events_of(folder) if event.get("number") == number]
 
 
 def ranked(folder: Path, top: int) -> list[tuple[float, Mapping[str, Any], Mapping[str, Any]]]:
     """The best distinct trials of a study: score, `asked` event, `told` event; the earliest of equals first."""
     asked: dict[int, Mapping[str, Any]] = {}
     told: list[tuple[float, int, Mapping[str, Any]]] = []
-    for _, event in _events(folder):
+    for _, event in events_of(folder):
         if event["event"] == "asked" and "duplicate_of" not in event:
             asked[event["number"]] = event
         elif event["event"] == "told" and "reused" not in event:
@@ -172,12 +178,6 @@ def _budget_before_first_line(folder: Path, plan: Plan) -> Budget | None:
     if log.exists() and log.stat().st_size and ledger_of(folder, plan).sessions:
         return None
     return budget_of(folder, Ledger(plan.rules))
-
-
-def _events(folder: Path) -> Iterator[tuple[int, Event]]:
-    """The log of a study; a study killed before its first line has none yet."""
-    log = folder / "events.jsonl"
-    return read_events(log) if log.exists() else iter(())
 
 
 @contextmanager
