@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -27,6 +27,7 @@ _TUNE = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "10000",  # we hand out no more than there is room for
     "TUNE_FORCE_TRIAL_CLEANUP_S": "10",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the old one can be silenced
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 
@@ -111,13 +112,17 @@ def _described(nodes: list[Mapping[str, float]]) -> str:
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[None]:
-    """Join the cluster at this address, or the one of this machine, or start one here."""
+def connected(address: str | None, log: Path) -> Iterator[None]:
+    """Join the cluster at this address, or the one of this machine, or start one here.
+
+    Args:
+        log: where Ray's driver writes what it has to say, so that what we print stays readable.
+    """
     if ray.is_initialized():
         yield  # whoever did that will end it
         return
     try:
-        with _own_signals():
+        with _own_signals(), _output_in(log):
             ray.init(
                 address=address,
                 log_to_driver=False,
@@ -127,21 +132,35 @@ def connected(address: str | None) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as problem:
         raise StudyError(_cannot_connect(address, problem)) from problem
     try:
-        yield
+        with _loggers_in(log):
+            yield
     finally:
-        ray.shutdown()
+        with _output_in(log):
+            ray.shutdown()
 
 
 @contextmanager
-def quiet(log: Path) -> Iterator[None]:
-    """What Ray has to say goes to a file; what we print stays readable."""
-    handler = logging.FileHandler(log, delay=True)
+def _output_in(log: Path) -> Iterator[None]:
+    """While Ray starts and ends it writes to the terminal by several ways at once: all go to a file."""
+    with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
+        terminal = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+@contextmanager
+def _loggers_in(log: Path) -> Iterator[None]:
+    handler = logging.FileHandler(log)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("ray")
     before = (logger.level, logger.propagate, logger.handlers[:])
-    logger.handlers[:] = [handler]
+    logger.handlers[:], logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
-    logger.propagate = False
+    logging.getLogger("ray.tune.analysis").setLevel(logging.ERROR)  # it looks for files that we do not write
     try:
         yield
     finally:

@@ -64,6 +64,7 @@ class _Pool:
     def run(self) -> None:
         try:
             while self._fill() or self._busy:
+                self._study.free(self._size - len(self._busy))
                 for worker in wait_for_any(list(self._busy), _SLICE_SECONDS):
                     self._hear(worker)
                 self._end_late_ones()

@@ -58,10 +58,10 @@ class RayTune(Runner):
         """Run until nothing is left to start and nothing is in flight."""
         if study.end_reason is not None and not study.ledger.open:
             return  # no reason to start a cluster
-        from runners._ray_cluster import Cluster, Need, connected, quiet, tune_settings
+        from runners._ray_cluster import Cluster, Need, connected, tune_settings
 
         study.folder.mkdir(parents=True, exist_ok=True)
-        with quiet(study.folder / "ray.log"), tune_settings(), connected(self.address):
+        with tune_settings(), connected(self.address, study.folder / "ray.log"):
             cluster = Cluster(Need(self.cpus_per_trial, self.gpus_per_trial), self.concurrency)
             cluster.check()
             for line in cluster.plan():

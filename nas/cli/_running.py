@@ -50,6 +50,7 @@ def summary(search: OpenSearch, reason: str | None) -> dict[str, Any]:
         "trials": ledger.counts["asked"],
         "counts": dict(ledger.counts),
         "cost_seconds": ledger.cost,
+        "idle_seconds": round(search.study.idle_seconds, 3),
         "best": None
         if best is None
         else {
@@ -100,6 +101,8 @@ class Progress:
     def see(self, event: Mapping[str, Any]) -> None:
         """Called with every event: show something if it is time."""
         now = time.monotonic()
+        if event["event"] == "notice" and not self._quiet:
+            print(f"{'runner':>10}: {event['text']}", file=sys.stderr)
         if self._quiet or self._search is None or now - self._shown_at < self._every or event["event"] not in _ENDS:
             return
         self._shown_at = now
@@ -172,6 +175,8 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
     words = ("evaluated", "reused", "stopped", "failed", "skipped", "retried")
     counts = ", ".join(f"{ledger.counts[word]:,} {word}" for word in words if ledger.counts[word])
     print(f"{'interrupted' if reason is None else 'finished: ' + reason} ({counts or 'nothing was evaluated'})")
+    if study.idle_seconds:
+        print(f"the order of a deterministic study cost {study.idle_seconds:.1f} s of idle workers")
     best = ledger.best
     if best is not None:
         number = best.trial.number

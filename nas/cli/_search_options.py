@@ -13,6 +13,7 @@ import typer
 from nas.cli._options import Set
 
 _SEARCH, _BUDGET, _TABLE, _TRAIN, _RULES = "What to search", "How far", "Table of results", "Training", "Rules"
+_RUNNER = "Where it runs"
 _NAMED = {  # options whose table of settings knows them by another name
     "space": ("space", "name"),
     "strategy": ("strategy", "name"),
@@ -20,11 +21,11 @@ _NAMED = {  # options whose table of settings knows them by another name
     "evaluator": ("evaluator", "name"),
 }
 _TABLES = {
-    "runner": ("workers", "trial_timeout"),
+    "runner": ("workers", "trial_timeout", "gpus_per_trial", "cpus_per_trial", "concurrency", "address"),
     "evaluator": ("table", "score", "cost", "final", "decisions", "dataset", "preset", "data_dir", "device"),
     "study": (
         "seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries", "failure_score", "stopped_as",
-        "max_params", "max_macs", "start_from", "out",
+        "early_stop", "deterministic", "lag", "max_params", "max_macs", "start_from", "out",
     ),
 }  # fmt: skip
 _PLACES = _NAMED | {name: (table, name) for table, names in _TABLES.items() for name in names}
@@ -77,9 +78,6 @@ def _options(
         str | None, typer.Option(help="Who draws (default policy-gradient).", rich_help_panel=_SEARCH)
     ] = None,
     evaluator: Annotated[str | None, typer.Option(help="Who judges (default train).", rich_help_panel=_SEARCH)] = None,
-    runner: Annotated[
-        str | None, typer.Option(help="Where trials run (default local).", rich_help_panel=_SEARCH)
-    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="The seed of everything (default 0).", rich_help_panel=_SEARCH)
     ] = None,
@@ -94,9 +92,6 @@ def _options(
             rich_help_panel=_SEARCH,
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Local processes (default 1: this one).", rich_help_panel=_SEARCH)
-    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file of settings; flags win.", rich_help_panel=_SEARCH)
     ] = None,
@@ -107,8 +102,27 @@ def _options(
     max_hours: Annotated[
         float | None, typer.Option(help="End after so many hours of wall clock.", rich_help_panel=_BUDGET)
     ] = None,
+    runner: Annotated[str | None, typer.Option(help="local (the default) or ray.", rich_help_panel=_RUNNER)] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="local: how many processes (default 1: this one).", rich_help_panel=_RUNNER)
+    ] = None,
     trial_timeout: Annotated[
-        float | None, typer.Option(help="Seconds a trial may take.", rich_help_panel=_BUDGET)
+        float | None, typer.Option(help="Seconds a trial may take.", rich_help_panel=_RUNNER)
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(help="ray: GPUs of one child, say 0.25 (default 0).", rich_help_panel=_RUNNER)
+    ] = None,
+    cpus_per_trial: Annotated[
+        float | None, typer.Option(help="ray: processors of one child (default 1).", rich_help_panel=_RUNNER)
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="ray: children at once (default: what fits).", rich_help_panel=_RUNNER)
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="ray: auto, HOST:PORT or ray://HOST:PORT (default: start one here).", rich_help_panel=_RUNNER
+        ),
     ] = None,
     table: Annotated[
         str | None, typer.Option(help="CSV, CSV.GZ or Parquet file, a row per architecture.", rich_help_panel=_TABLE)
@@ -135,6 +149,19 @@ def _options(
         float | None, typer.Option(help="What a strategy hears of a failure.", rich_help_panel=_RULES)
     ] = None,
     stopped_as: Annotated[str | None, typer.Option(help="worst or ignore.", rich_help_panel=_RULES)] = None,
+    early_stop: Annotated[
+        str | None, typer.Option(help="asha, median or none (the default).", rich_help_panel=_RULES)
+    ] = None,
+    deterministic: Annotated[
+        bool | None,
+        typer.Option("--deterministic", help="The same study on any number of workers.", rich_help_panel=_RULES),
+    ] = None,
+    lag: Annotated[
+        int | None,
+        typer.Option(
+            help="How far results may lag behind proposals, if deterministic (default 8).", rich_help_panel=_RULES
+        ),
+    ] = None,
     max_params: Annotated[
         str | None, typer.Option(help="Skip larger networks, say 3.3M.", rich_help_panel=_RULES)
     ] = None,
