@@ -20,7 +20,7 @@ class Settings:
     algorithm: Algorithm = "ppo"
     batch: int = 10
     epochs: int = 2
-    clip: float = 0.1
+    clip: float = 0.15
     learning_rate: float = 0.01
     entropy_weight: float = 0.12
     advantage: Advantage = "rank"
@@ -28,7 +28,7 @@ class Settings:
     baseline_decay: float = 0.95
     reuse: int = 10
     replay: int = 5
-    replay_weight: float = 0.35
+    replay_weight: float = 0.5
     tanh_constant: float = 0.0
     temperature: float = 1.0
     redraws: int = 2
