@@ -79,6 +79,8 @@ class Progress:
         self._search = search
         self._began, self._already = time.monotonic(), search.study.ledger.counts["asked"]
         self._shown_at = self._began
+        if not (self._live or search.evaluator.cheap):
+            self._every = 0.0  # a child that took minutes deserves its line
         if not self._quiet:
             for line in _opening(search):
                 print(line, file=sys.stderr)
