@@ -225,7 +225,7 @@ def test_what_was_measured_is_an_option_again() -> None:
     first = Train(SPACE, device="cpu", skeleton={"filters": 2})
     measured = first.measured()
     assert measured["device"] == "cpu"
-    assert set(measured) == {"device", "threads", "precision", "layout", "data"}
+    assert set(measured) == {"device", "threads", "precision", "layout", "graphs", "data"}
     options = {name: value for name, value in measured.items() if name != "data"}
     again = Train(SPACE, skeleton={"filters": 2}, **options)
     assert again.measured() == measured

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from nas.contracts import FailureKind
 from nas.datasets import Images, open_dataset
+from nas.errors import SettingsError
 from nas.seeding import torch_rng
 from nas.training.computation import Computation, chosen_device
 from nas.training.failures import Diverged, OutOfMemory, memory_watched
@@ -293,11 +294,22 @@ def test_only_a_clear_margin_changes_the_way(best: float, expected: int, monkeyp
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta", "cpu:x"])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(Exception, match="expected auto, cpu, cuda, cuda:1 or mps"):
+    with pytest.raises(SettingsError, match="expected auto, cpu, cuda, cuda:1 or mps"):
         chosen_device(name)
     assert chosen_device("cpu") == "cpu"
-    with pytest.raises(Exception, match="threads is 0; expected 1 or more"):
+    with pytest.raises(SettingsError, match="threads is 0; expected 1 or more"):
         Computation(threads=0)
+    with pytest.raises(SettingsError, match="graphs need a CUDA device, but the device is cpu"):
+        Computation(graphs=True)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_graphs_change_nothing_but_the_launching() -> None:
+    plain, _ = trained(computation=Computation("cuda"))
+    graphed, _ = trained(computation=Computation("cuda", graphs=True))
+    assert [m["train_loss"] for m in graphed] == pytest.approx([m["train_loss"] for m in plain], rel=1e-3)
+    with pytest.raises(SettingsError, match="with graphs a batch is never divided"):
+        trained(RECIPE.changed({"micro_batch": 8}), computation=Computation("cuda", graphs=True))
 
 
 def test_fewer_images_keep_every_class() -> None:

@@ -50,6 +50,7 @@ class Train(Evaluator):
         threads: processor threads of one child. Several workers want one each.
         precision: `fp32`, `bf16`, or `auto` for what is faster here by a clear margin.
         layout: of images in memory: `channels-last`, `contiguous`, or `auto` likewise.
+        graphs: launch passes as CUDA graphs, which helps small networks on large GPUs.
         skeleton: settings of the skeleton that differ from the preset (`filters`, `cells_per_stage`, ...).
         recipe: settings of the recipe that differ from the preset (`epochs`, `learning_rate`, ...).
         score: a formula over the metrics of an epoch, `params` and `macs`.
@@ -70,6 +71,7 @@ class Train(Evaluator):
         threads: int = 1,
         precision: Literal["auto", "fp32", "bf16"] = "auto",
         layout: Literal["auto", "channels-last", "contiguous"] = "auto",
+        graphs: bool = False,
         skeleton: dict[str, Any] | None = None,
         recipe: dict[str, Any] | None = None,
         score: str = "val_accuracy",
@@ -86,6 +88,7 @@ class Train(Evaluator):
         self._threads = threads
         self._precision = precision
         self._layout = layout
+        self._graphs = graphs
         self._keep_weights = keep_weights
         self._checkpoint_seconds = checkpoint_seconds
         self._computation: Computation | None = None
@@ -138,7 +141,7 @@ class Train(Evaluator):
             from nas.training.computation import Computation, chosen_device
             from nas.training.measurement import candidates, fastest
 
-            base = Computation(chosen_device(self._device), self._threads)
+            base = Computation(chosen_device(self._device), self._threads, graphs=self._graphs)
             shape = (self.skeleton.channels, self.skeleton.image_size, self.skeleton.image_size)
             self._computation = fastest(candidates(base, self._precision, self._layout), self._typical_network, shape)
         return self._computation

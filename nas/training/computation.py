@@ -24,8 +24,11 @@ class Computation:
     threads: int = 1
     precision: Precision = "fp32"
     layout: Layout = "channels-last"
+    graphs: bool = False  # launch passes as CUDA graphs
 
     def __post_init__(self) -> None:
+        if self.graphs and not self.device.startswith("cuda"):
+            raise SettingsError(f"graphs need a CUDA device, but the device is {self.device}; leave graphs off")
         if self.threads < 1:
             raise SettingsError(f"threads is {self.threads}; expected 1 or more")
 
@@ -57,7 +60,8 @@ class Computation:
 
     def autocast(self) -> torch.autocast:
         """Where the forward pass may use short numbers."""
-        return torch.autocast(self.torch_device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        enabled = self.precision == "bf16"
+        return torch.autocast(self.torch_device.type, torch.bfloat16, enabled, cache_enabled=not self.graphs)
 
 
 def chosen_device(name: str) -> str:

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nas.errors import SettingsError
 from nas.seeding import torch_rng
 from nas.training.augment import Draws, Source, drawn
 from nas.training.checkpoint import restore_progress, save_progress
 from nas.training.computation import Computation
 from nas.training.failures import Diverged, memory_watched
+from nas.training.graphs import CapturedPass
 from nas.training.measures import peak_memory_mib, reset_peak_memory, synchronized
 from nas.training.recipe import Recipe
 from nas.training.schedule import learning_rate_at, make_optimizer
@@ -74,6 +76,8 @@ class Trainer:
         computation: Computation,
         progress: Progress | None = None,
     ) -> None:
+        if computation.graphs and recipe.micro_batch is not None:
+            raise SettingsError(f"recipe.micro_batch is {recipe.micro_batch}; with graphs a batch is never divided")
         self._recipe = recipe
         self._seed = seed
         self._computation = computation
@@ -84,6 +88,8 @@ class Trainer:
         self._val = Source(data.val, data.mean, data.std, recipe, self._device)
         self._batch_size = min(recipe.batch_size, len(self._train))
         self._steps_per_epoch = steps_per_epoch(recipe, len(self._train))
+        self._captured: CapturedPass | None = None
+        self._parameters = list(network.parameters())
         self._optimizer = make_optimizer(network, recipe)
 
     def run(self, report: EpochReport) -> list[Metrics]:
@@ -141,15 +147,15 @@ class Trainer:
         done = (epoch - 1) * self._steps_per_epoch + step
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate_at(self._recipe, done, self._steps_per_epoch)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss, right = self._gradients(draws, done)
+        loss, right = self._graphed(draws, done) if self._computation.graphs else self._gradients(draws, done)
         if self._recipe.gradient_clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.gradient_clip)
+            nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip)
         self._optimizer.step()
         return loss, right
 
     def _gradients(self, draws: Draws, done: int) -> tuple[Tensor, Tensor]:
         """Add up the gradients of a batch, a part of it at a time where the recipe says so."""
+        self._optimizer.zero_grad(set_to_none=True)
         size = len(draws.order)
         part = min(self._recipe.micro_batch or size, size)
         loss = torch.zeros((), device=self._device)
@@ -157,12 +163,25 @@ class Trainer:
         for start in range(0, size, part):
             images, labels = self._train.augmented(draws.part(start, start + part))
             self._draw_noise(done, start, len(labels))
-            part_loss, logits = self._loss(images, labels)
-            share = len(labels) / size
-            (part_loss * share if share < 1 else part_loss).backward()  # type: ignore[no-untyped-call]
-            loss += part_loss.detach() * share
-            right += (logits.argmax(1) == labels).sum()
+            part_loss, part_right = self._pass(images, labels, len(labels) / size)
+            loss += part_loss
+            right += part_right
         return loss, right
+
+    def _graphed(self, draws: Draws, done: int) -> tuple[Tensor, Tensor]:
+        """The same through a CUDA graph, captured at the first batch."""
+        images, labels = self._train.augmented(draws)
+        self._draw_noise(done, 0, len(labels))
+        if self._captured is None:
+            self._captured = CapturedPass(self.network, self._pass, images, labels)
+        return self._captured(images, labels)
+
+    def _pass(self, images: Tensor, labels: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Forward and backward; loss and right answers of this share of a batch."""
+        loss, logits = self._loss(images, labels)
+        loss = loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
 
     def _draw_noise(self, done: int, start: int, count: int) -> None:
         """Drop-path and dropout draw from our generators, never from the global one."""
