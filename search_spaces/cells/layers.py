@@ -153,14 +153,16 @@ class Pool(nn.Module):
     def pooled(self, x: Tensor) -> Tensor:
         """The map as pooled, with its own channels."""
         rows, columns = self._padding(x.shape[2]), self._padding(x.shape[3])
+        # The zeros are spelled out: exporters know no other divisor than the window's own.
         if self.kind == "max" and self.pads_zeros:
             return F.max_pool2d(F.pad(x, (*columns, *rows)), self.kernel, self.stride)
+        if self.kind != "max" and self.counts_padding:
+            return F.avg_pool2d(F.pad(x, (*columns, *rows)), self.kernel, self.stride)
         # A last window that overhangs the map (ceil_mode) is what padding one more row after than before means.
         before, overhangs = (rows[0], columns[0]), rows[0] != rows[1] or columns[0] != columns[1]
         if self.kind == "max":
             return F.max_pool2d(x, self.kernel, self.stride, before, ceil_mode=overhangs)
-        divisor = self.kernel**2 if self.counts_padding else None
-        return F.avg_pool2d(x, self.kernel, self.stride, before, overhangs, False, divisor)
+        return F.avg_pool2d(x, self.kernel, self.stride, before, overhangs, False)
 
     def fitted(self, pooled: Tensor) -> Tensor:
         """The pooled map with the channels that are asked for."""
@@ -177,15 +179,15 @@ class Pool(nn.Module):
 
 @final
 class FactorizedReduction(nn.Module):
-    """Halves a map without losing pixels: two 1x1 convolutions, one on the even pixels, one on the odd ones.
+    """Halves a map without losing pixels: two 1x1 convolutions at stride 2, the second on the map moved up and left.
 
-    The second path of an odd map ends in a row and a column of zeros: slim's pad and crop, done where it is cheapest.
+    What moves in from below and the right is zero; an even map's paths do not see it, so only an odd map is padded.
     """
 
     def __init__(self, channels: int, filters: int, style: Skeleton) -> None:
         super().__init__()
-        self.path_1 = Conv(channels, filters // 2, 1, style) if filters > 1 else None
-        self.path_2 = Conv(channels, filters - filters // 2, 1, style)
+        self.path_1 = Conv(channels, filters // 2, 1, style, stride=2) if filters > 1 else None
+        self.path_2 = Conv(channels, filters - filters // 2, 1, style, stride=2)
         self.bn = BatchNorm(filters, style)
         self.crops = style.factorized_path == "crop"
 
@@ -193,13 +195,10 @@ class FactorizedReduction(nn.Module):
         height, width = x.shape[2:]
         if self.crops and (height % 2 or width % 2):
             raise NetworkError(f"factorized_path 'crop' needs even maps, but met {height}x{width}; use 'pad-crop'")
-        odd_pixels = x[:, :, 1::2, 1::2]
-        if height % 2 or width % 2:
-            odd_pixels = F.pad(odd_pixels, (0, width % 2, 0, height % 2))
-        paths = [self.path_2(odd_pixels)]
-        if self.path_1 is not None:
-            paths.insert(0, self.path_1(x[:, :, ::2, ::2]))
-        return self.bn(torch.cat(paths, dim=1))  # type: ignore[no-any-return]
+        moved = self.path_2(F.pad(x, (-1, width % 2, -1, height % 2)))
+        if self.path_1 is None:
+            return self.bn(moved)  # type: ignore[no-any-return]
+        return self.bn(torch.cat((self.path_1(x), moved), dim=1))  # type: ignore[no-any-return]
 
 
 def fit_shape(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
