@@ -98,17 +98,13 @@ def log_probs_of(distributions: Tensor, choices: Tensor) -> Tensor:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """One thread, full float32 and no gradient mode of the caller's, so that every pass gives the same bits."""
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    """One thread, no autocast and no gradient mode of the caller's, so that every pass gives the same bits."""
+    threads = torch.get_num_threads()
     if threads != 1:
         torch.set_num_threads(1)
-    if precision != "highest":
-        torch.set_float32_matmul_precision("highest")
     try:
-        with torch.inference_mode(False), torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
             yield
     finally:
         if threads != 1:
             torch.set_num_threads(threads)
-        if precision != "highest":
-            torch.set_float32_matmul_precision(precision)
