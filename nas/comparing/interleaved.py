@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any, final
 
 from nas.contracts import Outcome, Trial
+from nas.rules import Rules
 from nas.search import OpenSearch
-from nas.study import Study
+from nas.study import Study, Watch
 
 Searches = Generator[OpenSearch, None, None]
 
 
 @final
 class Interleaved:
-    """What runners need of a study (`ask`, `tell`, `progress`, `workdir`, `free`, `stop`), answered by several in turn.
+    """What runners need of a study (`ask`, `tell`, `progress`, ...), answered by several in turn.
 
     Seeds are taken up one after another, each by all arms at once; the arm with the fewest trials under way and the
     fewest asked is next. With one trial under way per study, results do not depend on the number of workers.
@@ -23,6 +24,7 @@ class Interleaved:
     Args:
         folder: of the whole comparison.
         rows: for each seed, in order, the searches of every arm; opened when their turn comes.
+        rules: of all studies.
         at_once: how many trials of one study may be under way.
         ended: called whenever an arm has nothing left to do with a seed.
     """
@@ -31,11 +33,16 @@ class Interleaved:
         self,
         folder: Path,
         rows: Iterator[list[Searches]],
+        rules: Rules,
         at_once: int,
         ended: Callable[[], None] = lambda: None,
+        watch: Watch | None = None,
     ) -> None:
         self.folder = folder
+        self.rules = rules
+        self.end_reason: str | None = None  # nobody knows before the last study was asked
         self.stopping = False
+        self._watch = watch
         self._rows = rows
         self._at_once = at_once
         self._ended = ended
@@ -83,6 +90,16 @@ class Interleaved:
 
     def free(self, places: int) -> None:
         """Free places are filled from other studies, so none is charged for them."""
+
+    def would_keep(self, score: float) -> bool:
+        """Files travel back always: whose they are, only the number of the trial says."""
+        del score
+        return True
+
+    def notice(self, text: str) -> None:
+        """Tell whoever watches something that is no part of any log."""
+        if self._watch is not None:
+            self._watch({"event": "notice", "text": text})
 
     def close(self) -> None:
         """Give all logs back; the same comparison can be continued."""

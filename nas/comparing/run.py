@@ -47,10 +47,14 @@ class Progress:
         self.stopping = True
         self.on_stop()
 
-    def count(self) -> bool:
-        """One more study is done; whether to go on."""
+    def advance(self) -> None:
+        """One more study is done."""
         self.ended += 1
         self.changed(self)
+
+    def count(self) -> bool:
+        """One more study is done; whether to go on."""
+        self.advance()
         return not self.stopping
 
 
@@ -135,12 +139,15 @@ def _run_interleaved(folder: Path, asked: Asked, todo: Sequence[Lane], shared: J
             "--confirm-score and --confirm-cost read a table with other columns, in local processes: without them, the "
             "best trials are evaluated again with fresh seeds"
         )
-    workers = int(plan.runner.options.get("workers") or 1)
+    options = plan.runner.options
+    workers = int(options.get("workers") or options.get("concurrency") or 1)
     many = Interleaved(
         folder,
         _rows(todo, shared, progress),
+        rules=plan.rules,
         at_once=math.ceil(workers / len(todo)),
-        ended=lambda: _count(progress),
+        ended=progress.advance,
+        watch=progress.trial_ended,
     )
     progress.on_stop = many.stop
     if progress.stopping:
@@ -155,10 +162,6 @@ def _run_interleaved(folder: Path, asked: Asked, todo: Sequence[Lane], shared: J
 def _rows(todo: Sequence[Lane], shared: Judges, progress: Progress) -> Iterator[list[Searches]]:
     for seed in dict.fromkeys(lane.seed for lane in todo):
         yield [searches(lane, shared, progress.trial_ended) for lane in todo if lane.seed == seed]
-
-
-def _count(progress: Progress) -> None:
-    progress.count()
 
 
 def _cores() -> int:

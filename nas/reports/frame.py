@@ -147,7 +147,8 @@ class _Rows:
             self._told(event, ledger)
         elif kind == "updated":
             scalars = {name: event[name] for name in sorted(event) if _is_scalar(name, event[name])}
-            self.updates.append({**scalars, "alarm": float("alarm" in event)})
+            distinct = scalars.get("distinct", 0) / max(scalars.get("of_last", 0), 1)
+            self.updates.append({**scalars, "distinct_share": distinct, "alarm": float("alarm" in event)})
 
     def columns(self) -> dict[str, Any]:
         """The columns as arrays."""

@@ -108,7 +108,7 @@ def _winners(result: Json, drawings: Mapping[str, str]) -> str:
         drawing = drawings.get(arm["label"], "")
         parts.append(
             f'<article class="winner"><h3>{escape(arm["label"])}</h3><div class="drawing">{drawing}</div>'
-            f"<dl>{facts}</dl><pre>{commands}</pre></article>"
+            f'<div class="known"><dl>{facts}</dl><pre>{commands}</pre></div></article>'
         )
     return "<section>\n" + "\n".join(parts) + "\n</section>"
 

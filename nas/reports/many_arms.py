@@ -16,7 +16,7 @@ from nas.reports.outcome import Outcome
 Floats = NDArray[np.float64]
 Json = dict[str, Any]
 
-CONTROLLER = ("entropy_share", "reward_mean", "baseline", "kl", "gradient_norm", "distinct")
+CONTROLLER = ("entropy_share", "reward_mean", "baseline", "kl", "gradient_norm", "distinct_share")
 
 
 def incumbents(experiment: Experiment, outcome: Outcome) -> Json:

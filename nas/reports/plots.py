@@ -40,7 +40,11 @@ def pictures(result: Json, band: str = "quartiles") -> Iterator[tuple[str, str, 
     for label, records in result["controllers"].items():
         for what in _DIAGNOSTICS:
             alt = f"{_DIAGNOSTICS[what][0]} of the controller of {label} over told trials"
-            yield f"controller-{_plain(label)}-{what}", alt, lambda r=records, w=what, s=label: _controller(r, w, s)  # type: ignore[misc]
+            yield (
+                f"controller-{_plain(label)}-{what}",
+                alt,
+                lambda r=records, w=what, s=label: _controller(r, w, s, _colours(result)[s]),
+            )  # type: ignore[misc]
 
 
 _AXES = {"cost": "seconds of evaluation", "trials": "trials"}
@@ -48,7 +52,7 @@ _DIAGNOSTICS = {
     "entropy_share": ("entropy", "share of its maximum"),
     "reward_mean": ("mean reward per update", "score"),
     "kl": ("change per update", "KL divergence, nats"),
-    "distinct": ("distinct among the last 100", "proposals"),
+    "distinct_share": ("distinct proposals", "share of the last 100"),
 }
 
 
@@ -68,10 +72,10 @@ def _differences(result: Json) -> Figure:
             axes.plot(row["interval"], (place, place), color=colour[row["arm"]], lw=3, solid_capstyle="butt")
         if row["mean_difference"] is not None:
             axes.plot(row["mean_difference"], place, "o", color=colour[row["arm"]], ms=7)
-        axes.annotate(
-            _short_verdict(row), (0.5, place + 0.2), xycoords=("axes fraction", "data"), ha="center", fontsize=8.5,
-            color=FAINT,
-        )  # fmt: skip
+            axes.annotate(
+                row["verdict"], (row["mean_difference"], place), xytext=(0, 9), textcoords="offset points",
+                ha="center", fontsize=8.5, color=FAINT,
+            )  # fmt: skip
     axes.set_yticks(range(len(rows)), [row["arm"] for row in rows])
     axes.set_ylim(-0.6, len(rows) - 0.35)
     axes.grid(axis="y", visible=False)
@@ -156,6 +160,8 @@ def _bands(axes: Axes, x: Sequence[float], arms: Mapping[str, Json], result: Jso
         room = max(highest - bottom, 1e-9) * 0.05
         axes.set_ylim(bottom - room, highest + room)
         axes.set_xlim(0, max(x))
+        if max(x) >= 10_000:
+            axes.xaxis.set_major_formatter(_amount)
         name_lines(axes, ends, colour)
 
 
@@ -203,19 +209,19 @@ def _front(result: Json, name: str) -> Figure:
     return figure
 
 
-def _controller(records: Json, what: str, label: str) -> Figure:
+def _controller(records: Json, what: str, label: str, colour: str) -> Figure:
     title, unit = _DIAGNOSTICS[what]
     figure, axes = panel(f"{label}: {title}", "trials told", unit, room=0.05, left=0.14)
-    colour = "#0b6bab"
     values = records[what]
     axes.fill_between(records["told"], _floats(values["low"]), _floats(values["high"]), color=colour, alpha=0.18, lw=0)
     axes.plot(records["told"], _floats(values["median"]), color=colour, lw=1.9)
+    if what.endswith("share"):
+        axes.set_ylim(0, 1.03)
     if what == "entropy_share":
-        axes.set_ylim(0, 1.02)
-        axes.axhline(0.1, color="#c24a00", lw=1, ls=":")
+        axes.axhline(0.1, color=FAINT, lw=1, ls=":")
         axes.annotate(
             "alarm", (1, 0.1), xycoords=("axes fraction", "data"), xytext=(-2, 3), textcoords="offset points",
-            ha="right", fontsize=8, color="#c24a00",
+            ha="right", fontsize=8, color=FAINT,
         )  # fmt: skip
     if what == "reward_mean":
         baseline = _floats(records["baseline"]["median"])
@@ -223,7 +229,7 @@ def _controller(records: Json, what: str, label: str) -> Figure:
         known = ~np.isnan(baseline)
         if known.any():
             axes.annotate(
-                "baseline", (records["told"][-1], baseline[known][-1]), xytext=(-2, -11), ha="right",
+                "baseline", (records["told"][-1], baseline[known][-1]), xytext=(-2, -13), ha="right",
                 textcoords="offset points", fontsize=8, color=FAINT,
             )  # fmt: skip
     return figure
@@ -239,10 +245,6 @@ def _dashes(result: Json) -> dict[str, Any]:
 
 def _called(result: Json, what: str) -> str:
     return str(result["outcome"]["name"] if what == "final" else result["score"])
-
-
-def _short_verdict(row: Json) -> str:
-    return str(row["verdict"])
 
 
 def _alt_differences(result: Json) -> str:

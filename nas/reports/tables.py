@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,12 +64,9 @@ def arms_note(result: Json) -> str:
 
 
 def comparisons(result: Json) -> Table:
-    """Every test of every arm against random search."""
-    columns = (
-        "", "verdict", "seeds", "mean difference", "95 % interval", "kind", "bootstrap (BCa)", "effect, sd",
-        "ahead in", "p (permutation)", "p (Wilcoxon)", "p (equivalence)", "more seeds",
-    )  # fmt: skip
-    return Table(columns, [_comparison_row(row) for row in result["comparisons"]])
+    """Every test of every arm against random search: a column per arm, as there are more tests than arms."""
+    rows = [(name, *(cell(row) for row in result["comparisons"])) for name, cell in _TESTS.items()]
+    return Table(("", *(row["arm"] for row in result["comparisons"])), rows)
 
 
 def comparisons_note(result: Json) -> str:
@@ -78,8 +75,8 @@ def comparisons_note(result: Json) -> str:
     return (
         "Seeds are paired. Intervals are Student's below 50 seeds and BCa bootstrap from 50 on. p-values are two-sided "
         "and adjusted by Holm over all arms; the verdict follows the permutation test at 5 %, then two one-sided t "
-        f"tests at a margin of {short(margin['value'])} ({margin['stated']}). 'Ahead in' counts ties half. 'More seeds' "
-        "is what would probably settle it, at 80 % power, if differences stay as they are."
+        f"tests at a margin of {short(margin['value'])} ({margin['stated']}). 'Ahead' counts ties half. How many more "
+        "seeds would settle it assumes 80 % power and differences as they are so far."
     )
 
 
@@ -121,7 +118,7 @@ def tops_note(result: Json) -> str:
     del result
     return (
         "Means over seeds (bands: 95 % intervals) of the best, the best 5 and the best 25 distinct architectures found "
-        "so far, as in Zoph et al. (2018), figure 6; then how the scores of all trials are distributed, repeats included."
+        "so far, as in Zoph et al. (2018), figure 6; then the distribution of the scores of all trials, with repeats."
     )
 
 
@@ -274,18 +271,27 @@ def _sampling_row(sampled: Json, final: bool) -> tuple[str, ...]:
     return (*cells, "0 %")
 
 
-def _comparison_row(row: Json) -> tuple[str, ...]:
-    ahead = "–" if row["superiority"] is None else f"{_percent(row['superiority'])}"
-    if row["superiority_interval"] is not None:
-        low, high = row["superiority_interval"]
-        ahead += f" ({100 * low:.0f} to {100 * high:.0f})"
-    small = " (below the margin)" if row["negligible"] else ""
-    return (
-        row["arm"], row["verdict"] + small, f"{row['seeds']:,}", short(row["mean_difference"]),
-        interval_text(row["interval"]), row["interval_kind"], interval_text(row["bootstrap_interval"]),
-        short(row["effect_size"], 2), ahead, p_text(row["p"]), p_text(row["p_wilcoxon"]), p_text(row["p_equivalence"]),
-        "–" if row["more_seeds"] is None else f"{row['more_seeds']:,}",
-    )  # fmt: skip
+def _ahead(row: Json) -> str:
+    if row["superiority"] is None or row["superiority_interval"] is None:
+        return "–"
+    low, high = row["superiority_interval"]
+    return f"{_percent(row['superiority'])} ({100 * low:.0f} to {100 * high:.0f})"
+
+
+_TESTS: Mapping[str, Callable[[Json], str]] = {
+    "verdict": lambda row: row["verdict"] + (", below the margin" if row["negligible"] else ""),
+    "seeds": lambda row: f"{row['seeds']:,}",
+    "mean difference": lambda row: short(row["mean_difference"]),
+    "95 % interval": lambda row: f"{interval_text(row['interval'])} ({row['interval_kind']})",
+    "95 % interval, paired t": lambda row: interval_text(row["t_interval"]),
+    "95 % interval, bootstrap (BCa)": lambda row: interval_text(row["bootstrap_interval"]),
+    "effect size, sd of differences": lambda row: short(row["effect_size"], 2),
+    "ahead in (95 % interval)": _ahead,
+    "p, permutation": lambda row: p_text(row["p"]),
+    "p, Wilcoxon": lambda row: p_text(row["p_wilcoxon"]),
+    "p, equivalence": lambda row: p_text(row["p_equivalence"]),
+    "more seeds that would do": lambda row: "–" if row["more_seeds"] is None else f"{row['more_seeds']:,}",
+}
 
 
 def _or_more(value: float | None) -> str:
