@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from nas import __version__
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from nas.contracts import Strategy
+
 FILE_NAME = "strategy.safetensors"
+TRIALS_BETWEEN = 1_000  # so many are told again after a kill, at most
 
 
 class Snapshot(NamedTuple):
@@ -25,6 +28,31 @@ class Snapshot(NamedTuple):
     arrays: Mapping[str, np.ndarray]
     log_bytes: int
     updates: int
+
+
+@final
+class Snapshots:
+    """Takes one after every thousand told trials, if the strategy offers any, and finds the last one when it begins."""
+
+    def __init__(self, log: Path, strategy: Strategy) -> None:
+        self.log_bytes = self.updates = 0  # what the strategy need not be told again
+        self._log, self._strategy, self._since = log, strategy, 0
+
+    def restore(self) -> None:
+        """Bring the strategy to where the last snapshot was taken."""
+        found = read_snapshot(self._log)
+        if found is not None:
+            self._strategy.restore(found.arrays)
+            self.log_bytes, self.updates = found.log_bytes, found.updates
+
+    def told(self, log_bytes: int, updates: int) -> None:
+        """One more trial was told, and the log up to here is what the strategy knows."""
+        self._since += 1
+        if self._since >= TRIALS_BETWEEN:
+            self._since = 0
+            arrays = self._strategy.snapshot()
+            if arrays is not None:
+                write_snapshot(self._log, Snapshot(arrays, log_bytes, updates))
 
 
 def write_snapshot(log: Path, snapshot: Snapshot) -> None:

@@ -94,6 +94,11 @@ class Store:
         self._synced_at = time.monotonic()
         self._closed = False
 
+    @property
+    def size(self) -> int:
+        """How many bytes the log has."""
+        return self._end
+
     def append(self, event: Mapping[str, Any]) -> int:
         """Write one event as one line; returns the offset of the line."""
         line = _encode(event).encode() + b"\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -18,6 +18,7 @@ from nas.outcomes import end_event
 from nas.pending import Pending
 from nas.rules import Budget, Rules
 from nas.seeding import derive
+from nas.snapshots import Snapshots
 from nas.store import FORMAT, Store, Sync, read_events
 from search_spaces.cells.genotype import Genotype
 
@@ -71,6 +72,7 @@ class Study:
         self.idle_seconds = 0.0  # of free places, which waited for the order of a deterministic study
         self._free, self._free_since = 0, self._began
         self.store = store or Store(folder / "events.jsonl", sync=sync)
+        self._snapshots = Snapshots(self.store.path, strategy)
         try:
             self._replay()
             self._begin(budget)
@@ -86,6 +88,8 @@ class Study:
 
     def close(self) -> None:
         """Give the log back; the study can be opened again."""
+        with suppress(OSError):
+            (self.folder / "work").rmdir()  # nothing in it: nothing is half done
         self.store.close()
 
     # ------------------------------------------------------------------ the turns
@@ -353,18 +357,20 @@ class Study:
                 self.strategy.tell(*heard)
             for update in self.strategy.diagnostics():
                 self._record({"event": "updated", "number": heard[0].number, **update})
+            self._snapshots.told(self.store.size, self.ledger.updates)
         return go_on
 
     def _replay(self) -> None:
-        """Tell the strategy its past, in the order in which it happened."""
+        """Tell the strategy its past, in the order in which it happened; a snapshot stands for the beginning."""
         updates: list[dict[str, Any]] = []
+        self._snapshots.restore()
         for offset, event in read_events(self.store.path):
             heard = self.ledger.apply(event, offset)
             self._stopping_rule.hear(event)
-            if heard is not None:
+            if heard is not None and offset >= self._snapshots.log_bytes:
                 self.strategy.tell(*heard)
                 updates += [{"event": "updated", "number": heard[0].number, **u} for u in self.strategy.diagnostics()]
-        self._lost_updates = updates[self.ledger.updates :]
+        self._lost_updates = updates[self.ledger.updates - self._snapshots.updates :]
 
     def _begin(self, budget: Budget | None) -> None:
         """Write the first line of this session, then settle what the last one could not."""

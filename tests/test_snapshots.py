@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 import nas.snapshots
+from nas.contracts import Evaluation
+from nas.controller.plain_space import PlainSpace
+from nas.rules import Budget, Rules
 from nas.snapshots import FILE_NAME, Snapshot, read_snapshot, write_snapshot
+from nas.store import Event
+from nas.strategies.policy_gradient import PolicyGradient
+from nas.study import Study
 
 LINES = b'{"event":"started"}\n{"event":"told"}\n'
 ARRAYS = {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "empty": np.empty((0, 0), dtype=np.int32)}
@@ -64,3 +70,55 @@ def test_a_disk_that_refuses_costs_the_short_cut_only(log: Path, monkeypatch: py
     back = read_snapshot(log)
     assert back is not None
     assert back.updates == 7
+
+
+SPACE = PlainSpace.of(3, 4, 2)
+
+
+def studied(folder: Path, trials: int, monkeypatch: pytest.MonkeyPatch, every: int = 20) -> tuple[Study, list[str]]:
+    """A study of the controller that goes on to so many trials; also its proposals."""
+    monkeypatch.setattr(nas.snapshots, "TRIALS_BETWEEN", every)
+    strategy = PolicyGradient(SPACE, 0, hidden=16, redraws=0)
+    folder.mkdir(exist_ok=True)
+    study = Study(folder, strategy, budget=Budget(trials=trials), rules=Rules(duplicates="retrain"), sync="grouped")
+    with study:
+        for trial in study.todo():
+            study.tell(trial.number, Evaluation(float(SPACE.encode(trial.genotype)[0] == 1)))
+    return study, [repr(event["genotype"]) for event in study.store.events() if event["event"] == "asked"]
+
+
+def updates(study: Study) -> list[Event]:
+    kept = ("update", "told", "entropy", "kl", "policy")
+    return [{name: event[name] for name in kept} for event in study.store.events() if event["event"] == "updated"]
+
+
+def test_a_study_resumed_from_a_snapshot_goes_on_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told only what came after it, the strategy proposes, and writes down, what the study without a stop does."""
+    told: list[int] = []
+    whole, proposals = studied(tmp_path / "whole", 70, monkeypatch)
+    studied(tmp_path / "halves", 47, monkeypatch)
+    tell = PolicyGradient.tell
+    monkeypatch.setattr(PolicyGradient, "tell", lambda self, t, e: (told.append(t.number), tell(self, t, e))[1])
+    halves, resumed = studied(tmp_path / "halves", 70, monkeypatch)
+    assert told == list(range(40, 70))
+    assert resumed == proposals
+    assert updates(halves) == updates(whole)
+
+
+def test_updates_lost_in_a_kill_are_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after a snapshot, between a told line and the update it brought: that update follows, and no other."""
+    whole, _ = studied(tmp_path / "s", 50, monkeypatch)
+    expected = updates(whole)
+    log = tmp_path / "s" / "events.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    last = max(index for index, line in enumerate(lines) if b'"updated"' in line)
+    log.write_bytes(b"".join(lines[:last]))
+    cut, _ = studied(tmp_path / "s", 50, monkeypatch)
+    assert (tmp_path / "s" / FILE_NAME).exists()
+    assert updates(cut) == expected
+
+
+def test_a_strategy_without_snapshots_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PolicyGradient, "snapshot", lambda self: None)
+    studied(tmp_path / "s", 45, monkeypatch)
+    assert not (tmp_path / "s" / FILE_NAME).exists()
