@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, final
 
 import torch
@@ -125,19 +124,21 @@ def per_cell_table(genotype: Genotype, skeleton: Skeleton) -> list[CellCost]:
     """One row for the stem, each cell and the head; the columns of numbers add up to `params` and `macs`."""
     network = network_on_meta(genotype, skeleton)
     parts = _parts(network)
-    meter, spent, outputs = _Meter(), [0] * len(parts), [()] * len(parts)
-    handles = [
-        module.register_forward_hook(partial(_note, meter, spent, outputs, index))
-        for index, (_, _, _, _, modules) in enumerate(parts)
-        for module in modules
-    ]
+    meter, spent = _Meter(), [0]
+    shapes: list[tuple[int, ...]] = []
+
+    def note(_module: nn.Module, _inputs: object, output: Tensor | State) -> None:
+        shapes.append(tuple((output.map if isinstance(output, State) else output).shape[1:]))
+        spent.append(meter.macs)
+
+    handles = [part.modules[-1].register_forward_hook(note) for part in parts]
     _measured(network, (skeleton.channels, skeleton.image_size, skeleton.image_size), meter)
     for handle in handles:
         handle.remove()
-    before = [0, *spent[:-1]]
+    counts = (sum(map(params, part.modules)) for part in parts)
     return [
-        CellCost(*named, output, sum(map(params, modules)), after - start)
-        for (*named, modules), output, start, after in zip(parts, outputs, before, spent, strict=True)
+        CellCost(part.name, part.role, part.filters, part.stride, shape, count, after - before)
+        for part, shape, count, before, after in zip(parts, shapes, counts, spent, spent[1:], strict=False)
     ]
 
 
@@ -147,31 +148,25 @@ def network_on_meta(genotype: Genotype, skeleton: Skeleton) -> Network | NasBenc
         return build_network(genotype, skeleton)
 
 
-def _parts(network: Network | NasBench201Network) -> list[tuple[str, str, int, int, Sequence[nn.Module]]]:
-    stem_stride = 2 if network.skeleton.layout == "imagenet" else 1
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: str
+    role: str
+    filters: int
+    stride: int
+    modules: tuple[nn.Module, ...]
+
+
+def _parts(network: Network | NasBench201Network) -> list[_Part]:
+    """What the rows of the table are about, in the order in which it runs."""
+    skeleton = network.skeleton
     cells = [
-        (f"cell {index}", place.role, place.filters, place.stride, [cell])
+        _Part(f"cell {index}", place.role, place.filters, place.stride, (cell,))
         for index, (place, cell) in enumerate(zip(network.places, network.cells, strict=True))
     ]
-    last = [network.bn, network.head] if isinstance(network, NasBench201Network) else [network.head]
-    return [
-        ("stem", "stem", network.skeleton.stem_width, stem_stride, [network.stem]),
-        *cells,
-        ("head", "head", network.skeleton.classes, 1, last),
-    ]
-
-
-def _note(
-    meter: _Meter,
-    spent: list[int],
-    outputs: list[tuple[int, ...]],
-    index: int,
-    module: nn.Module,
-    inputs: object,
-    output: Tensor | State,
-) -> None:
-    tensor = output.map if isinstance(output, State) else output
-    spent[index], outputs[index] = meter.macs, tuple(tensor.shape[1:])
+    last = (network.bn, network.head) if isinstance(network, NasBench201Network) else (network.head,)
+    stem = _Part("stem", "stem", skeleton.stem_width, 2 if skeleton.layout == "imagenet" else 1, (network.stem,))
+    return [stem, *cells, _Part("head", "head", skeleton.classes, 1, last)]
 
 
 def _inference(network: nn.Module, shape: Shape) -> _Meter:
@@ -235,7 +230,9 @@ def _joined(tensors: Sequence[Tensor], dim: int = 0) -> Sequence[int]:
 
 
 def _sum(left: Tensor, right: object) -> Sequence[int]:
-    return torch.broadcast_shapes(left.shape, right.shape) if isinstance(right, Tensor) else left.shape
+    if not isinstance(right, Tensor) or right.shape == left.shape:
+        return left.shape
+    return torch.broadcast_shapes(left.shape, right.shape)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def _mean(x: Tensor, dim: Sequence[int] = (), **_: object) -> Sequence[int]:
@@ -289,6 +286,7 @@ class _Meter(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         options = kwargs or {}
+        result: Any
         if func in _SHAPES:
             result = torch.empty(_SHAPES[func](*args, **options), device="meta")
         else:

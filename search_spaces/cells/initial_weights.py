@@ -7,7 +7,6 @@ import math
 import torch
 from torch import nn
 
-
 _WITHIN_TWO = math.erf(math.sqrt(2.0))  # the share of a normal distribution within two standard deviations
 
 
