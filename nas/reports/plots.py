@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,27 +25,24 @@ def pictures(result: Json, band: str = "quartiles") -> Iterator[tuple[str, str, 
         band: `quartiles` around medians, or the 95 % `interval` around means.
     """
     if result["comparisons"]:
-        yield "differences", _alt_differences(result), lambda: _differences(result)
+        yield "differences", _alt_differences(result), partial(_differences, result)
     if any(arm["outcome"]["n"] for arm in result["arms"]):
-        yield "outcomes", f"{result['outcome']['name']} of every study, by arm", lambda: _outcomes(result)
+        yield "outcomes", f"{result['outcome']['name']} of every study, by arm", partial(_outcomes, result)
     for axis in ("cost", "trials"):
         for what in ("final", "score"):
             if what in result["curves"].get(axis, {}):
-                title = f"{_called(result, what)} of the incumbent against {_AXES[axis]}"
-                yield f"incumbent-{what}-{axis}", title, lambda a=axis, w=what: _incumbent(result, a, w, band)  # type: ignore[misc]
+                alt = f"{_called(result, what)} of the incumbent against {_AXES[axis]}"
+                yield f"incumbent-{what}-{axis}", alt, partial(_incumbent, result, axis, what, band)
     for top in result["tops"]["tops"]:
-        yield f"top-{top}", f"mean of the best {top} so far against trials", lambda t=top: _top(result, t)  # type: ignore[misc]
-    yield "distribution", "share of trials that score at most so much, by arm", lambda: _distribution(result)
+        yield f"top-{top}", f"mean of the best {top} so far against trials", partial(_top, result, top)
+    yield "distribution", "share of trials that score at most so much, by arm", partial(_distribution, result)
     for name in result["fronts"]:
-        yield f"front-{name}", f"best score for {name}, by arm", lambda n=name: _front(result, n)  # type: ignore[misc]
+        yield f"front-{name}", f"best score for {name}, by arm", partial(_front, result, name)
     for label, records in result["controllers"].items():
-        for what in _DIAGNOSTICS:
-            alt = f"{_DIAGNOSTICS[what][0]} of the controller of {label} over told trials"
-            yield (
-                f"controller-{_plain(label)}-{what}",
-                alt,
-                lambda r=records, w=what, s=label: _controller(r, w, s, _colours(result)[s]),
-            )  # type: ignore[misc]
+        for what, (called, _) in _DIAGNOSTICS.items():
+            alt = f"{called} of the controller of {label} over told trials"
+            draw = partial(_controller, records, what, label, _colours(result)[label])
+            yield f"controller-{_plain(label)}-{what}", alt, draw
 
 
 _AXES = {"cost": "seconds of evaluation", "trials": "trials"}

@@ -136,8 +136,8 @@ def bca(samples: tuple[Floats, ...], statistic: Any, level: float = LEVEL) -> In
     n = len(samples[0])
     if n < 3:
         return None
-    if all(np.ptp(sample) == 0 for sample in samples):
-        value = float(statistic(*samples, axis=-1))
+    value = float(statistic(*samples, axis=-1))
+    if _is_constant(samples, statistic, value):
         return value, value
     found = stats.bootstrap(
         samples, statistic, paired=True, vectorized=True, confidence_level=level, n_resamples=RESAMPLES,
@@ -145,6 +145,13 @@ def bca(samples: tuple[Floats, ...], statistic: Any, level: float = LEVEL) -> In
     ).confidence_interval  # fmt: skip
     interval = float(found.low), float(found.high)
     return interval if all(map(math.isfinite, interval)) else None
+
+
+def _is_constant(samples: tuple[Floats, ...], statistic: Any, value: float) -> bool:
+    """Whether leaving out any seed changes nothing, so that there is no spread to resample."""
+    rows = range(len(samples[0]))
+    without = [statistic(*(np.delete(sample, row) for sample in samples), axis=-1) for row in rows]
+    return bool(np.ptp(without) <= 1e-12 * max(abs(value), 1e-300))
 
 
 def wilson_interval(share: float, n: int, level: float = LEVEL) -> Interval:
