@@ -44,9 +44,9 @@ def command(
             print(described(event))
     for line in _curve([event for event in events if event["event"] == "progressed"]):
         print(line)
-    for failure in (event.get("after", event) for event in events):
-        if "\n" in str(failure.get("message", "")):
-            print("\n" + failure["message"])
+    for message in dict.fromkeys(str(event.get("after", event).get("message", "")) for event in events):
+        if "\n" in message:
+            print("\n" + message.partition("\n")[2].rstrip())
 
 
 def _drawing(genotype: Genotype) -> str:
