@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 import traceback
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ def attempt(evaluator: Evaluator, trial: Trial, workdir: Path, report: Report) -
     try:
         if not evaluator.cheap:
             workdir.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(workdir / "keep", ignore_errors=True)  # of an attempt that died
         evaluation = evaluator.evaluate(trial.genotype, seed=trial.seed, workdir=workdir, report=watched)
         return _checked(evaluation, watched)
     except (NetworkError, GenotypeError, SpaceError, ExpressionError) as problem:

@@ -132,7 +132,7 @@ def connected(address: str | None, log: Path) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as problem:
         raise StudyError(_cannot_connect(address, problem)) from problem
     try:
-        with _loggers_in(log):
+        with log.open("a") as file, redirect_stdout(file), _loggers_in(log):  # it prints what nodes say
             yield
     finally:
         with _output_in(log):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, final
 
-from ray import exceptions, tune
+from ray import cloudpickle, exceptions, tune
 from ray.tune.search import Searcher
 
 from nas.contracts import Failure
@@ -66,7 +67,7 @@ class StudyCallback(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has died."""
         del iteration, trials, info
-        problem = trial.get_pickled_error()
+        problem = _problem_of(trial)
         if isinstance(problem, exceptions.RayTaskError) or _could_not_begin(problem):
             self._flights.problem = self._flights.problem or WorkerProblem(_last_line(problem))
         self._flights.lost(trial.trial_id, failure_of(problem))
@@ -98,19 +99,27 @@ class WorkerProblem(Exception):
     """No worker can work: what it says is the same for every trial."""
 
 
-def failure_of(problem: BaseException | None) -> Failure:
+def failure_of(problem: BaseException) -> Failure:
     """Why a worker was lost, as a study writes it down."""
-    text = str(problem) if problem is not None else "the worker is gone"
+    text = str(problem)
     if isinstance(problem, exceptions.OutOfMemoryError) or "running low on memory" in text:
         return Failure("out_of_memory", "the node ran out of memory and Ray ended the worker\n" + text)
-    kind = type(problem).__name__ if problem is not None else "unknown"
-    return Failure("worker_lost", f"the worker was lost ({kind})\n{text}")
+    return Failure("worker_lost", f"the worker was lost ({type(problem).__name__})\n{text}")
 
 
-def _could_not_begin(problem: BaseException | None) -> bool:
+def _problem_of(trial: Any) -> BaseException:
+    """Tune hands errors on in a file."""
+    try:
+        problem: BaseException = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except Exception as unreadable:
+        return unreadable
+    return problem
+
+
+def _could_not_begin(problem: BaseException) -> bool:
     return isinstance(problem, exceptions.ActorDiedError) and "error raised in its creation task" in str(problem)
 
 
-def _last_line(problem: BaseException | None) -> str:
+def _last_line(problem: BaseException) -> str:
     lines = [line for line in str(problem).splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(problem).__name__
