@@ -1,7 +1,7 @@
 """The same networks written as plainly as papers' code is: one `nn.Sequential` per operation, each with its own ReLU.
 
-Nothing is shared, nothing happens in place, SAME padding is always explicit. Slow on purpose: a reference for speed, and
-for outputs (`transplant` carries the weights over).
+Nothing is shared, nothing happens in place, SAME padding is always explicit: a reference for speed, and for outputs
+(`transplant` carries the weights over).
 """
 
 from __future__ import annotations
