@@ -79,7 +79,8 @@ def opened(
             store=store,
             last_step=evaluator.last_step,
         )
-        yield OpenSearch(plan, study, evaluator)
+        with study:
+            yield OpenSearch(plan, study, evaluator)
 
 
 def run(search: OpenSearch) -> str | None:

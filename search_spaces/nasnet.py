@@ -20,7 +20,13 @@ from search_spaces.errors import SpaceError, shortened
 
 @final
 class NasnetSpace(SearchSpace):
-    """Two cells x five blocks x (input, input, op, op, combine) = 50 decisions over the thirteen operations."""
+    """Two cells x five blocks x (input, input, op, op, combine) = 50 decisions over the thirteen operations.
+
+    Args:
+        blocks: how many blocks a cell has.
+        ops: the operations to choose from (the thirteen of the paper).
+        combines: how a block may put its two halves together.
+    """
 
     name: ClassVar[str] = "nasnet"
 

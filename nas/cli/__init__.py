@@ -29,7 +29,7 @@ for _verb in VERBS:
 def main() -> None:
     """Run the command line; a `NasError` becomes one sentence and exit code 2, Ctrl-C exit code 3."""
     try:
-        app()
+        app(prog_name="nas")  # also as `python -m nas`
     except NasError as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)

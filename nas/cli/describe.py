@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections.abc import Container
 from textwrap import wrap
 from typing import Annotated
 
@@ -24,7 +25,8 @@ def command(
 
     part = registry.load(kind, name)
     is_described = inspect.isclass(part) or inspect.isfunction(part)
-    text, words = _text_and_words(inspect.getdoc(part if is_described else type(part)) or "")
+    known = options_of(part) if is_described else {}
+    text, words = _text_and_words(inspect.getdoc(part if is_described else type(part)) or "", known)
     options = [
         {
             "name": option.name,
@@ -32,7 +34,7 @@ def command(
             **({} if option.required else {"default": option.default}),
             "text": words.get(option.name, ""),
         }
-        for option in (options_of(part).values() if is_described else ())
+        for option in known.values()
     ]
     if as_json:
         print(json.dumps({"kind": kind, "name": name, "text": text, "options": options}, default=str))
@@ -42,16 +44,20 @@ def command(
         print(f"\noptions (--set {kind}.OPTION=VALUE):")
     for option in options:
         print(f"  {option['name']}: {option['type']}" + (f" = {option['default']!r}" if "default" in option else ""))
-        print("\n".join(wrap(option["text"], 110, initial_indent=" " * 6, subsequent_indent=" " * 6)) or "")
+        for line in wrap(option["text"], 110):
+            print(" " * 6 + line)
 
 
-def _text_and_words(doc: str) -> tuple[str, dict[str, str]]:
-    """A docstring without its `Args:`, and what they say of each option."""
-    text, _, args = doc.partition("\nArgs:\n")
+def _text_and_words(doc: str, options: Container[str]) -> tuple[str, dict[str, str]]:
+    """A docstring apart from what it says of each option, under `Args:` or in lines of their own."""
+    text: list[str] = []
     words: dict[str, str] = {}
-    for line in args.splitlines():
-        if match := re.match(r" {4}(\w+): (.*)", line):
+    for line in doc.splitlines():
+        match = re.match(r"\s*(\w+): (.*)", line)
+        if match and match[1] in options:
             words[match[1]] = match[2]
-        elif words:
+        elif words and line.startswith("    "):
             words[next(reversed(words))] += " " + line.strip()
-    return text.strip(), {name: told.strip() for name, told in words.items()}
+        elif line != "Args:":
+            text.append(line)
+    return "\n".join(text).strip(), words

@@ -28,15 +28,15 @@ def command(
 
     read_study_json(folder)
     path = folder / "events.jsonl"
-    shown = -1  # where the last event shown begins
+    shown, ended = -1, False  # where the last event shown begins
     while True:
         events = read_events(path, max(shown, 0)) if path.exists() else iter(())
         fresh = deque((entry for entry in events if entry[0] > shown), maxlen=tail)
-        tail, ended = None, False
+        tail = None
         for offset, event in fresh:
             print(json.dumps(event) if as_json else described(event), flush=True)
             shown = offset
-            ended = event["event"] == "finished"
+            ended = event["event"] == "finished" or (ended and event["event"] not in ("started", "extended"))
         if not follow or ended:
             return
         time.sleep(_SECONDS_BETWEEN_LOOKS)
