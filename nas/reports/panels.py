@@ -27,7 +27,7 @@ _STYLE = {
     "font.size": 9.5,
     "svg.fonttype": "none",
     "svg.hashsalt": "nas",
-    "pdf.fonttype": 42,
+    "pdf.fonttype": 3,  # ten times faster to write than 42
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
     "axes.titlesize": 10.5,

@@ -33,6 +33,8 @@ def pictures(result: Json, band: str = "quartiles") -> Iterator[tuple[str, str, 
             if what in result["curves"].get(axis, {}):
                 alt = f"{_called(result, what)} of the incumbent against {_AXES[axis]}"
                 yield f"incumbent-{what}-{axis}", alt, partial(_incumbent, result, axis, what, band)
+    if not any(data["score"] for data in result["distributions"].values()):
+        return
     for top in result["tops"]["tops"]:
         yield f"top-{top}", f"mean of the best {top} so far against trials", partial(_top, result, top)
     yield "distribution", "share of trials that score at most so much, by arm", partial(_distribution, result)
@@ -167,12 +169,11 @@ def _distribution(result: Json) -> Figure:
     figure, axes = panel("All scores", _called(result, "score"), "share of trials at or below", room=0.05)
     colour, dash = _colours(result), _dashes(result)
     lows = []
-    for index, (label, data) in enumerate(result["distributions"].items()):
+    for label, data in result["distributions"].items():
         if not data["score"]:
             continue
         axes.plot(data["score"], data["share"], color=colour[label], ls=dash[label], lw=1.9, label=label)
         lows.append(data["score"][10])
-        del index
     if lows:
         top = max(data["score"][-1] for data in result["distributions"].values() if data["score"])
         span = top - min(lows)
