@@ -34,7 +34,7 @@ class Option:
 def options_of(part: Callable[..., Any]) -> dict[str, Option]:
     """The options of a part: the keyword-only arguments of its constructor, with types and defaults."""
     parameters = inspect.signature(part).parameters.values()
-    scope = vars(sys.modules[part.__module__])
+    scope = _scope(part)
     return {
         parameter.name: Option(
             parameter.name, _resolved(parameter.annotation, scope), parameter.default, _spelled(parameter)
@@ -115,21 +115,45 @@ def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
+def _scope(part: Callable[..., Any]) -> dict[str, Any]:
+    """The names its annotations are written in: those of the file that holds its constructor."""
+    maker = part.__init__ if inspect.isclass(part) else part
+    scope: dict[str, Any] = getattr(inspect.unwrap(maker), "__globals__", vars(sys.modules[part.__module__]))
+    return scope
+
+
+class _Unknown:
+    """The type of an option whose annotation is imported for type checkers only."""
+
+
 def _resolved(annotation: Any, scope: dict[str, Any]) -> Any:
+    if annotation is inspect.Parameter.empty:
+        return Any
     if not isinstance(annotation, str):
         return annotation
-    return eval(annotation, scope)  # our own source, or that of a part the user chose to import
+    try:
+        return eval(annotation, scope)  # our own source, or that of a part the user chose to import
+    except NameError:
+        return _Unknown
 
 
 def _spelled(parameter: inspect.Parameter) -> str:
     annotation = parameter.annotation
+    if annotation is inspect.Parameter.empty:
+        return "Any"
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
 def _typed(option: Option, value: Any, where: str) -> Any:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
-    adapter = TypeAdapter(option.annotation)
+    try:
+        adapter = TypeAdapter(option.annotation)
+    except PydanticUserError as error:
+        raise SettingsError(
+            f"{where} cannot be set: its type, {option.spelled}, is not one of plain values; "
+            "bool, int, float, str, lists and tables can be"
+        ) from error
     problem: ValidationError | None = None
     for reading in _readings(value):
         try:
