@@ -15,7 +15,9 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
 class Conv(nn.Conv2d):
     """A convolution without bias that gives ceil(size / stride) rows and columns (TensorFlow's SAME)."""
 
-    def __init__(self, channels: int, filters: int, kernel: Pair, stride: Pair = (1, 1), dilation: int = 1, groups: int = 1):
+    def __init__(
+        self, channels: int, filters: int, kernel: Pair, stride: Pair = (1, 1), dilation: int = 1, groups: int = 1
+    ):
         super().__init__(channels, filters, kernel, stride, 0, dilation, groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -29,7 +31,9 @@ _SYMMETRIC_CONV = '''
 class Conv(nn.Conv2d):
     """A convolution without bias, padded alike on all sides."""
 
-    def __init__(self, channels: int, filters: int, kernel: Pair, stride: Pair = (1, 1), dilation: int = 1, groups: int = 1):
+    def __init__(
+        self, channels: int, filters: int, kernel: Pair, stride: Pair = (1, 1), dilation: int = 1, groups: int = 1
+    ):
         padding = tuple((side - 1) * dilation // 2 for side in kernel)
         super().__init__(channels, filters, kernel, stride, padding, dilation, groups, bias=False)
 '''
@@ -38,7 +42,9 @@ def batch_norm(filters: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(filters, eps={eps!r}, momentum={momentum!r})
 
 
-def conv_bn(channels: int, filters: int, kernel: int | Pair, stride: int | Pair = 1, dilation: int = 1) -> nn.Sequential:
+def conv_bn(
+    channels: int, filters: int, kernel: int | Pair, stride: int | Pair = 1, dilation: int = 1
+) -> nn.Sequential:
     """Convolution, batch norm."""
     conv = Conv(channels, filters, pair(kernel), pair(stride), dilation)
     return nn.Sequential(OrderedDict(conv=conv, bn=batch_norm(filters)))
@@ -167,7 +173,7 @@ def layers_text(skeleton: Skeleton, needed: set[str]) -> str:
         "fit": _FIT.format(same="" if skeleton.always_fit else _FIT_SAME),
     }
     parts += [text for name, text in optional.items() if name in needed]
-    return "\n".join(_wrapped(part) for part in parts)
+    return "\n".join(parts)
 
 
 def _pool(kind: str, skeleton: Skeleton, same: bool) -> str:
@@ -181,17 +187,3 @@ def _pool(kind: str, skeleton: Skeleton, same: bool) -> str:
         padding=padding,
         pooling=_AVERAGE if average else _MAXIMUM,
     )
-
-
-def _wrapped(text: str) -> str:
-    """Signatures too long for a line stand on three, as formatters write them."""
-    lines = []
-    for line in text.split("\n"):
-        if len(line) > 120 and line.rstrip().endswith(":") and "def " in line:
-            indent = line[: len(line) - len(line.lstrip())]
-            head, _, rest = line.partition("(")
-            inside, _, tail = rest.rpartition(")")
-            lines += [f"{head}(", f"{indent}    {inside}", f"{indent}){tail}"]
-        else:
-            lines.append(line)
-    return "\n".join(lines)

@@ -1,0 +1,59 @@
+"""`nas export`: the winner in your hands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli._options import Json, Set
+
+if TYPE_CHECKING:
+    from nas.exporting.choosing import Choice
+
+
+def command(
+    source: Annotated[
+        str, typer.Argument(metavar="GENOTYPE|STUDY|WEIGHTS", help="A study's folder, weights, or a genotype.")
+    ],
+    to: Annotated[
+        str | None, typer.Option(help="Formats: python,onnx,torch-export,json,svg,png,dot (default: all there are).")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="The best so many of a study.")] = 1,
+    weights: Annotated[Path | None, typer.Option(help="Weights as safetensors.")] = None,
+    skeleton: Annotated[
+        str | None, typer.Option(help="cifar, imagenet-mobile, ... (default: the one the weights were trained in).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write to.")] = None,
+    latency: Annotated[bool, typer.Option("--latency", help="Measure the latency and write it into the card.")] = False,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Export a network as files that run without this toolkit, each verified before it is called exported."""
+    import json
+
+    from nas.cli._exporting import told, told_record
+    from nas.cli._genotypes import parts_of
+    from nas.exporting.choosing import choices, subject_of
+    from nas.exporting.export import export, usual_formats
+
+    given = parts_of(settings, ("skeleton",)).get("skeleton", {})
+    formats = usual_formats() if to is None else tuple(word.strip() for word in to.split(",") if word.strip())
+    records: list[dict[str, Any]] = []
+    for rank, choice in enumerate(found := choices(source, top, weights), start=1):
+        subject = subject_of(choice, skeleton, given)
+        exported = export(subject, _folder(source, choice, out, rank, len(found)), formats, latency=latency)
+        if as_json:
+            records.append(told_record(subject, exported))
+        else:
+            print("\n".join(told(subject, exported)))
+    if as_json:
+        print(json.dumps({"exports": records}))
+
+
+def _folder(source: str, choice: Choice, out: Path | None, rank: int, count: int) -> Path:
+    """Where an export goes: `best/` of a study, `exports/NAME` else; of several, each into a folder of its own."""
+    of_study = (Path(source) / "study.json").is_file()
+    base = out or (Path(source) / "best" if of_study else Path("exports") / choice.name)
+    return base / f"{rank}-trial-{choice.origin['trial']}" if count > 1 else base

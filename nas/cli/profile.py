@@ -1,0 +1,64 @@
+"""`nas profile`: how long a network takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli._options import Json, Set
+
+
+def command(
+    source: Annotated[
+        str, typer.Argument(metavar="GENOTYPE|STUDY|WEIGHTS", help="A study's folder, weights, or a genotype.")
+    ],
+    skeleton: Annotated[str | None, typer.Option(help="cifar, imagenet-mobile, imagenet-large, nasbench201.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = "cpu",
+    batch: Annotated[str, typer.Option(help="Sizes of batch, say 1,32.")] = "1,32",
+    engine: Annotated[str, typer.Option(help="torch, onnxruntime, or both with a comma.")] = "torch,onnxruntime",
+    seconds: Annotated[float, typer.Option(min=0.01, help="How long each is measured.")] = 2.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads (default: torch's).")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights as safetensors; they do not change the latency.")
+    ] = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the latency of a network: the median of many passes, warm, in torch and in ONNX Runtime."""
+    import json
+    from dataclasses import asdict
+
+    import torch
+
+    from nas.cli._genotypes import parts_of
+    from nas.cli._portraits import table
+    from nas.exporting.choosing import choices, subject_of
+    from nas.profiling import latencies
+    from nas.provenance import hardware
+    from search_spaces.cells.cost import cost
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    given = parts_of(settings, ("skeleton",)).get("skeleton", {})
+    subject = subject_of(choices(source, weights=weights)[0], skeleton, given)
+    sizes = [_size(word) for word in batch.split(",")]
+    found = latencies(subject, sizes, engines=engine.split(","), device=device, seconds=seconds)
+    rows = [{**asdict(speed), "images_per_second": speed.images_per_second} for speed in found]
+    spent = cost(subject.genotype, subject.skeleton)
+    if as_json:
+        facts = {"key": subject.genotype.key, "params": spent.params, "macs": spent.macs, "hardware": hardware()}
+        print(json.dumps({**facts, "latency": rows}))
+        return
+    print(f"{subject.title}: {spent.params:,} parameters, {spent.macs:,} multiply-adds; {hardware()['cpu']}")
+    shown = [{name: f"{v:.2f}" if isinstance(v, float) else v for name, v in row.items()} for row in rows]
+    print("\n".join(table(shown)))
+
+
+def _size(word: str) -> int:
+    from nas.errors import SettingsError
+
+    if not word.strip().isdecimal():
+        raise SettingsError(f"--batch {word!r} is no size of batch; expected whole numbers, say 1,32")
+    return int(word)

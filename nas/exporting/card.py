@@ -1,0 +1,109 @@
+"""The README of an export: where it comes from, how good it is, what it costs, how its files are used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nas.exporting.python_file import plain
+from nas.exporting.subject import Subject
+from nas.exporting.verification import Check
+from nas.exporting.written import Written
+from nas.profiling import Latency
+from search_spaces.cells.cost import Cost
+
+_NOT_SHOWN = frozenset({"classes", "mean", "std", "origin", "accuracy", "recipe", "curve"})
+_LONGEST = 500
+
+
+def card(
+    subject: Subject, cost: Cost, written: Mapping[str, Written], checks: Sequence[Check], speeds: Sequence[Latency]
+) -> str:
+    """The text of README.md."""
+    sections = [
+        [f"# {plain(subject.title)}", *_summary(subject, cost)],
+        ["## Where it comes from", *_facts({**subject.origin, "key": subject.genotype.key})],
+        ["## Accuracy", *_accuracy(subject)],
+        ["## Files", *(files.usage for files in written.values())],
+        ["## Verified", *_verified(checks)],
+    ]
+    if speeds:
+        sections.append(["## Latency", *_latency(speeds)])
+    sections.append(["## Skeleton", *_facts(dict(_skeleton(subject)))])
+    return "\n\n".join("\n\n".join(section) for section in sections) + "\n"
+
+
+def _summary(subject: Subject, cost: Cost) -> Iterator[str]:
+    skeleton = subject.skeleton
+    yield (
+        f"A network of {cost.params:,} parameters and {cost.macs:,} multiply-adds for images of "
+        f"{skeleton.image_size}x{skeleton.image_size} pixels, {skeleton.channels} channels, {skeleton.classes} classes."
+    )
+    if not subject.trained:
+        yield "**Its weights are random: it is untrained.** Train it with `nas retrain genotype.json`."
+
+
+def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
+    lines = [f"- {plain(str(name))}: {_value(value)}" for name, value in facts.items() if value not in (None, [], ())]
+    yield "\n".join(lines)
+
+
+def _value(value: object) -> str:
+    """A fact in one line, without anything that Markdown or HTML would act upon."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return "".join(letter if letter.isprintable() and letter not in "<>`[]*" else " " for letter in text)[:_LONGEST]
+
+
+def _accuracy(subject: Subject) -> Iterator[str]:
+    if not subject.trained:
+        yield "None was measured for these weights."
+        return
+    accuracy = subject.trained.get("accuracy")
+    rows = dict(accuracy) if isinstance(accuracy, dict) else {}
+    if "validation accuracy" in subject.origin:
+        rows.setdefault("validation", subject.origin["validation accuracy"])
+    known = {f"{split} split": value for split, value in rows.items()}
+    shown = {name: value for name, value in subject.trained.items() if name not in _NOT_SHOWN}
+    yield from _facts(known or {"accuracy": "not written in the weights"})
+    yield from _facts({"weights": "trained", **shown})
+    recipe = subject.trained.get("recipe")
+    if isinstance(recipe, dict):
+        yield f"Recipe: {_value(', '.join(f'{name} {value}' for name, value in recipe.items()))}"
+
+
+def _verified(checks: Sequence[Check]) -> Iterator[str]:
+    if not checks:
+        yield "None of these files computes anything, so there was nothing to verify."
+        return
+    rows = [f"| {check.format} | {check.batch} | {check.difference:.3g} | {check.relative:.2g} |" for check in checks]
+    yield (
+        "Logits against those of the network they were written from, on images of noise. Python and torch files ran in "
+        "a fresh interpreter without the toolkit, ONNX in ONNX Runtime."
+    )
+    table = ["| format | batch | largest difference | relative to the largest logit |", "|---|---:|---:|---:|", *rows]
+    yield "\n".join(table)
+
+
+def _latency(speeds: Sequence[Latency]) -> Iterator[str]:
+    rows = [
+        f"| {speed.engine} | {speed.device} | {speed.threads} | {speed.batch} | {speed.milliseconds:.2f} "
+        f"| {speed.spread:.2f} | {speed.rounds} |"
+        for speed in speeds
+    ]
+    head = ["| engine | device | threads | batch | median ms | spread ms (IQR) | rounds |", "|---|---|" + "---:|" * 5]
+    yield "\n".join([*head, *rows])
+
+
+def _skeleton(subject: Subject) -> Iterator[tuple[str, Any]]:
+    skeleton = subject.skeleton
+    for name in type(skeleton).__slots__:
+        yield name, getattr(skeleton, name)
+
+
+def write_card(folder: Path, text: str) -> Path:
+    """Write the README."""
+    file = folder / "README.md"
+    file.write_text(text, encoding="utf-8")
+    return file

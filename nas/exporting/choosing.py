@@ -1,0 +1,176 @@
+"""What a user calls by a word: a genotype, a study's best, weights or an exported folder; and its network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nas.errors import NasError
+from nas.exporting.python_file import names_in_file
+from nas.exporting.subject import Subject, fresh_network
+from nas.exporting.weights import WEIGHTS_FILE, Weights, load_into, open_weights
+from nas.skeletons import surroundings
+from search_spaces import zoo
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.reading import read_genotype
+from search_spaces.cells.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A genotype that somebody chose, before it is put into a skeleton."""
+
+    genotype: Genotype
+    name: str  # of a folder for it
+    title: str
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    entry: zoo.ZooEntry | None = None
+    weights: Weights | None = None
+
+
+def choices(source: str, top: int = 1, weights: Path | None = None) -> list[Choice]:
+    """What a word stands for; the best `top` of a study.
+
+    Args:
+        source: a study's folder, an exported folder, a file of weights, or a genotype in any form.
+        weights: a file that takes the place of weights found with the source.
+    """
+    given = None if weights is None else open_weights(weights)
+    path = Path(source)
+    if (path / "study.json").is_file():
+        found = _of_study(path, top)
+    else:
+        if top > 1:
+            raise NasError(f"--top {top} asks for the best of a study, but {source!r} is one genotype")
+        found = [_single(source, path)]
+    return [replace(choice, weights=given or choice.weights) for choice in found]
+
+
+def _single(source: str, path: Path) -> Choice:
+    if path.suffix == ".safetensors":
+        return _of_weights(open_weights(path))
+    if (path / WEIGHTS_FILE).is_file():
+        return _of_weights(open_weights(path / WEIGHTS_FILE))
+    if path.is_dir() and (path / "genotype.json").is_file():
+        return _named(read_genotype(path / "genotype.json"))
+    if path.is_dir():
+        raise NasError(f"{path} holds no study and no genotype.json; give a study's folder or a genotype")
+    genotype = read_genotype(source)
+    if source in zoo.names() and not path.exists():
+        entry = zoo.load(source)
+        return Choice(
+            genotype=genotype, name=source, title=entry.title, entry=entry, origin={"published in": entry.source}
+        )
+    return _named(genotype)
+
+
+def _named(genotype: Genotype, **more: Any) -> Choice:
+    name = f"{genotype.space}-{genotype.key[:8]}"
+    return Choice(genotype=genotype, name=name, title=name.replace("-", " "), **more)
+
+
+def _of_weights(weights: Weights) -> Choice:
+    genotype = weights.genotype
+    if genotype is None:
+        raise NasError(f"{weights.file} does not say whose weights it holds; give the genotype and --weights")
+    origin = weights.facts.get("origin")
+    return _named(genotype, weights=weights, origin=origin if isinstance(origin, dict) else {})
+
+
+def _of_study(folder: Path, top: int) -> list[Choice]:
+    from nas.plan import read_study_json
+    from nas.search import ranked
+
+    study = read_study_json(folder)
+    best = ranked(folder, top)
+    if not best:
+        raise NasError(f"{folder} has no evaluated trial yet: continue it with `nas resume {folder}`")
+    return [_trial(folder, study, rank, score, asked, told) for rank, (score, asked, told) in enumerate(best, start=1)]
+
+
+def _trial(
+    folder: Path,
+    study: Mapping[str, Any],
+    rank: int,
+    score: float,
+    asked: Mapping[str, Any],
+    told: Mapping[str, Any],
+) -> Choice:
+    number = int(asked["number"])
+    origin = {
+        "study": folder.resolve().name,
+        "trial": number,
+        "rank": rank,
+        "score": score,
+        "strategy": study["strategy"]["name"],
+        "evaluator": study["evaluator"]["name"],
+        "commit": study.get("commit"),
+        "data fingerprint": (study.get("measured") or {}).get("data"),
+        "validation accuracy": told["metrics"].get("val_accuracy"),
+    }
+    kept = folder / "checkpoints" / str(number) / WEIGHTS_FILE
+    return _named(
+        Genotype.from_dict(asked["genotype"]),
+        origin={name: value for name, value in origin.items() if value is not None},
+        weights=open_weights(kept) if kept.is_file() else None,
+    )
+
+
+def subject_of(choice: Choice, skeleton: str | None = None, settings: Mapping[str, Any] | None = None) -> Subject:
+    """The network of a choice: in the skeleton asked for, else in that of its weights, else in the usual one.
+
+    Weights found with a study are left out where another skeleton is asked for; then the network is untrained.
+    """
+    if not choice.genotype.cells:
+        raise NasError(f"a genotype of space {choice.genotype.space!r} has choices and no cells: no network to build")
+    searched = None if choice.weights is None else choice.weights.skeleton
+    if searched is not None and skeleton is None and not settings:
+        return _subject(choice, searched, choice.weights)
+    around = surroundings(choice.genotype, skeleton, settings or {}, choice.entry).skeleton
+    own = "study" not in choice.origin or (searched is not None and _same_network(searched, around))
+    return _subject(choice, around, choice.weights if own else None)
+
+
+def _same_network(one: Skeleton, other: Skeleton) -> bool:
+    """Whether two skeletons differ at most in what serves training."""
+    training = {"auxiliary": False, "drop_path_keep": 1.0, "drop_path_steps": 0, "dropout_keep": 1.0}
+    return replace(one, **training) == replace(other, **training)  # type: ignore[arg-type]
+
+
+def _subject(choice: Choice, skeleton: Skeleton, weights: Weights | None) -> Subject:
+    network = fresh_network(choice.genotype, skeleton)
+    subject = Subject(
+        title=choice.title,
+        genotype=choice.genotype,
+        skeleton=network.skeleton,
+        network=network,
+        origin=choice.origin,
+    )
+    if weights is None:
+        return subject
+    load_into(weights, network, names_in_file(subject))
+    mean, std = _pixels(weights)
+    return replace(
+        subject,
+        trained={name: value for name, value in weights.facts.items() if name not in ("genotype", "skeleton")}
+        or {"weights": weights.file.name},
+        classes=weights.classes if len(weights.classes) == skeleton.classes else (),
+        mean=mean if len(mean) == skeleton.channels else (),
+        std=std if len(std) == skeleton.channels else (),
+    )
+
+
+def _pixels(weights: Weights) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of the training pixels: the file's own, or those of the built-in dataset that it names."""
+    from nas.datasets import Dataset
+    from nas.registry import load, names
+
+    mean, std = weights.numbers("mean"), weights.numbers("std")
+    name = str(weights.facts.get("dataset", ""))
+    if not mean and name in names("dataset"):
+        known = load("dataset", name)
+        if isinstance(known, Dataset):
+            return known.mean, known.std
+    return mean, std

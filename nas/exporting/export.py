@@ -1,0 +1,103 @@
+"""One export: write beside the place, verify, write the card, then put everything in place."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.errors import NasError
+from nas.exporting.card import card, write_card
+from nas.exporting.subject import Subject
+from nas.exporting.verification import Check, batches_for, verified
+from nas.exporting.written import Exporter, Written
+from nas.profiling import Latency, latencies
+from nas.registry import load, resolve
+from search_spaces.cells.cost import Cost, cost
+
+FORMATS = ("python", "onnx", "torch-export", "json", "svg", "png", "dot")
+_NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "png": ("matplotlib",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What lies in the folder now: files with the seconds their format took, and how each was verified."""
+
+    folder: Path
+    files: Mapping[str, tuple[Path, ...]]
+    seconds: Mapping[str, float]
+    checks: tuple[Check, ...]
+    cost: Cost
+    latencies: tuple[Latency, ...]
+
+
+def usual_formats() -> tuple[str, ...]:
+    """The formats that the packages installed here can write."""
+    return tuple(
+        name for name in FORMATS if all(importlib.util.find_spec(package) for package in _NEEDED.get(name, ()))
+    )
+
+
+def export(
+    subject: Subject,
+    folder: Path,
+    formats: Sequence[str],
+    *,
+    batches: Sequence[int] | None = None,
+    latency: bool = False,
+) -> Exported:
+    """Write a subject in these formats; the folder changes only when every file has been verified."""
+    names = list(dict.fromkeys(resolve("exporter", name) for name in formats))
+    if not names:
+        raise NasError(f"no format to export to; expected some of {', '.join(FORMATS)}")
+    spent = cost(subject.genotype, subject.skeleton)
+    draft = _draft_beside(folder)
+    try:
+        written, seconds = _written(subject, draft, names)
+        checks = verified(subject, written, batches or batches_for(spent.macs))
+        speeds = _speeds(subject, draft) if latency else []
+        text = card(subject, spent, written, checks, speeds)
+        files = {name: part.files for name, part in written.items()} | {"card": (write_card(draft, text),)}
+        folder.mkdir(exist_ok=True)
+        placed = {name: tuple(_placed(file, folder) for file in part) for name, part in files.items()}
+    except OSError as problem:
+        raise NasError(f"{folder} cannot be written: {problem.strerror}; choose another with --out") from problem
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return Exported(folder, placed, seconds, tuple(checks), spent, tuple(speeds))
+
+
+def _draft_beside(folder: Path) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise NasError(f"{folder} is a file, but an export needs a folder; choose another with --out")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    except OSError as problem:
+        raise NasError(f"{folder} cannot be made: {problem.strerror}; choose another with --out") from problem
+
+
+def _written(subject: Subject, draft: Path, names: Sequence[str]) -> tuple[dict[str, Written], dict[str, float]]:
+    written, seconds = {}, {}
+    for name in names:
+        exporter: Exporter = load("exporter", name)
+        began = time.perf_counter()
+        written[name] = exporter(subject, draft)
+        seconds[name] = time.perf_counter() - began
+    return written, seconds
+
+
+def _speeds(subject: Subject, draft: Path) -> list[Latency]:
+    model = draft / "model.onnx"
+    engines = ("torch", "onnxruntime") if model.exists() else ("torch",)
+    return latencies(subject, (1,), engines=engines, model=model if model.exists() else None)
+
+
+def _placed(file: Path, folder: Path) -> Path:
+    place = folder / file.name
+    file.replace(place)
+    return place
