@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -91,3 +92,11 @@ def test_other_samplers_trials_and_failures_are_survived() -> None:
 def test_wrong_options_are_refused_at_once() -> None:
     with pytest.raises(SettingsError, match="batch of policy-gradient is 0; expected a whole number of 1 or more"):
         PolicyGradientSampler(batch=0)
+
+
+def test_the_example_of_the_docs_runs_and_learns() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "controller.md").read_text()
+    (example,) = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert names["study"].best_params == {"op": "conv", "width": 64}
