@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, final
 
 from nas.attempt import attempt
-from nas.contracts import Evaluator, Trial
-from nas.errors import NasError
+from nas.contracts import Evaluator, Report, Trial
+from nas.errors import NasError, SettingsError, StudyError
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_TO_START = 300.0
@@ -30,26 +32,40 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, evaluator, os.getpid()), daemon=True)
-        with _without_signals():
-            self._process.start()
+        try:
+            with _without_signals():
+                self._process.start()
+        except (TypeError, AttributeError, pickle.PicklingError) as problem:
+            raise SettingsError(
+                f"evaluator {type(evaluator).__name__} cannot be sent to a worker process ({problem}): keep only plain "
+                "values in it, or evaluate here with --workers 1"
+            ) from problem
         theirs.close()
         self._given_at = time.monotonic()
-        self.begun_at: float | None = None
+        self._begun_at: float | None = None
+        self._has_begun_once = False
 
     @property
     def age(self) -> float:
-        """Seconds since the present trial was given."""
-        return time.monotonic() - self._given_at
+        """Seconds since the present trial began, or since it was given to a process that has not begun it."""
+        return time.monotonic() - (self._given_at if self._begun_at is None else self._begun_at)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process can take a trial."""
+        return self._process.is_alive()
 
     def is_late(self, seconds: float) -> bool:
         """Whether the present trial has run longer than this; a process that only starts may take its time."""
-        if self.begun_at is None:
-            return self.age > max(seconds, _SECONDS_TO_START)
-        return time.monotonic() - self.begun_at > seconds
+        return self.age > (max(seconds, _SECONDS_TO_START) if self._begun_at is None else seconds)
+
+    def hear_begun(self) -> None:
+        """The process says that it has begun the present trial."""
+        self._begun_at, self._has_begun_once = time.monotonic(), True
 
     def begin(self, trial: Trial, workdir: Path) -> None:
         """Give it a trial."""
-        self._given_at, self.begun_at = time.monotonic(), None
+        self._given_at, self._begun_at = time.monotonic(), None
         self._send((trial, workdir))
 
     def receive(self) -> tuple[Any, ...] | None:
@@ -65,9 +81,14 @@ class Worker:
         self._send(go_on)
 
     def how_it_ended(self) -> str:
-        """With which exit code or signal it died."""
+        """With which exit code or signal it died; one that could not even start is an error, since none will."""
         self._process.join(timeout=5)
         code = self._process.exitcode
+        if code and code > 0 and not self._has_begun_once:
+            raise StudyError(
+                f"a worker process ended with exit code {code} before its first trial: what it printed says why; mend "
+                "that and resume, or evaluate in this process with --workers 1"
+            )
         return f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
 
     def kill(self) -> None:
@@ -103,23 +124,18 @@ def _serve(connection: Connection[Any, Any], evaluator: Evaluator, driver: int) 
     for name in _FOR_THE_DRIVER:
         signal.signal(name, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(driver,), daemon=True).start()
-    while True:
-        try:
+    with suppress(EOFError, OSError):  # the driver is gone
+        while True:
             trial, workdir = connection.recv()
-        except EOFError:
-            return
-        connection.send(("begun",))
-        try:
-            word: tuple[str, object] = (
-                "ended",
-                attempt(evaluator, trial, workdir, lambda s, m: _report(connection, s, m)),
-            )
-        except NasError as problem:
-            word = ("raised", problem)
-        try:
-            connection.send(word)
-        except OSError:
-            return  # the driver is dead
+            connection.send(("begun",))
+            connection.send(_word_of(evaluator, trial, workdir, partial(_report, connection)))
+
+
+def _word_of(evaluator: Evaluator, trial: Trial, workdir: Path, report: Report) -> tuple[str, object]:
+    try:
+        return "ended", attempt(evaluator, trial, workdir, report)
+    except NasError as problem:
+        return "raised", problem
 
 
 def _report(connection: Connection[Any, Any], step: int, metrics: Mapping[str, Any]) -> bool:

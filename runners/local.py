@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import final
 
 from nas.attempt import attempt
@@ -76,17 +75,25 @@ class _Pool:
         """Give every free place a trial; whether any was given."""
         given = False
         while len(self._busy) < self._size and (trial := self._study.ask()) is not None:
-            worker = self._idle.pop() if self._idle else Worker(self._evaluator)
+            worker = self._free_worker()
             self._busy[worker] = trial
             worker.begin(trial, self._study.workdir(trial.number))
             given = True
         return given
 
+    def _free_worker(self) -> Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_alive:
+                return worker
+            worker.kill()
+        return Worker(self._evaluator)
+
     def _hear(self, worker: Worker) -> None:
         trial = self._busy[worker]
         match worker.receive():
             case ("begun",):
-                worker.begun_at = time.monotonic()
+                worker.hear_begun()
             case ("progressed", step, metrics):
                 worker.answer(self._study.progress(trial.number, step, metrics))
             case ("ended", outcome):
