@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import tempfile
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Cifar:
 
     def __call__(self, split: str, data_dir: Path | None) -> Images:
         files = (self.test_file,) if split == "test" else self.train_files
-        images = self._joined([self._batch(content) for content in self._contents(files, data_dir)])
+        images = self._joined(list(self._batches(files, data_dir)))
         if split == "test":
             return images
         sizes = [_VALIDATION, len(images) - _VALIDATION]
@@ -58,7 +58,8 @@ class Cifar:
     def _joined(self, batches: list[Images]) -> Images:
         return Images(np.concatenate([b.pixels for b in batches]), np.concatenate([b.labels for b in batches]))
 
-    def _batch(self, content: Mapping[Any, Any]) -> Images:
+    def _batch(self, pickled: bytes, file: str) -> Images:
+        content = self._unpickled(pickled, file)
         try:
             rows = np.asarray(content[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
             labels = np.asarray(content[self.labels.encode()], dtype=np.int64)
@@ -69,24 +70,25 @@ class Cifar:
             ) from problem
         return Images(np.ascontiguousarray(rows.transpose(0, 2, 3, 1)), labels)
 
-    def _contents(self, files: tuple[str, ...], data_dir: Path | None) -> list[Mapping[Any, Any]]:
+    def _batches(self, files: tuple[str, ...], data_dir: Path | None) -> Iterator[Images]:
         place = cache_folder() if data_dir is None else data_dir
         folder = self._folder(place)
         if folder is not None:
-            return [self._unpickled((folder / file).read_bytes(), file) for file in files]
+            yield from (self._batch((folder / file).read_bytes(), file) for file in files)
+            return
         archive = place / self.archive
         if not archive.is_file():
             self._download(archive)
-        return self._from_archive(archive, files)
+        yield from self._from_archive(archive, files)
 
     def _folder(self, place: Path) -> Path | None:
         candidates = (place, place / self.folder)
         return next((folder for folder in candidates if (folder / self.train_files[0]).is_file()), None)
 
-    def _from_archive(self, archive: Path, files: tuple[str, ...]) -> list[Mapping[Any, Any]]:
+    def _from_archive(self, archive: Path, files: tuple[str, ...]) -> list[Images]:
         try:
             with tarfile.open(archive) as tar:
-                return [self._unpickled(self._member(tar, file), file) for file in files]
+                return [self._batch(self._member(tar, file), file) for file in files]
         except (tarfile.TarError, EOFError, OSError, KeyError) as problem:
             raise DatasetError(
                 f"{archive} is not the archive {self.address} ({problem}); remove it or put the right one there"

@@ -28,7 +28,7 @@ from search_spaces.cells.network import Network
 if TYPE_CHECKING:
     from nas.datasets import Dataset, Images
 
-_EVALUATION_BATCH = 1_000
+_EVALUATION_PIXELS = 2**18  # of a batch in evaluation, whatever the size of its images
 _STEPS_BETWEEN_CHECKS = 50
 
 Metrics = dict[str, float]
@@ -216,9 +216,10 @@ class Trainer:
 def evaluated(network: nn.Module, source: Source, computation: Computation) -> tuple[float, float]:
     """Mean loss and accuracy over a split, in one pass."""
     network.eval()
+    batch_size = min(max(_EVALUATION_PIXELS // source.image_size**2, 16), 1024)
     losses, right = [], []
     with torch.inference_mode(), computation.autocast():
-        for images, labels in source.plain_batches(_EVALUATION_BATCH):
+        for images, labels in source.plain_batches(batch_size):
             logits = network(images).float()
             losses.append(functional.cross_entropy(logits, labels, reduction="sum"))
             right.append((logits.argmax(1) == labels).sum())
