@@ -167,7 +167,7 @@ def _winner(arm: Arm, outcome: Outcome) -> Json | None:
     seed, winner = max(there, key=lambda pair: (pair[1].score, -pair[0]))
     return {
         "seed": seed,
-        "folder": str(arm.studies[seed].folder),
+        "folder": str((arm.confirmations if outcome.confirmed else arm.studies)[seed].folder),
         "number": winner.number,
         "key": winner.key,
         "score": winner.score,

@@ -49,6 +49,8 @@ details{{margin-top:40px}}
 summary{{cursor:pointer;font-weight:600}}
 @media (max-width:520px){{
 main{{padding:18px 14px 40px}}
+.drawing{{overflow-x:auto}}
+.drawing svg{{max-width:none;max-height:none}}
 dl{{grid-template-columns:1fr;gap:0}}
 dd{{margin-bottom:6px}}
 }}

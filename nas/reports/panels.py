@@ -78,14 +78,16 @@ def dashes(arms: Sequence[str], baseline: str | None) -> dict[str, Any]:
     return {arm: found.get(arm, (0, (1, 1))) for arm in arms}
 
 
-def panel(title: str, x: str, y: str, *, room: float = 0.24, left: float = 0.125) -> tuple[Figure, Axes]:
+def panel(
+    title: str, x: str, y: str, *, room: float = 0.24, left: float = 0.125, bottom: float = 0.14
+) -> tuple[Figure, Axes]:
     """An empty picture; `room` is the share at the right that is kept for names."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=SIZE)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((left, 0.14, 1 - room - left, 0.76))
+    axes = figure.add_axes((left, bottom, 1 - room - left, 0.9 - bottom))
     axes.set_title(title, pad=9)
     axes.set_xlabel(x)
     axes.set_ylabel(y)

@@ -62,7 +62,7 @@ def _differences(result: Json) -> Figure:
     longest = max(len(row["arm"]) for row in rows)
     figure, axes = panel(
         f"Difference from {baseline}", f"difference in {result['outcome']['name']}", "",
-        room=0.04, left=min(0.12 + 0.017 * longest, 0.42),
+        room=0.04, left=min(0.12 + 0.017 * longest, 0.42), bottom=0.18,
     )  # fmt: skip
     colour = _colours(result)
     axes.axvspan(-margin, margin, color=RULE, alpha=0.6, lw=0)
@@ -80,10 +80,10 @@ def _differences(result: Json) -> Figure:
     axes.set_ylim(-0.6, len(rows) - 0.35)
     axes.grid(axis="y", visible=False)
     axes.annotate(
-        f"dot: mean · bar: 95 % interval · shaded: within ±{margin:g}", (0, -0.155), xycoords="axes fraction",
+        f"dot: mean · bar: 95 % interval · shaded: within ±{margin:g}", (0, -0.19), xycoords="axes fraction",
         fontsize=7.5, color=FAINT, va="top",
     )  # fmt: skip
-    axes.xaxis.set_label_coords(0.5, -0.085)
+    axes.xaxis.set_label_coords(0.5, -0.1)
     return figure
 
 

@@ -98,7 +98,7 @@ def speed(result: Json) -> Table:
         reached = ("–", "–", "–")
         if hit is not None:
             reached = (f"{hit['reached']} of {hit['of']}", _or_more(hit["median_trials"]), _or_more(hit["median_cost"]))
-        rows.append((arm["label"], score_text(area.get("mean")), interval_text(area.get("interval"), 5), *reached))
+        rows.append((arm["label"], score_text(area.get("mean")), interval_text(area.get("interval")), *reached))
     return Table(columns, rows)
 
 
@@ -254,7 +254,7 @@ def _arm_row(arm: Json, final: bool) -> tuple[str, ...]:
     seen, score, gain = arm["outcome"], arm["score"], arm["improvement"]
     quartiles = f"{score_text(seen.get('low_quartile'))} to {score_text(seen.get('high_quartile'))}"
     cells = [arm["label"], f"{seen['n']:,}", score_text(seen.get("mean")), short(seen.get("sd")),
-             interval_text(seen.get("interval"), 5), score_text(seen.get("median")), quartiles]  # fmt: skip
+             interval_text(seen.get("interval")), score_text(seen.get("median")), quartiles]  # fmt: skip
     if final:
         cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
     cells.append("–" if gain is None else f"{gain['percent']:+.3g} % ({interval_text(gain['interval'])})")
@@ -265,7 +265,7 @@ def _sampling_row(sampled: Json, final: bool) -> tuple[str, ...]:
     seen, score = sampled["outcome"], sampled["score"]
     quartiles = f"{score_text(seen.get('low_quartile'))} to {score_text(seen.get('high_quartile'))}"
     cells = ["random sampling", f"{seen['n']:,}", score_text(seen.get("mean")), short(seen.get("sd")),
-             interval_text(seen.get("interval"), 5), score_text(seen.get("median")), quartiles]  # fmt: skip
+             interval_text(seen.get("interval")), score_text(seen.get("median")), quartiles]  # fmt: skip
     if final:
         cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
     return (*cells, "0 %")
@@ -282,7 +282,6 @@ _TESTS: Mapping[str, Callable[[Json], str]] = {
     "verdict": lambda row: row["verdict"] + (", below the margin" if row["negligible"] else ""),
     "seeds": lambda row: f"{row['seeds']:,}",
     "mean difference": lambda row: short(row["mean_difference"]),
-    "95 % interval": lambda row: f"{interval_text(row['interval'])} ({row['interval_kind']})",
     "95 % interval, paired t": lambda row: interval_text(row["t_interval"]),
     "95 % interval, bootstrap (BCa)": lambda row: interval_text(row["bootstrap_interval"]),
     "effect size, sd of differences": lambda row: short(row["effect_size"], 2),

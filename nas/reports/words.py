@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,15 +58,18 @@ def score_text(value: float | None) -> str:
 
 
 def p_text(p: float | None) -> str:
-    """A p-value; what random sign flips cannot resolve is not claimed."""
-    if p is None:
+    """A p-value with two significant digits."""
+    return "–" if p is None else f"{p:.2g}" if p >= 0.001 else f"{p:.1g}"
+
+
+def interval_text(interval: tuple[float, float] | None) -> str:
+    """`0.102 to 0.318`: both ends as fine as three digits of their distance."""
+    if interval is None:
         return "–"
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
-
-
-def interval_text(interval: tuple[float, float] | None, digits: int = 3) -> str:
-    """`0.1 to 0.3`."""
-    return "–" if interval is None else f"{short(interval[0], digits)} to {short(interval[1], digits)}"
+    low, high = interval
+    width = high - low
+    decimals = 3 if width <= 0 else min(max(0, 2 - math.floor(math.log10(width))), 12)
+    return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "−")
 
 
 _ORDER = ("better", "worse", "equivalent", "not enough seeds")
