@@ -25,7 +25,8 @@ class RayActors(Actors):
 
     def kill(self, actor: Any) -> None:
         """End the process, also one that was stopped by a signal."""
-        ray.kill(actor, no_restart=True)
+        if actor is not None:
+            ray.kill(actor, no_restart=True)
 
     def fetch(self, files: Any, trial: Trial) -> Failure | None:
         """Take the files out of the object store."""

@@ -17,6 +17,7 @@ from typing import Any, final
 import ray
 
 from nas.errors import StudyError
+from runners._ray_watchdog import answers, host_and_port
 
 _SECONDS_BETWEEN_COUNTS = 2.0
 # Tune reads these when a run begins. Its own records are thrown away, so they are written as seldom as can be.
@@ -121,6 +122,7 @@ def connected(address: str | None, log: Path) -> Iterator[None]:
     if ray.is_initialized():
         yield  # whoever did that will end it
         return
+    _refuse_silent(address)
     try:
         with _own_signals(), _output_in(log):
             ray.init(
@@ -180,6 +182,24 @@ def _own_signals() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+def _refuse_silent(address: str | None) -> None:
+    """Ray waits for minutes where nobody listens."""
+    if address is None or address in ("auto", "local"):
+        return
+    if address.startswith("ray://"):
+        raise StudyError(
+            f"{address} is for Ray Client, through which Tune would run on the cluster, away from this study: join the "
+            "cluster with `ray start --address=HOST:6379 --num-cpus=0` and use --address auto, or submit the search "
+            "as a job (see docs/cluster.md)"
+        )
+    try:
+        host, port = host_and_port(address)
+    except ValueError as problem:
+        raise StudyError(f"{address!r} is no address: expected auto or HOST:PORT") from problem
+    if not answers(host, port):
+        raise StudyError(f"nobody listens at {address}: check the address, and that the head runs (`ray status`)")
 
 
 def _cannot_connect(address: str | None, problem: Exception) -> str:

@@ -94,6 +94,7 @@ class Flights:
         if flight is None:
             return
         seconds = flight.age
+        self._actors.kill(flight.actor)  # what only seems dead must not go on beside the next attempt
         if flight.is_late:
             failure = Failure("timeout", f"no result within {self._timeout:g} s")
         self._end(name, flight, Failure(failure.kind, failure.message, seconds))

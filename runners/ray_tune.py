@@ -27,7 +27,7 @@ class RayTune(Runner):
         gpus_per_trial: share of a GPU (0.25: four children on each) or whole GPUs of one child.
         cpus_per_trial: processors of one child.
         concurrency: how many children at once; as many as fit where nothing is said, also when nodes come and go.
-        address: `auto`, `HOST:PORT` or `ray://HOST:PORT`.
+        address: `auto` (what runs on this machine) or `HOST:PORT` of the head.
         trial_timeout: seconds after which a trial is ended as a failure of kind `timeout`.
     """
 
@@ -59,6 +59,7 @@ class RayTune(Runner):
         if study.end_reason is not None and not study.ledger.open:
             return  # no reason to start a cluster
         from runners._ray_cluster import Cluster, Need, connected, tune_settings
+        from runners._ray_watchdog import watched
 
         study.folder.mkdir(parents=True, exist_ok=True)
         with tune_settings(), connected(self.address, study.folder / "ray.log"):
@@ -66,7 +67,8 @@ class RayTune(Runner):
             cluster.check()
             for line in cluster.plan():
                 study.notice(line)
-            self._tune(study, evaluator, cluster.places)
+            with watched(study.folder):
+                self._tune(study, evaluator, cluster.places)
 
     def _tune(self, study: Study, evaluator: Evaluator, places: Any) -> None:
         from runners._ray_actors import RayActors

@@ -120,9 +120,7 @@ def _options(
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(
-            help="ray: auto, HOST:PORT or ray://HOST:PORT (default: start one here).", rich_help_panel=_RUNNER
-        ),
+        typer.Option(help="ray: auto or HOST:PORT (default: what runs here, else start one).", rich_help_panel=_RUNNER),
     ] = None,
     table: Annotated[
         str | None, typer.Option(help="CSV, CSV.GZ or Parquet file, a row per architecture.", rich_help_panel=_TABLE)
