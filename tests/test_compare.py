@@ -315,6 +315,15 @@ def test_one_runner_gives_what_single_searches_give_with_any_number_of_workers(t
         assert stories(tmp_path / "one")[f"{label}/seed-2"] == story(lines(search.study.folder))
 
 
+@pytest.mark.slow
+@pytest.mark.ray
+def test_ray_gives_what_one_process_gives(tmp_path: Path) -> None:
+    tree = costly(tmp_path / "diary")
+    compared(tmp_path / "here", seeds="2", tree=tree, confirm=Confirm(2))
+    compared(tmp_path / "ray", seeds="2", tree={**tree, "runner": {"name": "ray"}}, confirm=Confirm(2))
+    assert stories(tmp_path / "here") == stories(tmp_path / "ray")
+
+
 def test_trained_arms_that_were_stopped_go_on(tmp_path: Path) -> None:
     compared(tmp_path / "whole", seeds="2", tree=costly(tmp_path / "diary"))
     seen = 0

@@ -50,6 +50,9 @@ class Interleaved:
         self._under_way: dict[int, tuple[_Active, int]] = {}
         self._number = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Ray Tune pickles whatever knows a study; the studies stay here
+
     def ask(self) -> Trial | None:
         """The next trial of the study whose turn it is; None while nothing may start."""
         while not self.stopping and (active := self._next()) is not None:
