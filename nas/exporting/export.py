@@ -94,7 +94,7 @@ def _written(subject: Subject, draft: Path, names: Sequence[str]) -> tuple[dict[
 def _speeds(subject: Subject, draft: Path) -> list[Latency]:
     model = draft / "model.onnx"
     engines = ("torch", "onnxruntime") if model.exists() else ("torch",)
-    return latencies(subject, (1,), engines=engines, model=model if model.exists() else None)
+    return latencies(subject, (1,), seconds=1.0, engines=engines, model=model if model.exists() else None)
 
 
 def _placed(file: Path, folder: Path) -> Path:
