@@ -9,13 +9,13 @@ from pathlib import Path
 from nas.errors import StudyError
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file: a draft first, synced, then renamed into place."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, text as UTF-8: a draft first, synced, then renamed into place."""
     draft = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with draft.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
