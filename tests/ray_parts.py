@@ -1,0 +1,194 @@
+"""Parts for tests that start a real Ray: nodes and drivers as processes, an evaluator that keeps files, and kills."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nas.contracts import Evaluation, Evaluator, Report
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.space import SearchSpace
+
+HERE = Path(__file__).parent
+ANYWHERE = "NAS_TEST_RAY_ANYWHERE"
+
+
+def why_not_here() -> str | None:
+    """Ray listens on every interface, so it is only started where there is none but loopback."""
+    if os.environ.get(ANYWHERE):
+        return None
+    routes = Path("/proc/self/net/route")
+    if routes.exists() and len(routes.read_text().splitlines()) <= 1:
+        return None
+    return f"Ray listens on all interfaces: run `make test-ray`, or set {ANYWHERE}=1 where that does no harm"
+
+
+class Keeper(Evaluator):
+    """Sleeps, reports, keeps a file; some trials are made to fail.
+
+    Args:
+        epochs: how many reports.
+        epoch_seconds: how long each epoch sleeps.
+        megabytes: how much memory each child touches.
+        limit_megabytes: let trials with an even seed ask for more memory than there is.
+        broken: raise what only the user can mend.
+        nan: from the second report on the score is no number, for every third seed.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        epochs: int = 2,
+        epoch_seconds: float = 0.05,
+        megabytes: int = 0,
+        out_of_memory: bool = False,
+        nan: bool = False,
+    ) -> None:
+        super().__init__(space)
+        self.epochs, self.epoch_seconds, self.megabytes = epochs, epoch_seconds, megabytes
+        self.out_of_memory, self.nan = out_of_memory, nan
+        self.last_step = epochs
+
+    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+        """A score from the genotype and the seed alone."""
+        if self.out_of_memory and seed % 2 == 0:
+            _ask_for_too_much()
+        ballast = bytearray(self.megabytes << 20)
+        ballast[::4096] = b"x" * len(ballast[::4096])
+        score = sum(self.space.encode(genotype)) + seed % 1000 / 1000
+        for epoch in range(1, self.epochs + 1):
+            time.sleep(self.epoch_seconds)
+            lost = self.nan and seed % 3 == 0 and epoch > 1
+            reached = float("nan") if lost else score * epoch / self.epochs
+            if not report(epoch, {"score": reached}):
+                return Evaluation(reached, {"epochs": epoch}, self.epoch_seconds * epoch)
+        (workdir / "keep" / "deep").mkdir(parents=True)
+        (workdir / "keep" / "deep" / "weights").write_text(f"{seed}")
+        return Evaluation(score, {"pid": os.getpid(), "ballast": len(ballast)}, self.epoch_seconds * self.epochs)
+
+
+def _ask_for_too_much() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), limits[1]))
+    try:
+        bytearray(1 << 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What a subprocess sees: our tests can be imported, and one core is one core."""
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-for-tests"}
+    paths = {
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
+    return {**os.environ, **token, **paths, "OMP_NUM_THREADS": "1", **more}
+
+
+def search(folder: Path, *words: str, trials: int = 12, evaluator: str = "ray_parts:Keeper") -> list[str]:
+    """A command that searches the smallest real space."""
+    return [
+        sys.executable, "-m", "nas", "search", "--space", "nasbench201", "--strategy", "random-search",
+        "--evaluator", evaluator, "--set", "study.duplicates=retrain", "--trials", str(trials), "--out", str(folder),
+        *words,
+    ]  # fmt: skip
+
+
+def run(command: list[str], *, timeout: float = 180, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end."""
+    return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=timeout)
+
+
+@contextmanager
+def running(command: list[str], **more: str) -> Iterator[subprocess.Popen[str]]:
+    """Run beside us."""
+    process = subprocess.Popen(
+        command, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 90) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def count(folder: Path, kind: str) -> int:
+    """How often a log says something."""
+    log = folder / "events.jsonl"
+    return log.read_bytes().count(b'"event":"%s"' % kind.encode()) if log.exists() else 0
+
+
+def workers() -> list[int]:
+    """The processes that run children."""
+    return processes("ray::ResourceTrainable")  # as Tune calls them
+
+
+def processes(beginning: str) -> list[int]:
+    """Processes whose command line begins so."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                if (folder / "cmdline").read_bytes().startswith(beginning.encode()):
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+    return sorted(found)
+
+
+def kill(pid: int, how: int = signal.SIGKILL) -> bool:
+    """Send a signal; False if the process is gone already."""
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def cluster(*cpus: int) -> Iterator[list[int]]:
+    """A head and more nodes on this machine, each with so many processors; yields the processes of the nodes."""
+    try:
+        yield [start_node(number, head=index == 0) for index, number in enumerate(cpus)]
+    finally:
+        run(["ray", "stop", "--force"])
+
+
+def start_node(cpus: int, *, head: bool = False) -> int:
+    """Start a node as the documentation says; returns its raylet's process."""
+    before = set(raylets())
+    place = ["--head", "--include-dashboard=false"] if head else ["--address=127.0.0.1:6379"]
+    done = run(["ray", "start", *place, f"--num-cpus={cpus}", "--disable-usage-stats"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    (new,) = set(raylets()) - before
+    return new
+
+
+def raylets() -> list[int]:
+    """The node processes of Ray."""
+    return [pid for pid in processes("") if _executable(pid) == "raylet"]
+
+
+def _executable(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name
+    except OSError:
+        return ""
