@@ -34,7 +34,7 @@ def test_intervals(interval: tuple[float, float] | None, text: str) -> None:
 
 
 def test_single_numbers() -> None:
-    assert (p_text(0.0421), p_text(0.00042), p_text(1.0), p_text(None)) == ("0.042", "0.0004", "1", "–")
+    assert (p_text(0.0421), p_text(0.00042), p_text(1.0), p_text(None)) == ("0.042", "< 0.001", "1", "–")
     assert (short(0.22141), short(-3.0), short(0), short(12_345.6), short(None)) == ("0.221", "−3", "0", "12,346", "–")
     assert (score_text(94.37333), score_text(-1.5)) == ("94.373", "−1.5")
 

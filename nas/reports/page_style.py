@@ -60,6 +60,9 @@ main{{max-width:none;padding:0}}
 .figures{{grid-template-columns:1fr 1fr;gap:14px}}
 h2{{margin-top:24px;break-after:avoid}}
 section,tr{{break-inside:avoid}}
+.note{{break-after:avoid}}
+.drawing svg{{max-height:300px}}
+pre{{white-space:pre-wrap;overflow-wrap:anywhere}}
 .scroll{{overflow:visible}}
 table{{font-size:9pt}}
 th,td{{padding-right:8px}}

@@ -149,7 +149,7 @@ def _bands(axes: Axes, x: Sequence[float], arms: Mapping[str, Json], result: Jso
             continue
         places = np.asarray(x)
         below, above = _floats(values[low]), _floats(values[high])
-        axes.fill_between(places, below, above, color=colour[label], alpha=0.14, lw=0, step=None)
+        axes.fill_between(places, below, above, color=colour[label], alpha=0.11, lw=0)
         axes.plot(places, y, color=colour[label], ls=dash[label], lw=1.9)
         ends[label] = float(y[known][-1])
         late = np.where(np.isnan(below), y, below)[int(len(y) * 0.06) :]

@@ -58,8 +58,8 @@ def score_text(value: float | None) -> str:
 
 
 def p_text(p: float | None) -> str:
-    """A p-value with two significant digits."""
-    return "–" if p is None else f"{p:.2g}" if p >= 0.001 else f"{p:.1g}"
+    """A p-value with two significant digits; 9,999 random signs cannot resolve much below 0.001."""
+    return "–" if p is None else f"{p:.2g}" if p >= 0.001 else "< 0.001"
 
 
 def interval_text(interval: tuple[float, float] | None) -> str:
@@ -122,5 +122,5 @@ def _evidence(row: Mapping[str, Any]) -> str:
     if row["superiority"] is not None:
         words.append(f"ahead in {100 * row['superiority']:.0f} % of seeds")
     if row["p"] is not None:
-        words.append(f"p = {p_text(row['p'])}")
+        words.append(f"p {p_text(row['p'])}" if row["p"] < 0.001 else f"p = {p_text(row['p'])}")
     return f" ({', '.join(words)})"
