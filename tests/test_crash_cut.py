@@ -41,8 +41,14 @@ CASES = {
         study={"start_from": (tiny(1, 1), tiny(0, 2), tiny(1, 1)), "constraint": first_is_three},
         budget=Budget(trials=16),
     ),
+    "in order": Case(Rules(lag=3, failure_score=-1.0), {"fails": 5}),
+    "asha": Case(Rules(early_stop="asha", duplicates="retrain"), {"steps": 4}, {"last_step": 4}),
+    "median": Case(Rules(early_stop="median", stopped_as="ignore"), {"steps": 3}, {"last_step": 3}),
     "seconds": Case(Rules(duplicates="retrain"), budget=Budget(seconds=29.5)),
 }
+
+
+SHOWS = {"reuse": "told", "failures": "failed", "in order": "failed", "asha": "stopped", "median": "stopped"}
 
 
 def run(folder: Path, spoken: str, case: Case) -> list[tuple[Any, ...]]:
@@ -70,8 +76,9 @@ def test_cut_at_every_event(folder: Path, spoken: str, name: str) -> None:
     case = CASES[name]
     whole = run(folder, spoken, case)
     assert len(whole) >= 9
+    assert SHOWS.get(name, "told") in {entry[5] for entry in whole}
     log = (folder / "events.jsonl").read_bytes()
-    for cut in cuts_at_events(log)[:: 1 if name == "reuse" else 4]:
+    for cut in cuts_at_events(log)[:: 1 if name == "reuse" else 8]:
         (folder / "again" / "events.jsonl").write_bytes(log[:cut])
         assert run(folder / "again", spoken, case) == whole, cut
 
@@ -81,7 +88,7 @@ def test_cut_at_every_byte_of_the_last_records(folder: Path, spoken: str) -> Non
     case = Case(Rules(duplicates="retrain"), budget=Budget(trials=28))
     whole = run(folder, spoken, case)
     log = (folder / "events.jsonl").read_bytes()
-    for cut in range(cuts_at_events(log)[-4], len(log)):  # attempted, told, finished
+    for cut in range(cuts_at_events(log)[-3], len(log)):  # told, finished
         (folder / "again" / "events.jsonl").write_bytes(log[:cut])
         assert run(folder / "again", spoken, case) == whole, cut
 
