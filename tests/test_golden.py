@@ -60,12 +60,20 @@ def test_batch_norm_layers_of_nasnet_a(name: str, layers: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "head"), [("cifar", 1_631_498), ("imagenet-mobile", 2_411_240), ("imagenet-large", 4_567_784)]
+    ("name", "skeleton", "count"),
+    [
+        ("pnasnet-5", "imagenet-large", 86_057_668),  # published 86.1M
+        ("pnasnet-5", "imagenet-mobile", 5_064_487),  # 5.1M
+        ("amoebanet-a", "imagenet-large", 86_718_797),  # 86.7M
+        ("amoebanet-a", "imagenet-mobile", 5_086_930),  # 5.1M
+        ("amoebanet-a", "cifar", 3_218_266),  # 3.2M
+        ("amoebanet-a", "cifar-small", 2_567_754),  # 2.6M
+        ("darts-v2", "cifar", 3_349_342),  # what the released code counts
+    ],
 )
-def test_auxiliary_heads_of_nasnet_a(name: str, head: int) -> None:
-    network = on_meta("nasnet-a", replace(SKELETONS[name], auxiliary=True))
-    assert network.auxiliary is not None
-    assert trainable(network.auxiliary) == head
+def test_other_published_networks(name: str, skeleton: str, count: int) -> None:
+    settings = zoo.load(name).skeletons[skeleton]
+    assert trainable(on_meta(name, Skeleton(**settings))) == count  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
