@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from nas.reports.facts import ranges_text
 from nas.reports.outcome import Outcome
-from nas.reports.tables import _ranges
 from nas.reports.words import interval_text, p_text, score_text, sentence, short, verdict
 
 ROW: dict[str, Any] = {
@@ -74,6 +74,6 @@ def test_the_verdict_names_every_arm_once() -> None:
     )
 
 
-def test_seeds_as_ranges() -> None:
-    assert _ranges([1, 2, 3, 7, 9, 10]) == "1-3, 7, 9-10"
-    assert _ranges([]) == ""
+def test_seeds_asranges_text() -> None:
+    assert ranges_text([1, 2, 3, 7, 9, 10]) == "1-3, 7, 9-10"
+    assert ranges_text([]) == ""

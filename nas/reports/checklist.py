@@ -54,7 +54,7 @@ def checklist(experiment: Experiment) -> list[dict[str, str]]:
 def _items(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
     yield from _about_code(experiment, known)
     yield from _about_fairness(experiment, known)
-    yield from _about_reporting(experiment, known)
+    yield from _about_reporting(known)
 
 
 def _about_code(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
@@ -102,7 +102,7 @@ def _about_fairness(experiment: Experiment, known: Mapping[str, Any]) -> Iterato
     yield "Parts of a new method are ablated", "open", "only its authors know which parts are new"
 
 
-def _about_reporting(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
+def _about_reporting(known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
     pilot = known["pilot"]
     note = f"{pilot} pilot runs were declared" if pilot else "no pilot runs were declared (--pilot N)"
     yield "How hyperparameters were tuned, and what that cost, is stated", "open", note
@@ -117,7 +117,6 @@ def _about_reporting(experiment: Experiment, known: Mapping[str, Any]) -> Iterat
     yield "The cost of the whole search is reported", "kept", "children, repeats, failures and the strategy's own time"
     machine = bool(known["machines"]) and None not in known["machines"]
     yield "The machine and all details of the setup are reported", "kept" if machine else "open", "see above"
-    del experiment
 
 
 def _distinct(values: Any) -> list[Any]:

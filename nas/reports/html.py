@@ -41,7 +41,7 @@ def _sections(result: Json, pictures: Mapping[str, str], drawings: Mapping[str, 
     yield _heading("While they searched", tables.curves_note(result))
     yield _figures(pictures, [name for name in pictures if name.startswith("incumbent")])
     yield _section("Speed and areas", _table(tables.speed(result)), tables.speed_note(result))
-    yield _heading("What they proposed", tables.tops_note(result))
+    yield _heading("What they proposed", tables.tops_note())
     yield _figures(pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))])
     yield _section("What it cost", _table(tables.costs(result)), tables.costs_note(result))
     if curse := tables.curse(result):

@@ -32,7 +32,7 @@ def _lines(result: Json, pictures: Mapping[str, str]) -> Iterator[str]:
     yield from _part("While they searched", tables.curves_note(result), None)
     yield from _images(pictures, [name for name in pictures if name.startswith("incumbent")])
     yield from _part("Speed and areas", tables.speed_note(result), tables.speed(result))
-    yield from _part("What they proposed", tables.tops_note(result), None)
+    yield from _part("What they proposed", tables.tops_note(), None)
     yield from _images(pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))])
     yield from _part("What it cost", tables.costs_note(result), tables.costs(result))
     if curse := tables.curse(result):

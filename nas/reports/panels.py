@@ -98,7 +98,7 @@ def name_lines(axes: Axes, ends: Mapping[str, float], colour: Mapping[str, str])
     """Write each name at the right of where its line ends, pushed apart where they would touch."""
     low, high = axes.get_ylim()
     gap = (high - low) * 0.062
-    places = _apart({name: min(max(end, low), high) for name, end in ends.items()}, gap, low, high)
+    places = _apart({name: min(max(end, low), high) for name, end in ends.items()}, gap, high)
     for name, place in places.items():
         axes.annotate(
             name, (1.0, place), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
@@ -106,8 +106,8 @@ def name_lines(axes: Axes, ends: Mapping[str, float], colour: Mapping[str, str])
         )  # fmt: skip
 
 
-def _apart(ends: Mapping[str, float], gap: float, low: float, high: float) -> dict[str, float]:
-    """The same places, in the same order, at least so far apart, within the panel if there is room."""
+def _apart(ends: Mapping[str, float], gap: float, high: float) -> dict[str, float]:
+    """The same places, in the same order, at least so far apart, none above the panel."""
     order = sorted(ends, key=lambda name: ends[name])
     places = [ends[name] for name in order]
     for index in range(1, len(places)):
@@ -116,5 +116,4 @@ def _apart(ends: Mapping[str, float], gap: float, low: float, high: float) -> di
     places = [place - over for place in places]
     for index in range(len(places) - 2, -1, -1):
         places[index] = min(places[index], places[index + 1] - gap)
-    del low
     return dict(zip(order, places, strict=True))

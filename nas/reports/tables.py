@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nas.reports.words import interval_text, p_text, score_text, short
+from nas.reports.facts import budget_text
+from nas.reports.facts import facts as known_facts
+from nas.reports.words import interval_text, p_text, score_text, seconds_text, short
 
 Json = Mapping[str, Any]
 
@@ -27,7 +28,7 @@ def task(result: Json) -> str:
     options = evaluator["options"]
     given = [f"{name} {options[name]}" for name in ("table", "dataset", "preset", "score", "cost", "final")
              if options.get(name) is not None]  # fmt: skip
-    budgets = " or ".join(_budget(budget) for budget in result["honesty"]["budgets"])
+    budgets = " or ".join(budget_text(budget) for budget in result["honesty"]["budgets"])
     return f"{space} · {evaluator['name']}: {', '.join(given) or 'as it is'} · {budgets} per study"
 
 
@@ -104,7 +105,7 @@ def speed(result: Json) -> Table:
 
 def speed_note(result: Json) -> str:
     """How to read it."""
-    axis = {"cost": "cost", "trials": "trials"}[result["arms"][0]["area"]["axis"]]
+    axis = result["arms"][0]["area"]["axis"]
     goal = result["target"]
     target = f" The target is {result['score']} {score_text(goal['score'])}: {goal['stated']}." if goal else ""
     return (
@@ -113,9 +114,8 @@ def speed_note(result: Json) -> str:
     )
 
 
-def tops_note(result: Json) -> str:
+def tops_note() -> str:
     """How to read the figure of the paper."""
-    del result
     return (
         "Means over seeds (bands: 95 % intervals) of the best, the best 5 and the best 25 distinct architectures found "
         "so far, as in Zoph et al. (2018), figure 6; then the distribution of the scores of all trials, with repeats."
@@ -133,7 +133,7 @@ def costs(result: Json) -> Table:
         cost, rates = arm["costs"], arm["rates"]
         spent = (cost["seconds"], cost["confirm_seconds"], cost["strategy_seconds"], cost["wall_seconds"])
         shares = (rates[name] for name in ("duplicates", "failures", "stopped", "skipped"))
-        rows.append((arm["label"], short(cost["trials"], 4), *map(_seconds, spent), *map(_percent, shares)))
+        rows.append((arm["label"], short(cost["trials"], 4), *map(seconds_text, spent), *map(_percent, shares)))
     return Table(columns, rows)
 
 
@@ -207,30 +207,7 @@ def winner_commands(best: Json) -> Iterator[str]:
 
 def facts(result: Json) -> Table:
     """Machine, versions, commit, budget, seeds: everything that could have been otherwise."""
-    known = result["honesty"]
-    rows = [
-        ("machine", "; ".join(_machine(machine) for machine in known["machines"]) or "not recorded"),
-        ("versions", "; ".join(_pairs(versions) for versions in known["versions"])),
-        ("commit", ", ".join(str(commit) for commit in known["commits"])),
-        ("budget", " or ".join(_budget(budget) for budget in known["budgets"]) + " per study"),
-        ("seeds", "; ".join(f"{label}: {_ranges(seeds)}" for label, seeds in known["seeds"].items())),
-        ("rules", _pairs(result["task"]["rules"])),
-        ("space", _options(result["task"]["space"])),
-        ("evaluator", _options(result["task"]["evaluator"])),
-        ("measured before the first trial", "; ".join(_pairs(measured) for measured in known["measured"]) or "nothing"),
-        ("runner", "; ".join(_options(runner) for runner in known["runners"])),
-    ]
-    rows += [(f"options of {arm['label']}", _arm_options(arm)) for arm in result["arms"]]
-    rows += [
-        ("margin", f"{short(result['margin']['value'])}, stated {result['margin']['stated']}"),
-        ("pilot runs", _pilot(known)),
-        ("asked for", _requests(known)),
-        ("confirmation", _pairs(known["confirm"]) if known["confirm"] else "none"),
-        ("left out", _pairs(known["unfinished"]) if known["unfinished"] else "no study"),
-        ("in total", f"{known['total_trials']:,} trials, {_seconds(known['total_seconds'])} s of evaluation, "
-                     f"{_seconds(known['total_wall_seconds'])} s of wall clock"),
-    ]  # fmt: skip
-    return Table(("", ""), rows, words=True)
+    return Table(("", ""), known_facts(result), words=True)
 
 
 def per_seed(result: Json) -> Table:
@@ -245,7 +222,7 @@ def per_seed(result: Json) -> Table:
             outcome = (score_text(row["outcome"]) if row["finished"] else "unfinished",) if final else ()
             rows.append(
                 (arm["label"], str(row["seed"]), *outcome, score_text(row["score"]), f"{row['trials']:,}",
-                 _seconds(row["seconds"]), f"{row['duplicates']:,}", str(row["failed"]), row["key"] or "–")
+                 seconds_text(row["seconds"]), f"{row['duplicates']:,}", str(row["failed"]), row["key"] or "–")
             )  # fmt: skip
     return Table(columns, rows)
 
@@ -294,74 +271,8 @@ _TESTS: Mapping[str, Callable[[Json], str]] = {
 
 
 def _or_more(value: float | None) -> str:
-    return "not reached" if value is None else _seconds(value)
-
-
-def _seconds(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else short(value)
+    return "not reached" if value is None else seconds_text(value)
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
-
-
-def _budget(budget: Json) -> str:
-    units = {"trials": "trials", "seconds": "s of evaluation", "hours": "h of wall clock"}
-    return ", ".join(f"{value:,.0f} {units.get(name, name)}" for name, value in budget.items()) or "no limit"
-
-
-def _machine(machine: Json | None) -> str:
-    if machine is None:
-        return "not recorded"
-    gpus = f", {', '.join(machine['gpus'])}" if machine.get("gpus") else ""
-    return f"{machine['cpu']}, {machine['cores']} cores{gpus}, {machine['system']}"
-
-
-def _pairs(pairs: Json | None) -> str:
-    return ", ".join(f"{name} {_brief(value)}" for name, value in (pairs or {}).items())
-
-
-def _brief(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 90 else text[:87] + "..."
-
-
-def _options(part: Json | None) -> str:
-    if part is None:
-        return "not recorded"
-    given = _pairs({name: value for name, value in part["options"].items() if value is not None})
-    return str(part["name"]) + (f" ({given})" if given else "")
-
-
-def _arm_options(arm: Json) -> str:
-    given = {name: value for name, value in arm["options"].items() if value is not None}
-    recorded = {name: value for name, value in arm["recorded"].items() if name not in given and value is not None}
-    return _pairs({**given, **recorded}) or "none"
-
-
-def _ranges(seeds: list[int]) -> str:
-    """1, 2, 3, 7 as `1-3, 7`."""
-    parts: list[str] = []
-    start = previous = None
-    for seed in [*seeds, None]:
-        if previous is not None and seed == previous + 1:
-            previous = seed
-            continue
-        if start is not None:
-            parts.append(str(start) if start == previous else f"{start}-{previous}")
-        start = previous = seed
-    return ", ".join(parts)
-
-
-def _pilot(known: Json) -> str:
-    if not known["planned"]:
-        return "not known: the studies were not run by one plan"
-    return f"{known['pilot']} declared" if known["pilot"] else "none declared"
-
-
-def _requests(known: Json) -> str:
-    if not known["requests"]:
-        return "not known"
-    steps = [f"{request['seeds']} seeds of {', '.join(request['arms'])} with {_budget(request['budget'])}"
-             for request in known["requests"]]  # fmt: skip
-    return "; then ".join(steps)

@@ -57,6 +57,11 @@ def score_text(value: float | None) -> str:
     return "–" if value is None else f"{value:.5g}".replace("-", "−")
 
 
+def seconds_text(value: float) -> str:
+    """Seconds (or a count): whole from 100 on."""
+    return f"{value:,.0f}" if abs(value) >= 100 else short(value)
+
+
 def p_text(p: float | None) -> str:
     """A p-value with two significant digits; 9,999 random signs cannot resolve much below 0.001."""
     return "–" if p is None else f"{p:.2g}" if p >= 0.001 else "< 0.001"

@@ -1,0 +1,101 @@
+"""Where numbers come from, as a table: machine, versions, commit, budget, seeds, and what was asked for when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nas.reports.words import seconds_text, short
+
+Json = Mapping[str, Any]
+
+
+def facts(result: Json) -> list[tuple[str, str]]:
+    """Machine, versions, commit, budget, seeds: everything that could have been otherwise."""
+    known = result["honesty"]
+    rows = [
+        ("machine", "; ".join(_machine(machine) for machine in known["machines"]) or "not recorded"),
+        ("versions", "; ".join(_pairs(versions) for versions in known["versions"])),
+        ("commit", ", ".join(str(commit) for commit in known["commits"])),
+        ("budget", " or ".join(budget_text(budget) for budget in known["budgets"]) + " per study"),
+        ("seeds", "; ".join(f"{label}: {ranges_text(seeds)}" for label, seeds in known["seeds"].items())),
+        ("rules", _pairs(result["task"]["rules"])),
+        ("space", _options(result["task"]["space"])),
+        ("evaluator", _options(result["task"]["evaluator"])),
+        ("measured before the first trial", "; ".join(_pairs(measured) for measured in known["measured"]) or "nothing"),
+        ("runner", "; ".join(_options(runner) for runner in known["runners"])),
+    ]
+    rows += [(f"options of {arm['label']}", _arm_options(arm)) for arm in result["arms"]]
+    rows += [
+        ("margin", f"{short(result['margin']['value'])}, stated {result['margin']['stated']}"),
+        ("pilot runs", _pilot(known)),
+        ("asked for", _requests(known)),
+        ("confirmation", _pairs(known["confirm"]) if known["confirm"] else "none"),
+        ("left out", _pairs(known["unfinished"]) if known["unfinished"] else "no study"),
+        ("in total", f"{known['total_trials']:,} trials, {seconds_text(known['total_seconds'])} s of evaluation, "
+                     f"{seconds_text(known['total_wall_seconds'])} s of wall clock"),
+    ]  # fmt: skip
+    return rows
+
+
+def budget_text(budget: Json) -> str:
+    units = {"trials": "trials", "seconds": "s of evaluation", "hours": "h of wall clock"}
+    return ", ".join(f"{value:,.0f} {units.get(name, name)}" for name, value in budget.items()) or "no limit"
+
+
+def _machine(machine: Json | None) -> str:
+    if machine is None:
+        return "not recorded"
+    gpus = f", {', '.join(machine['gpus'])}" if machine.get("gpus") else ""
+    return f"{machine['cpu']}, {machine['cores']} cores{gpus}, {machine['system']}"
+
+
+def _pairs(pairs: Json | None) -> str:
+    return ", ".join(f"{name} {_brief(value)}" for name, value in (pairs or {}).items())
+
+
+def _brief(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 90 else text[:87] + "..."
+
+
+def _options(part: Json | None) -> str:
+    if part is None:
+        return "not recorded"
+    given = _pairs({name: value for name, value in part["options"].items() if value is not None})
+    return str(part["name"]) + (f" ({given})" if given else "")
+
+
+def _arm_options(arm: Json) -> str:
+    given = {name: value for name, value in arm["options"].items() if value is not None}
+    recorded = {name: value for name, value in arm["recorded"].items() if name not in given and value is not None}
+    return _pairs({**given, **recorded}) or "none"
+
+
+def ranges_text(seeds: list[int]) -> str:
+    """1, 2, 3, 7 as `1-3, 7`."""
+    parts: list[str] = []
+    start = previous = None
+    for seed in [*seeds, None]:
+        if previous is not None and seed == previous + 1:
+            previous = seed
+            continue
+        if start is not None:
+            parts.append(str(start) if start == previous else f"{start}-{previous}")
+        start = previous = seed
+    return ", ".join(parts)
+
+
+def _pilot(known: Json) -> str:
+    if not known["planned"]:
+        return "not known: the studies were not run by one plan"
+    return f"{known['pilot']} declared" if known["pilot"] else "none declared"
+
+
+def _requests(known: Json) -> str:
+    if not known["requests"]:
+        return "not known"
+    steps = [f"{request['seeds']} seeds of {', '.join(request['arms'])} with {budget_text(request['budget'])}"
+             for request in known["requests"]]  # fmt: skip
+    return "; then ".join(steps)
