@@ -27,6 +27,7 @@ from nas.errors import shortened
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
 _LARGEST, _SMALLEST = 224, 8
 _FORMAT = 1
+_LARGEST_TABLE = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,20 @@ def image_folder(
     return Dataset(
         f"image-folder:{root}", len(names), size, 3, tuple(facts["mean"]), tuple(facts["std"]), reader, "cifar10-quick"
     )
+
+
+def names_of_classes(root: Path) -> tuple[str, ...]:
+    """The names of the classes, in the order of their labels; `classes.tsv` may give each folder a name for people."""
+    spoken = _spoken_names(root / "classes.tsv")
+    return tuple(spoken.get(name, name) for name in _surveyed(root)[0])
+
+
+def _spoken_names(file: Path) -> dict[str, str]:
+    """The first two columns of a table: folder, name."""
+    if not file.is_file() or file.stat().st_size > _LARGEST_TABLE:
+        return {}
+    rows = (line.split("\t") for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
+    return {row[0]: row[1].strip() for row in rows if len(row) > 1 and row[1].strip()}
 
 
 def _part_of(split: str, parts: Sequence[str]) -> str | None:

@@ -1,0 +1,59 @@
+"""What retrain and transfer share at the command line: words, and how results are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nas.retraining.run import Retrained
+    from nas.training.computation import Precision
+
+
+def dataset_of_preset(preset: str) -> str:
+    """The dataset that a preset's name begins with (`cifar10-final`)."""
+    from nas.errors import NasError
+    from nas.registry import names
+    from nas.training.recipe import preset as known
+
+    known(preset)
+    for name in sorted(names("dataset"), key=len, reverse=True):
+        if preset.startswith(name):
+            return name
+    raise NasError(f"preset {preset!r} names no dataset; say which with --dataset")
+
+
+def precision_of(word: str) -> Precision:
+    """The precision of this name."""
+    from nas.errors import SettingsError, known_names
+
+    if word == "fp32":
+        return "fp32"
+    if word == "bf16":
+        return "bf16"
+    raise SettingsError(known_names(word, ("fp32", "bf16"), "precision"))
+
+
+def percent(values: Sequence[float]) -> str:
+    """Mean and deviation of shares, as per cent."""
+    from nas.retraining.run import spread
+
+    found = spread("x", values)
+    deviation = found["x_sd"]
+    return f"{100 * (found['x_mean'] or 0):.2f} %" + (f" ± {100 * deviation:.2f}" if deviation is not None else "")
+
+
+def results_told(result: Retrained, folder: Path) -> Iterator[str]:
+    """The ranking, the test accuracy of the first, and where everything lies."""
+    for rank, entrant in enumerate(result.entrants, start=1):
+        shares = [run.val_accuracy for run in entrant.runs]
+        yield f"{rank:>3}. {entrant.choice.title}: validation {percent(shares)} ({len(shares)} seeds)"
+    first = result.entrants[0].choice.title
+    yield f"test split, read once, for {first}: top-1 {percent([test.top_1 for test in result.tests])}"
+    yield f"learning curves: {result.entrants[0].folder / 'curves.svg'}"
+    yield f"weights: {result.entrants[0].best.file}"
+    if result.exported is not None:
+        yield f"exported and verified: {result.exported.folder}"
+        yield f"take it to larger data: nas transfer {result.exported.folder} --dataset image-folder:DIR"
+    yield f"everything: {folder}"

@@ -1,0 +1,219 @@
+"""`nas retrain`: several seeds of the best few, ranked on validation; the test split is read once, for the first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nas.contracts import Json
+from nas.errors import NasError
+from nas.exporting.choosing import Choice
+from nas.exporting.export import Exported, export, usual_formats
+from nas.exporting.python_file import names_in_file
+from nas.exporting.subject import Subject, fresh_network
+from nas.exporting.weights import load_into, open_weights
+from nas.files import write_whole
+from nas.final_split import FinalSplit
+from nas.retraining.curves import curves_svg
+from nas.retraining.judging import Judgement, judged
+from nas.retraining.seeds import Setting, Trained, trained
+from nas.training.trainer import Metrics
+from search_spaces.cells.skeleton import Skeleton
+
+SETTINGS_FILE, RESULT_FILE = "retrain.json", "result.json"
+Watch = Callable[[Choice, int, int, Metrics], None]  # choice, seed, epoch, metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A choice, where it is trained, and what came of it."""
+
+    choice: Choice
+    skeleton: Skeleton
+    folder: Path
+    runs: tuple[Trained, ...] = ()
+
+    @property
+    def val_accuracy(self) -> float:
+        """Mean over the seeds: what entrants are ranked by."""
+        return statistics.fmean(run.val_accuracy for run in self.runs)
+
+    @property
+    def best(self) -> Trained:
+        """The seed with the best validation accuracy, the first of equals: the one that is exported."""
+        return max(self.runs, key=lambda run: run.val_accuracy)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """The ranking, and what the test split says of the first."""
+
+    entrants: tuple[Entrant, ...]
+    tests: tuple[Judgement, ...]
+    exported: Exported | None
+
+    def to_dict(self) -> dict[str, Json]:
+        """As JSON."""
+        tests = [asdict(test) for test in self.tests]
+        return {
+            "ranking": [
+                {
+                    "key": entrant.choice.genotype.key,
+                    "title": entrant.choice.title,
+                    "folder": str(entrant.folder),
+                    "validation": [run.val_accuracy for run in entrant.runs],
+                    **spread("validation", [run.val_accuracy for run in entrant.runs]),
+                }
+                for entrant in self.entrants
+            ],
+            "test": tests,
+            **spread("test_top_1", [test.top_1 for test in self.tests]),
+            "export": None if self.exported is None else str(self.exported.folder),
+        }
+
+
+def spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and sample deviation; of one value there is no deviation."""
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return {f"{name}_mean": statistics.fmean(values), f"{name}_sd": deviation}
+
+
+def retrain(
+    entrants: Sequence[tuple[Choice, Skeleton]],
+    setting: Setting,
+    folder: Path,
+    *,
+    seeds: Sequence[int],
+    watch: Watch,
+    formats: Sequence[str] | None = None,
+) -> Retrained:
+    """Train, rank, read the test split for the first, export it; all of it resumes where it was killed.
+
+    Args:
+        formats: of the export; None is all that can be written here, none is no export.
+    """
+    _claim(folder, _identity(entrants, setting))
+    ranking = sorted(
+        (_entrant(choice, skeleton, setting, folder, seeds, watch) for choice, skeleton in entrants),
+        key=lambda entrant: -entrant.val_accuracy,
+    )
+    first = ranking[0]
+    tests = _tests(first, setting, folder)
+    formats = usual_formats() if formats is None else formats
+    exported = _exported(first, setting, tests, folder / "best", formats) if formats else None
+    result = Retrained(tuple(ranking), tests, exported)
+    write_whole(folder / RESULT_FILE, json.dumps({**result.to_dict(), "tested": _tested(first)}, indent=2) + "\n")
+    return result
+
+
+def _identity(entrants: Sequence[tuple[Choice, Skeleton]], setting: Setting) -> dict[str, Json]:
+    """What may not change between two starts; more seeds and other machines may join."""
+    drawn = [{"genotype": choice.genotype.to_dict(), "skeleton": asdict(skeleton)} for choice, skeleton in entrants]
+    identity: dict[str, Json] = json.loads(json.dumps({**setting.facts(), "entrants": drawn}))
+    return identity
+
+
+def _claim(folder: Path, identity: Mapping[str, Json]) -> None:
+    """Begin in this folder, or continue what was begun in it with the same settings."""
+    from nas.plan import differences
+
+    file = folder / SETTINGS_FILE
+    if file.exists():
+        try:
+            there = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as problem:
+            raise NasError(f"{file} is not JSON; restore it, or choose another folder with --out") from problem
+        changes = differences(there, identity)
+        if changes:
+            raise NasError(
+                f"{folder} was begun with other settings ({'; '.join(changes)[:300]}); choose another with --out"
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise NasError(f"{folder} is not empty and was not begun by this command; choose another with --out")
+    write_whole(file, json.dumps(identity, indent=2) + "\n")
+
+
+def _entrant(
+    choice: Choice, skeleton: Skeleton, setting: Setting, folder: Path, seeds: Sequence[int], watch: Watch
+) -> Entrant:
+    own = folder / choice.genotype.key[:12]
+    runs = []
+    for seed in seeds:
+
+        def heard(epoch: int, metrics: Metrics, seed: int = seed) -> None:
+            watch(choice, seed, epoch, metrics)
+
+        runs.append(trained(choice.genotype, skeleton, setting, seed, own / f"seed-{seed}", heard))
+    curves = {run.seed: run.curve for run in runs}
+    write_whole(own / "curves.svg", curves_svg(f"{choice.title} on {setting.dataset.name}", curves))
+    return Entrant(choice, skeleton, own, tuple(runs))
+
+
+def _tested(first: Entrant) -> str:
+    """Which weights the test split was read for."""
+    digest = hashlib.sha256(first.choice.genotype.key.encode())
+    for run in first.runs:
+        digest.update(f"{run.seed} {run.val_accuracy!r}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _tests(first: Entrant, setting: Setting, folder: Path) -> tuple[Judgement, ...]:
+    """What the test split says of the first-ranked, seed by seed; what was read once is not read again."""
+    file = folder / RESULT_FILE
+    if file.exists():
+        known = json.loads(file.read_text(encoding="utf-8"))
+        if known.get("tested") == _tested(first):
+            return tuple(Judgement(**test) for test in known["test"])
+    images = FinalSplit(setting.dataset).load()
+    return tuple(
+        judged(
+            loaded(first, run, setting).network.to(setting.computation.torch_device),
+            images,
+            setting.dataset,
+            setting.computation,
+        )
+        for run in first.runs
+    )
+
+
+def loaded(entrant: Entrant, run: Trained, setting: Setting) -> Subject:
+    """The network of one seed with its weights."""
+    weights = open_weights(run.file)
+    network = fresh_network(entrant.choice.genotype, entrant.skeleton)
+    subject = Subject(
+        title=entrant.choice.title,
+        genotype=entrant.choice.genotype,
+        skeleton=network.skeleton,
+        network=network,
+        origin={**entrant.choice.origin, "seed": run.seed},
+        trained={name: value for name, value in weights.facts.items() if name not in ("genotype", "skeleton")},
+        classes=setting.classes if len(setting.classes) == setting.dataset.classes else (),
+        mean=setting.dataset.mean,
+        std=setting.dataset.std,
+    )
+    load_into(weights, network, names_in_file(subject))
+    return subject
+
+
+def _exported(
+    first: Entrant, setting: Setting, tests: Sequence[Judgement], folder: Path, formats: Sequence[str]
+) -> Exported:
+    subject = loaded(first, first.best, setting)
+    test = tests[[run.seed for run in first.runs].index(first.best.seed)]
+    accuracy = {
+        "validation": first.best.val_accuracy,
+        "test": test.top_1,
+        "test, top 5": test.top_5,
+        f"test, mean of {len(tests)} seeds": statistics.fmean(each.top_1 for each in tests),
+    }
+    return export(replace(subject, trained={**_plain(subject.trained), "accuracy": accuracy}), folder, formats)
+
+
+def _plain(trained: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in trained.items() if name not in ("curve",)}
