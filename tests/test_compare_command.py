@@ -28,7 +28,7 @@ def test_a_comparison_ends_with_its_verdict_and_a_report(tmp_path: Path) -> None
 def test_machines_get_everything_the_page_shows(tmp_path: Path) -> None:
     answer = ran([*SMALL, "--trials", "8", "--seeds", "2", "--json", "--out", tmp_path / "all"])
     assert answer.code == 0, answer.err
-    assert json.loads(answer.out) == json.loads((tmp_path / "all" / "report.json").read_text())
+    assert answer.json == json.loads((tmp_path / "all" / "report.json").read_text())
     again = nas("report", tmp_path / "all", "--json")
     assert again.out == answer.out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -39,9 +39,7 @@ def report_and_print(
 
     place, result = write_report(folders, out, margin, target, band)
     if as_json:
-        from nas.reports.html import as_json as whole
-
-        sys.stdout.write(whole(result))
+        print(json.dumps(result, ensure_ascii=False))
         return
     print(result["verdict"])
     for row in result["comparisons"]:
