@@ -9,6 +9,7 @@ from ray import cloudpickle, exceptions, tune
 from ray.tune.search import Searcher
 
 from nas.contracts import Failure
+from nas.errors import StudyError
 from runners._ray_flights import Flights
 from runners._ray_words import TICKET, WORDS
 
@@ -69,7 +70,8 @@ class StudyCallback(tune.Callback):
         del iteration, trials, info
         problem = _problem_of(trial)
         if isinstance(problem, exceptions.RayTaskError) or _could_not_begin(problem):
-            self._flights.problem = self._flights.problem or WorkerProblem(_last_line(problem))
+            self._flights.problem = self._flights.problem or StudyError(f"no worker can begin: {_last_line(problem)}")
+            return
         self._flights.lost(trial.trial_id, failure_of(problem))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
@@ -93,10 +95,6 @@ class StopOnProblem(tune.Stopper):
     def stop_all(self) -> bool:
         """Whether there is a problem."""
         return self._flights.problem is not None
-
-
-class WorkerProblem(Exception):
-    """No worker can work: what it says is the same for every trial."""
 
 
 def failure_of(problem: BaseException) -> Failure:

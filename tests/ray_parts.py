@@ -37,8 +37,7 @@ class Keeper(Evaluator):
         epochs: how many reports.
         epoch_seconds: how long each epoch sleeps.
         megabytes: how much memory each child touches.
-        limit_megabytes: let trials with an even seed ask for more memory than there is.
-        broken: raise what only the user can mend.
+        out_of_memory: trials with an even seed ask for more memory than there is.
         nan: from the second report on the score is no number, for every third seed.
     """
 
@@ -73,6 +72,17 @@ class Keeper(Evaluator):
         (workdir / "keep" / "deep").mkdir(parents=True)
         (workdir / "keep" / "deep" / "weights").write_text(f"{seed}")
         return Evaluation(score, {"pid": os.getpid(), "ballast": len(ballast)}, self.epoch_seconds * self.epochs)
+
+
+class Homebound(Keeper):
+    """Works here and cannot be unpickled elsewhere."""
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return _cannot_travel, ()
+
+
+def _cannot_travel() -> None:
+    raise RuntimeError("it cannot travel")
 
 
 def _ask_for_too_much() -> None:

@@ -1,0 +1,216 @@
+"""Searches on a real Ray of several nodes, and everything that can be killed under them.
+
+The long form with hundreds of kills is `make soak-ray`.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray_parts import (
+    cluster,
+    count,
+    environment,
+    kill,
+    raylets,
+    run,
+    running,
+    search,
+    start_node,
+    wait_for,
+    why_not_here,
+    workers,
+)
+from study_parts import lines, story
+
+pytestmark = [pytest.mark.ray, pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here()))]
+
+RAY = ("--runner", "ray", "--address", "auto")
+SLOWLY = ("--set", "evaluator.epoch_seconds=0.4")
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[list[int]]:
+    """A head and a second node, of one processor each."""
+    with cluster(1, 1) as started:
+        yield started
+
+
+def finished(folder: Path, done: subprocess.CompletedProcess[str]) -> list[tuple[Any, ...]]:
+    """The story of a study that ended well: every trial ended exactly once, and replay agrees."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    check = run(["nas", "status", str(folder), "--check", "--json"])
+    assert json.loads(check.stdout)["check"]["sound"], check.stdout
+    return story(lines(folder))
+
+
+def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    out, error = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+
+def lost(folder: Path) -> list[str]:
+    """Why attempts came to nothing, retried or not."""
+    reasons = [event.get("after") or event for event in lines(folder) if event["event"] in ("attempted", "failed")]
+    return [reason["kind"] for reason in reasons if "kind" in reason]
+
+
+def test_a_search_on_several_nodes(tmp_path: Path, nodes: list[int]) -> None:
+    """Early stopping, files that travel back, and nothing on the terminal but our own words."""
+    folder = tmp_path / "study"
+    options = ("--early-stop", "asha", "--set", "evaluator.epochs=4", "--set", "study.keep=2", "--json")
+    done = run(search(folder, *RAY, *options, trials=20))
+    ends = [row[5] for row in finished(folder, done)]
+    assert ends.count("stopped") >= 3
+    assert ends.count("told") + ends.count("stopped") == 20
+    assert json.loads(done.stdout)["trials"] == 20, "one JSON object and nothing else"
+    assert done.stderr == ""
+    best = json.loads(done.stdout)["best"]["number"]
+    told = sorted((event["score"], event["number"]) for event in lines(folder) if event["event"] == "told")
+    assert {int(path.name) for path in (folder / "checkpoints").iterdir()} == {number for _, number in told[-2:]}
+    seed = next(event["seed"] for event in lines(folder) if event["event"] == "asked" and event["number"] == best)
+    assert (folder / "checkpoints" / str(best) / "deep" / "weights").read_text() == str(seed)
+    stops = [event for event in lines(folder) if event["event"] == "stopped"]
+    assert all(event["metrics"] == {"epochs": event["step"]} for event in stops), "before its next epoch"
+
+
+def test_the_plan_is_printed_and_the_impossible_refused(tmp_path: Path, nodes: list[int]) -> None:
+    done = run(search(tmp_path / "plan", *RAY, "--cpus-per-trial", "0.5", trials=4))
+    assert "the cluster has 2 nodes with 2 CPUs and 0 GPUs (at most 1 CPUs on one)" in done.stderr
+    assert "0.5 CPUs per child, 4 at once" in done.stderr
+    refused = run(search(tmp_path / "refused", *RAY, "--cpus-per-trial", "2"))
+    assert refused.returncode == 2
+    assert "a child needs 2 CPUs on one node, but the cluster has 2 nodes with 2 CPUs" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:7", "nobody listens at 127.0.0.1:7: check the address"),
+        ("somewhere", "'somewhere' is no address: expected auto or HOST:PORT"),
+        (
+            "ray://127.0.0.1:10001",
+            "is for Ray Client, through which Tune would run on the cluster, away from this study",
+        ),
+    ],
+)
+def test_an_address_that_cannot_be(tmp_path: Path, address: str, words: str) -> None:
+    done = run(search(tmp_path / "study", "--runner", "ray", "--address", address))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_token_is_named_and_never_switched_off(tmp_path: Path, nodes: list[int]) -> None:
+    done = run(search(tmp_path / "study", *RAY), RAY_AUTH_TOKEN="another")
+    assert done.returncode == 2
+    assert "its token is known here (RAY_AUTH_MODE, RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_workers_are_killed_and_one_hangs(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    options = (*RAY, *SLOWLY, "--trial-timeout", "3", "--retries", "5")
+    with running(search(folder, *options, trials=14)) as driver:
+        for already in (1, 4):
+            wait_for(lambda already=already: count(folder, "told") >= already and len(workers()) > 0)  # type: ignore[misc]
+            kill(workers()[-1])
+        wait_for(lambda: count(folder, "told") >= 7 and len(workers()) > 0)
+        kill(workers()[-1], signal.SIGSTOP)
+        done = ended(driver)
+    assert len(finished(folder, done)) == 14
+    assert sorted(set(lost(folder))) == ["timeout", "worker_lost"]
+    assert count(folder, "failed") == 0, "all were tried again"
+
+
+def test_a_child_that_wants_too_much_memory_and_one_that_loses_its_score(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    options = ("--set", "evaluator.out_of_memory=true", "--set", "evaluator.nan=true", "--retries", "0")
+    done = run(search(folder, *RAY, *options, "--early-stop", "median", trials=14))
+    kinds = {row[0]: row[5] for row in finished(folder, done)}
+    assert set(lost(folder)) == {"out_of_memory", "diverged"}
+    assert set(kinds.values()) >= {"told", "failed"}
+
+
+def test_the_driver_is_killed_and_resumes(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    for already in (2, 6):
+        with running(search(folder, *RAY, *SLOWLY, trials=12)) as driver:
+            wait_for(lambda already=already: count(folder, "told") >= already)  # type: ignore[misc]
+            driver.kill()
+            driver.wait()
+    before = {event["number"] for event in lines(folder) if event["event"] == "told"}
+    rows = finished(folder, run(search(folder, *RAY, *SLOWLY, trials=12)))
+    assert len(rows) == 12
+    attempts = [event["number"] for event in lines(folder) if event["event"] == "attempted"]
+    assert len(attempts) <= 12 + 2 * 3, "again at most what was in flight"
+    assert len(before) >= 6, "what was told stays told"
+
+
+def test_ctrl_c_once_lets_the_open_trials_finish(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    with running(search(folder, *RAY, *SLOWLY, trials=50)) as driver:
+        wait_for(lambda: count(folder, "told") >= 2)
+        driver.send_signal(signal.SIGTERM)
+        done = ended(driver)
+    assert done.returncode == 3
+    assert count(folder, "asked") == count(folder, "told") < 50
+    assert f"nas resume {folder}" in done.stdout
+
+
+def test_a_node_is_killed_and_another_joins(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    with running(search(folder, *RAY, *SLOWLY, trials=16)) as driver:
+        wait_for(lambda: count(folder, "told") >= 3)
+        kill(nodes.pop())
+        wait_for(lambda: count(folder, "told") >= 6)
+        nodes.append(start_node(1))
+        done = ended(driver)
+    assert len(finished(folder, done)) == 16
+    assert set(lost(folder)) <= {"worker_lost"}
+
+
+def test_a_worker_that_cannot_begin_ends_the_search_with_the_reason(tmp_path: Path, nodes: list[int]) -> None:
+    """A problem of every worker is not a failure of every trial."""
+    done = run(search(tmp_path / "study", *RAY, evaluator="ray_parts:Homebound"))
+    assert done.returncode == 2
+    assert count(tmp_path / "study", "failed") == 0
+    assert "error: no worker can begin: " in done.stderr
+    assert "RuntimeError: it cannot travel" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def deterministic(folder: Path, *words: str) -> list[dict[str, Any]]:
+    done = run(search(folder, "--deterministic", "--lag", "4", *words, trials=16))
+    assert done.returncode == 0, done.stderr
+    clocks = ("time", "strategy_seconds", "metrics", "seconds")
+    return [{name: value for name, value in event.items() if name not in clocks} for event in lines(folder)]
+
+
+def test_a_deterministic_study_is_the_same_here_and_there(tmp_path: Path, nodes: list[int]) -> None:
+    here = deterministic(tmp_path / "here")
+    assert deterministic(tmp_path / "two", *RAY) == here
+    assert deterministic(tmp_path / "four", *RAY, "--cpus-per-trial", "0.5") == here
+
+
+def test_ray_goes_away_and_the_study_resumes_on_a_ray_of_its_own(tmp_path: Path, nodes: list[int]) -> None:
+    """The last test of this file: it ends the cluster."""
+    folder = tmp_path / "study"
+    with running(search(folder, *RAY, *SLOWLY, trials=12)) as driver:
+        wait_for(lambda: count(folder, "told") >= 2)
+        for node in raylets():
+            kill(node)
+        done = ended(driver)
+    assert done.returncode == 2
+    assert "of the Ray cluster at 127.0.0.1:" in done.stderr
+    assert f"nothing that was told is lost; start Ray again and continue with `nas resume {folder}`" in done.stderr
+    subprocess.run(["ray", "stop", "--force"], env=environment(), capture_output=True, check=True)
+    again = run(search(folder, "--runner", "ray", "--address", "local", *SLOWLY, trials=12))
+    assert len(finished(folder, again)) == 12

@@ -1,0 +1,262 @@
+"""The driver's side of the Ray runner without Ray: what is asked, told, stopped, killed and fetched."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study_parts import Listed, kinds, lines, no_limit, tiny
+
+from nas.contracts import Evaluation, Failure, Stopped, Trial
+from nas.errors import SettingsError, StoreError
+from nas.registry import load, resolve
+from nas.rules import Rules
+from nas.settings import complete
+from nas.study import Study
+from runners._ray_files import packed, unpack
+from runners._ray_flights import Actors, Flights
+from runners._ray_words import Ended, Progressed, Raised, Ticket
+
+
+@dataclass
+class Recorded(Actors):
+    """Writes down what would be done to workers."""
+
+    stopped: list[Any] = field(default_factory=list)
+    killed: list[Any] = field(default_factory=list)
+    fetched: list[int] = field(default_factory=list)
+    lost: Failure | None = None
+
+    def stop_early(self, actor: Any) -> None:
+        self.stopped.append(actor)
+
+    def kill(self, actor: Any) -> None:
+        self.killed.append(actor)
+
+    def fetch(self, files: Any, trial: Trial) -> Failure | None:
+        self.fetched.append(trial.number)
+        return self.lost
+
+
+def study_of(folder: Path, count: int = 6, **rules: Any) -> Study:
+    strategy = Listed([tiny(0, number % 4) for number in range(count)])
+    return Study(folder, strategy, rules=Rules(**{"duplicates": "retrain", **rules}), budget=no_limit())
+
+
+def table(study: Study, places: int = 2, timeout: float | None = None) -> tuple[Flights, Recorded]:
+    actors = Recorded()
+    return Flights(study, actors, lambda: places, timeout), actors
+
+
+def begin(flights: Flights, *names: str) -> list[Ticket | None]:
+    tickets = [flights.next_ticket(name) for name in names]
+    for name, ticket in zip(names, tickets, strict=True):
+        if ticket is not None:
+            flights.started(name, f"actor {name}")
+    return tickets
+
+
+def test_no_more_are_handed_out_than_there_is_room_for(tmp_path: Path) -> None:
+    with study_of(tmp_path) as study:
+        flights, _ = table(study, places=2)
+        first, second, third = begin(flights, "a", "b", "c")
+        assert first is not None
+        assert second is not None
+        assert third is None
+        flights.heard("a", [Ended(Evaluation(1.0))])
+        (fourth,) = begin(flights, "d")
+        assert fourth is not None
+        assert fourth.trial is not None
+        assert fourth.trial.number == 2
+        assert first.trial is None, "Tune keeps configurations for ever, so they are emptied"
+
+
+def test_it_is_over_when_nothing_flies_and_nothing_is_left(tmp_path: Path) -> None:
+    with study_of(tmp_path, count=1) as study:
+        flights, _ = table(study)
+        begin(flights, "a")
+        assert flights.next_ticket("b") is None
+        assert not flights.is_over
+        flights.heard("a", [Ended(Evaluation(1.0))])
+        assert flights.next_ticket("c") is None
+        assert flights.is_over
+
+
+def test_progress_reaches_the_log_and_a_stop_reaches_the_worker(tmp_path: Path) -> None:
+    with study_of(tmp_path, early_stop="asha") as study:
+        flights, actors = table(study)
+        begin(flights, "a", "b")
+        flights.heard("a", [Progressed(1, {"score": 0.9})])
+        flights.heard("b", [Progressed(1, {"score": 0.1})])
+        assert actors.stopped == ["actor b"]
+        flights.heard("b", [Ended(Stopped(1, 0.1))])
+        assert kinds(tmp_path)[-3:] == ["progressed", "progressed", "stopped"]
+
+
+def test_a_worker_that_dies_is_a_failure_with_its_age_and_is_killed_for_good(tmp_path: Path) -> None:
+    with study_of(tmp_path, retries=0) as study:
+        flights, actors = table(study)
+        begin(flights, "a")
+        flights.lost("a", Failure("worker_lost", "gone"))
+        flights.lost("a", Failure("worker_lost", "heard twice"))
+        failed = lines(tmp_path)[-1]
+        assert (failed["event"], failed["kind"], failed["message"]) == ("failed", "worker_lost", "gone")
+        assert failed["seconds"] > 0
+        assert actors.killed == ["actor a"], "what only seemed dead must not go on beside the next attempt"
+
+
+def test_a_late_trial_is_killed_once_and_fails_as_timeout(tmp_path: Path) -> None:
+    with study_of(tmp_path, retries=0) as study:
+        flights, actors = table(study, timeout=1e-9)
+        begin(flights, "a")
+        flights.look()
+        flights.look()
+        assert actors.killed == ["actor a"]
+        flights.heard("a", [Ended(Evaluation(1.0))])
+        assert kinds(tmp_path)[-1] == "attempted", "what it says after it was given up is not heard"
+        flights.lost("a", Failure("worker_lost", "killed by us"))
+        assert lines(tmp_path)[-1]["kind"] == "timeout"
+        assert lines(tmp_path)[-1]["message"] == "no result within 1e-09 s"
+
+
+def test_a_trial_that_waits_for_a_worker_is_not_late(tmp_path: Path) -> None:
+    with study_of(tmp_path) as study:
+        flights, actors = table(study, timeout=1e-9)
+        flights.next_ticket("a")
+        flights.look()
+        assert actors.killed == []
+
+
+def test_retries_are_capped(tmp_path: Path) -> None:
+    with study_of(tmp_path, count=1, retries=3) as study:
+        flights, _ = table(study)
+        for name in "abcd":
+            (ticket,) = begin(flights, name)
+            assert ticket is not None
+            flights.lost(name, Failure("worker_lost", "poison"))
+        assert begin(flights, "e") == [None]
+    assert kinds(tmp_path).count("attempted") == 4
+    assert kinds(tmp_path).count("failed") == 1
+
+
+def test_only_files_that_would_be_kept_are_fetched(tmp_path: Path) -> None:
+    with study_of(tmp_path, keep=1) as study:
+        flights, actors = table(study, places=4)
+        begin(flights, "a", "b", "c", "d")
+        for name, score in (("a", 2.0), ("b", 1.0), ("c", 3.0)):
+            flights.heard(name, [Ended(Evaluation(score), files="reference")])
+        flights.heard("d", [Ended(Failure("error", "no"), files="reference")])
+        assert actors.fetched == [0, 2]
+
+
+def test_a_result_whose_files_were_lost_is_tried_again(tmp_path: Path) -> None:
+    with study_of(tmp_path) as study:
+        flights, actors = table(study)
+        actors.lost = Failure("worker_lost", "lost with its files")
+        begin(flights, "a")
+        flights.heard("a", [Ended(Evaluation(2.0), files="reference")])
+        assert lines(tmp_path)[-1]["after"]["message"] == "lost with its files"
+
+
+def test_what_the_user_must_mend_ends_the_search_and_keeps_the_trial_open(tmp_path: Path) -> None:
+    with study_of(tmp_path) as study:
+        flights, actors = table(study)
+        begin(flights, "a")
+        problem = SettingsError("the data set is not there")
+        flights.heard("a", [Raised(problem)])
+        assert flights.problem is problem
+        assert flights.next_ticket("b") is None
+        flights.abandon()
+        assert actors.killed == ["actor a"]
+        assert 0 in study.ledger.open
+
+
+def test_a_problem_inside_a_callback_is_kept_for_the_end(tmp_path: Path) -> None:
+    study = study_of(tmp_path)
+    flights, _ = table(study)
+    begin(flights, "a")
+    study.close()
+    flights.heard("a", [Ended(Evaluation(1.0))])
+    assert flights.problem is not None
+
+
+def test_a_deterministic_study_holds_places_back(tmp_path: Path) -> None:
+    with study_of(tmp_path, lag=1) as study:
+        flights, _ = table(study, places=3)
+        first, second = begin(flights, "a", "b")
+        assert first is not None
+        assert second is None
+        assert not flights.is_over
+
+
+def test_a_ticket_is_not_copied_and_prints_short() -> None:
+    ticket = Ticket(Trial(3, tiny(0, 1), 9))
+    assert copy.deepcopy({"ticket": ticket})["ticket"] is ticket
+    assert repr(ticket) == "trial 3"
+    assert pickle.loads(pickle.dumps(ticket)).trial == ticket.trial
+
+
+def test_files_travel_with_their_folders(tmp_path: Path) -> None:
+    (tmp_path / "here" / "deep").mkdir(parents=True)
+    (tmp_path / "here" / "deep" / "weights").write_bytes(b"\0\1")
+    (tmp_path / "here" / "link").symlink_to("/etc/hostname")
+    files = packed(tmp_path / "here")
+    assert files == {"deep/weights": b"\0\1"}
+    unpack(files, tmp_path / "there")
+    assert (tmp_path / "there" / "deep" / "weights").read_bytes() == b"\0\1"
+    assert packed(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../study.json", "a/../../b"])
+def test_files_stay_in_their_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreError, match="expected a path inside the trial's folder"):
+        unpack({name: b""}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"gpus_per_trial": -1.0}, "gpus-per-trial is -1.0: expected a number from 0"),
+        ({"gpus_per_trial": 1.5}, "gpus-per-trial is 1.5: expected a share of one GPU, or whole GPUs"),
+        ({"cpus_per_trial": 0.0}, "both 0: a child needs something to run on"),
+        ({"concurrency": 0}, "concurrency is 0: expected a number from 1"),
+        ({"trial_timeout": 0.0}, "trial-timeout is 0.0: expected seconds"),
+        ({"workers": 2}, "'workers'"),
+    ],
+)
+def test_options_say_what_is_wrong(options: dict[str, Any], words: str) -> None:
+    runner = load("runner", "ray")
+    with pytest.raises(SettingsError, match=words):
+        runner(**complete(runner, options, "runner"))
+
+
+def test_its_name_is_found() -> None:
+    assert resolve("runner", "ray") == "ray-tune"
+
+
+def sizes() -> Sequence[Any]:
+    return [
+        (1.0, 0.0, {"CPU": 4.0}, 4),
+        (2.0, 0.0, {"CPU": 5.0}, 2),
+        (0.5, 0.0, {"CPU": 4.0}, 8),
+        (1.0, 0.25, {"CPU": 16.0, "GPU": 2.0}, 8),
+        (1.0, 0.3, {"CPU": 16.0, "GPU": 2.0}, 6),
+        (1.0, 0.6, {"CPU": 16.0, "GPU": 4.0}, 4),
+        (1.0, 2.0, {"CPU": 16.0, "GPU": 5.0}, 2),
+        (4.0, 0.25, {"CPU": 8.0, "GPU": 8.0}, 2),
+        (0.0, 0.5, {"CPU": 8.0, "GPU": 1.0}, 2),
+        (1.0, 0.5, {"CPU": 8.0}, 0),
+        (1.0, 0.0, {}, 0),
+    ]
+
+
+@pytest.mark.parametrize(("cpus", "gpus", "node", "count"), sizes())
+def test_how_many_children_fit_on_a_node(cpus: float, gpus: float, node: dict[str, float], count: int) -> None:
+    from runners._ray_cluster import Need
+
+    assert Need(cpus, gpus).fit(node) == count
