@@ -62,20 +62,21 @@ def child(filters: int) -> nn.Module:
 def loop(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> int:
     """The four lines every course teaches; how many images it saw."""
     network.train()
+    device = next(network.parameters()).device
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
     seen = 0
     for images, labels in batches:
         optimizer.zero_grad()
-        functional.cross_entropy(network(images), labels).backward()
+        functional.cross_entropy(network(images.to(device)), labels.to(device)).backward()
         optimizer.step()
         seen += len(labels)
     return seen
 
 
-def reference(filters: int, images: Images) -> Callable[[], int]:
+def reference(filters: int, images: Images, device: str = "cpu", loaders: int = 0) -> Callable[[], int]:
     """The plain loop: contiguous, one image at a time."""
-    network = child(filters)
-    loader = DataLoader(OneByOne(images), batch_size=BATCH, shuffle=True, drop_last=True)
+    network = child(filters).to(device)
+    loader = DataLoader(OneByOne(images), BATCH, shuffle=True, drop_last=True, num_workers=loaders)
     return lambda: loop(network, iter(loader))
 
 
@@ -88,7 +89,7 @@ def bare(filters: int, images: Images) -> Callable[[], int]:
     return lambda: loop(network, ((ready[i : i + BATCH], labels[i : i + BATCH]) for i in parts))
 
 
-def ours(filters: int, images: Images, threads: int) -> Callable[[], int]:
+def ours(filters: int, images: Images, computation: Computation) -> Callable[[], int]:
     """The trainer of a search, one epoch at a time, without its validation."""
     one = Images(images.pixels[:1], images.labels[:1])
     recipe = preset("cifar10-quick").recipe.changed({"epochs": 1, "batch_size": BATCH, "train_images": None})
@@ -96,7 +97,7 @@ def ours(filters: int, images: Images, threads: int) -> Callable[[], int]:
 
     def run() -> int:
         data = Data(images, one, MEAN, STD)
-        trainer = Trainer(network, data, recipe, seed=0, computation=Computation(threads=threads))
+        trainer = Trainer(network, data, recipe, seed=0, computation=computation)
         trainer.run(never_stop)
         return len(images)
 
@@ -129,19 +130,18 @@ def main() -> None:
     runs = {
         "reference": reference(chosen.filters, images),
         "bare": bare(chosen.filters, images),
-        "ours": ours(chosen.filters, images, chosen.threads),
+        "ours": ours(chosen.filters, images, Computation(threads=chosen.threads)),
     }
     found = rates(runs, chosen.rounds)
-    what = f"NASNet-A N=2 F={chosen.filters}, CIFAR-10 shapes, {chosen.threads} threads"
+    what = f"NASNet-A N=2 F={chosen.filters}, {chosen.threads} threads"
     for other in ("reference", "bare"):
-        line = {
-            "name": f"training against the {other} loop: {what}",
-            "value": round(found["ours"], 1),
-            "unit": "images/s",
-            "reference": round(found[other], 1),
-            "ratio": round(found["ours"] / found[other], 3),
-        }
-        print(json.dumps(line))
+        report(f"training against the {other} loop, {what}", found["ours"], found[other])
+
+
+def report(name: str, value: float, reference: float) -> None:
+    """One line of JSON."""
+    figures = {"value": round(value, 1), "unit": "images/s", "reference": round(reference, 1)}
+    print(json.dumps({"name": name, **figures, "ratio": round(value / reference, 3)}), flush=True)
 
 
 if __name__ == "__main__":
