@@ -30,26 +30,32 @@ class Draws:
     flipped: Tensor | None
     hole: Tensor | None
     affine: Tensor | None
+    color: Tensor | None = None
 
     def part(self, start: int, stop: int) -> Draws:
         """The draws of one batch."""
-        rest = (self.corner, self.flipped, self.hole, self.affine)
+        rest = (self.corner, self.flipped, self.hole, self.affine, self.color)
         return Draws(self.order[start:stop], *(None if draw is None else draw[start:stop] for draw in rest))
 
 
 def drawn(recipe: Recipe, count: int, image_size: int, rng: torch.Generator, device: torch.device) -> Draws:
     """The draws of an epoch over `count` images."""
     order = torch.randperm(count, generator=rng)
-    corner = flipped = hole = affine = None
-    if recipe.crop != "none":
+    corner = flipped = hole = affine = color = None
+    if recipe.crop in ("pad", "upsample"):
         corner = torch.randint(0, 2 * recipe.crop_margin + 1, (count, 2), generator=rng).to(device)
     if recipe.flip:
         flipped = (torch.rand(count, generator=rng) < 0.5).to(device)
     if recipe.cutout:
         hole = torch.randint(0, image_size, (count, 2), generator=rng).to(device)
     if recipe.is_affine:
-        affine = _affine(recipe, torch.rand((count, 5), generator=rng) * 2 - 1).to(device)
-    return Draws(order.to(device), corner, flipped, hole, affine)
+        affine = _affine(recipe, torch.rand((count, 5), generator=rng) * 2 - 1)
+        if recipe.crop == "resized":
+            affine = _in_window(affine, _windows(recipe, torch.rand((count, 4), generator=rng)))
+        affine = affine.to(device)
+    if recipe.color_jitter:
+        color = (1 + recipe.color_jitter * (torch.rand((count, 3), generator=rng) * 2 - 1)).to(device)
+    return Draws(order.to(device), corner, flipped, hole, affine, color)
 
 
 @final
@@ -76,6 +82,8 @@ class Source:
         images = self._normalised(self._cut(draws))
         if draws.affine is not None:
             images = moved(images, draws.affine)
+        if draws.color is not None:
+            images = recolored(images, draws.color)
         if draws.hole is not None:
             images = images * self._outside(draws.hole)
         return images, self._labels[draws.order]
@@ -121,8 +129,35 @@ def moved(images: Tensor, affine: Tensor) -> Tensor:
     return moved_images.contiguous(memory_format=torch.channels_last)
 
 
+def recolored(images: Tensor, factors: Tensor) -> Tensor:
+    """The images with these contrasts, saturations and brightnesses (B, 3), where 1 leaves an image as it is.
+
+    Normalised pixels are what is changed: contrast about the mean of the image, saturation about its grey.
+    """
+    contrast, saturation, brightness = factors[:, :, None, None, None].unbind(1)
+    middle = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = (images - middle) * contrast + middle
+    grey = images.mean(dim=1, keepdim=True)
+    return (images - grey) * saturation + grey + (brightness - 1)
+
+
+def _windows(recipe: Recipe, chance: Tensor) -> Tensor:
+    """Windows (N, 4) in the image, which spans -1..1: half widths, half heights, middles; from numbers in 0..1."""
+    area = recipe.smallest_crop + (1 - recipe.smallest_crop) * chance[:, 0]
+    shape = torch.exp(math.log(4 / 3) * (2 * chance[:, 1] - 1))
+    width, height = (area * shape).sqrt().clamp(max=1), (area / shape).sqrt().clamp(max=1)
+    x, y = ((1 - side) * (2 * chance[:, i] - 1) for i, side in ((2, width), (3, height)))
+    return torch.stack([width, height, x, y], dim=1)
+
+
+def _in_window(affine: Tensor, windows: Tensor) -> Tensor:
+    """The maps into the whole image as maps into windows of it."""
+    scaled = affine * windows[:, :2, None]
+    return torch.cat([scaled[:, :, :2], scaled[:, :, 2:] + windows[:, 2:, None]], dim=2)
+
+
 def _with_margin(pixels: Tensor, recipe: Recipe) -> Tensor:
-    if recipe.crop == "none" or recipe.crop_margin == 0:
+    if recipe.crop in ("none", "resized") or recipe.crop_margin == 0:
         return pixels
     margin = recipe.crop_margin
     if recipe.crop == "pad":

@@ -31,16 +31,27 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {name: stored.get_tensor(name) for name in stored.keys()}, json.loads(header["facts"])  # noqa: SIM118
 
 
-def save_progress(file: Path, network: nn.Module, optimizer: Optimizer, facts: Mapping[str, Any]) -> None:
-    """Keep a training between two epochs."""
+def save_progress(
+    file: Path,
+    network: nn.Module,
+    optimizer: Optimizer,
+    facts: Mapping[str, Any],
+    average: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Keep a training between two epochs, with the running mean of its weights where it has one."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in (average or {}).items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
     _write(file, tensors, facts)
 
 
 def restore_progress(
-    file: Path, network: nn.Module, optimizer: Optimizer, expected: Mapping[str, Any]
+    file: Path,
+    network: nn.Module,
+    optimizer: Optimizer,
+    expected: Mapping[str, Any],
+    average: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Any] | None:
     """Put a training back as it was and return its facts; None where the file is missing, damaged or another's.
 
@@ -53,6 +64,8 @@ def restore_progress(
     if any(facts.get(name) != value for name, value in expected.items()):
         return None
     network.load_state_dict(_below("network.", tensors))
+    for name, tensor in (average or {}).items():
+        tensor.copy_(tensors[f"average.{name}"])
     state = _optimizer_state(_below("optimizer.", tensors), optimizer)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     return facts

@@ -19,7 +19,7 @@ class Recipe:
     micro_batch: int | None = None  # images at a time where a batch does not fit: gradients add up, batch norms do not
     train_images: int | None = None  # learn from so many images only, every class alike
 
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adamw", "rmsprop"] = "sgd"
     learning_rate: float = 0.05
     momentum: float = 0.9
     nesterov: bool = True
@@ -29,15 +29,19 @@ class Recipe:
     label_smoothing: float = 0.0
     gradient_clip: float = 5.0  # largest norm of all gradients together; 0 leaves them alone
     auxiliary_weight: float = 0.4
+    weight_average: float = 0.0  # decay of the running mean of weights that is judged and kept; 0 keeps the last ones
 
-    crop: Literal["none", "pad", "upsample"] = "none"  # `upsample` as in the NASNet paper: 32 -> 40 -> a crop of 32
+    # `upsample` as in the NASNet paper: 32 -> 40 -> a crop of 32; `resized`: any part of the image, at its own shape
+    crop: Literal["none", "pad", "upsample", "resized"] = "none"
     crop_margin: int = 4
+    smallest_crop: float = 0.08  # share of the image's area, where the crop is resized
     flip: bool = False
     cutout: int = 0  # side of the square that is blanked
     rotation: float = 0.0  # degrees to either side
     shift: float = 0.0  # share of the width and the height to either side
     shear: float = 0.0  # degrees to either side
     zoom: float = 0.0  # 0.1: from 0.9 to 1.1 times
+    color_jitter: float = 0.0  # brightness, contrast and saturation, from 1 - so much to 1 + so much times
 
     def __post_init__(self) -> None:
         """Refuse values that no training could use; a whole number is welcome where a decimal one is expected."""
@@ -54,7 +58,7 @@ class Recipe:
     @property
     def is_affine(self) -> bool:
         """Whether images are turned, moved, sheared or scaled."""
-        return any((self.rotation, self.shift, self.shear, self.zoom))
+        return self.crop == "resized" or any((self.rotation, self.shift, self.shear, self.zoom))
 
     def to_dict(self) -> dict[str, Any]:
         """All settings, as JSON takes them."""
@@ -81,12 +85,15 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "label_smoothing": (0, 0.99),
     "gradient_clip": (0, 1e9),
     "auxiliary_weight": (0, 100),
+    "weight_average": (0, 0.999999),
     "crop_margin": (0, 512),
+    "smallest_crop": (0.01, 1),
     "cutout": (0, 1_024),
     "rotation": (0, 180),
     "shift": (0, 1),
     "shear": (0, 80),
     "zoom": (0, 0.9),
+    "color_jitter": (0, 1),
 }
 
 

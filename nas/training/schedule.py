@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
 from nas.training.recipe import Recipe
+
+_RMSPROP_DECAY, _RMSPROP_EPS = 0.9, 1.0  # as in NASNet's ImageNet code; its epsilon stands under the root
+
+Pace = Callable[[str], float]
 
 
 def learning_rate_at(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
@@ -22,14 +27,25 @@ def learning_rate_at(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimizer: weights of convolutions and linear layers decay, batch norms and biases do not."""
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+def make_optimizer(network: nn.Module, recipe: Recipe, pace: Pace = lambda _: 1.0) -> Optimizer:
+    """The recipe's optimizer: weights of convolutions and linear layers decay, batch norms and biases do not.
+
+    Args:
+        pace: by its name, what a parameter's rate is multiplied by (a group's `pace`).
+    """
+    kinds: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): [], (1.0, False): []}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            kinds.setdefault((pace(name), parameter.ndim > 1), []).append(parameter)
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": members, "weight_decay": recipe.weight_decay if decays else 0.0, "pace": factor}
+        for (factor, decays), members in kinds.items()
     ]
     if recipe.optimizer == "adamw":
         return AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
+    if recipe.optimizer == "rmsprop":
+        return RMSprop(
+            groups, lr=recipe.learning_rate, alpha=_RMSPROP_DECAY, eps=_RMSPROP_EPS, momentum=recipe.momentum
+        )
     nesterov = recipe.nesterov and recipe.momentum > 0
     return SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -16,13 +17,14 @@ from torch.nn import functional
 from nas.errors import SettingsError
 from nas.seeding import torch_rng
 from nas.training.augment import Draws, Source, drawn
+from nas.training.average import WeightAverage
 from nas.training.checkpoint import restore_progress, save_progress
 from nas.training.computation import Computation
 from nas.training.failures import Diverged, memory_watched
 from nas.training.graphs import CapturedPass
 from nas.training.measures import peak_memory_mib, reset_peak_memory, synchronized
 from nas.training.recipe import Recipe
-from nas.training.schedule import learning_rate_at, make_optimizer
+from nas.training.schedule import Pace, learning_rate_at, make_optimizer
 from search_spaces.cells.network import Network
 
 if TYPE_CHECKING:
@@ -64,7 +66,11 @@ class Progress:
 
 @final
 class Trainer:
-    """One training. `run` may be called once; the network it was given is then trained."""
+    """One training. `run` may be called once; the network it was given is then trained.
+
+    Args:
+        pace: by its name, what a parameter's learning rate is multiplied by.
+    """
 
     def __init__(
         self,
@@ -75,6 +81,7 @@ class Trainer:
         seed: int,
         computation: Computation,
         progress: Progress | None = None,
+        pace: Pace = lambda _: 1.0,
     ) -> None:
         if computation.graphs and recipe.micro_batch is not None:
             raise SettingsError(f"recipe.micro_batch is {recipe.micro_batch}; with graphs a batch is never divided")
@@ -90,7 +97,8 @@ class Trainer:
         self._steps_per_epoch = steps_per_epoch(recipe, len(self._train))
         self._captured: CapturedPass | None = None
         self._parameters = list(network.parameters())
-        self._optimizer = make_optimizer(network, recipe)
+        self._optimizer = make_optimizer(network, recipe, pace)
+        self._average = WeightAverage(network, recipe.weight_average) if recipe.weight_average else None
 
     def run(self, report: EpochReport) -> list[Metrics]:
         """Train to the last epoch, or until a report says stop; the metrics of each epoch."""
@@ -102,7 +110,10 @@ class Trainer:
                     curve.append(self._epoch(epoch))
                     saved = self._saved(curve, saved)
                 if not report(epoch, curve[epoch - 1]):
-                    return curve[:epoch]
+                    curve = curve[:epoch]
+                    break
+            if self._average is not None:
+                self._average.copy_to(self.network)
             return curve
 
     def _epoch(self, epoch: int) -> Metrics:
@@ -111,7 +122,8 @@ class Trainer:
         began = synchronized(self._device)
         train_loss, train_accuracy = self._learn(epoch)
         learned = synchronized(self._device)
-        val_loss, val_accuracy = evaluated(self.network, self._val, self._computation)
+        with nullcontext() if self._average is None else self._average.applied(self.network):
+            val_loss, val_accuracy = evaluated(self.network, self._val, self._computation)
         ended = synchronized(self._device)
         if not math.isfinite(val_loss):
             raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}")
@@ -146,11 +158,13 @@ class Trainer:
         """One update of the weights."""
         done = (epoch - 1) * self._steps_per_epoch + step
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate_at(self._recipe, done, self._steps_per_epoch)
+            group["lr"] = group["pace"] * learning_rate_at(self._recipe, done, self._steps_per_epoch)
         loss, right = self._graphed(draws, done) if self._computation.graphs else self._gradients(draws, done)
         if self._recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip)
         self._optimizer.step()
+        if self._average is not None:
+            self._average.update(self.network, done)
         return loss, right
 
     def _gradients(self, draws: Draws, done: int) -> tuple[Tensor, Tensor]:
@@ -201,7 +215,8 @@ class Trainer:
     def _restored(self) -> list[Metrics]:
         if self._progress is None:
             return []
-        facts = restore_progress(self._progress.file, self.network, self._optimizer, self._progress.facts)
+        average = None if self._average is None else self._average.mean
+        facts = restore_progress(self._progress.file, self.network, self._optimizer, self._progress.facts, average)
         return [] if facts is None else facts["curve"]
 
     def _saved(self, curve: list[Metrics], saved: float) -> float:
@@ -209,7 +224,8 @@ class Trainer:
         progress = self._progress
         if progress is None or time.monotonic() - saved < progress.seconds_between:
             return saved
-        save_progress(progress.file, self.network, self._optimizer, {**progress.facts, "curve": curve})
+        average = None if self._average is None else self._average.mean
+        save_progress(progress.file, self.network, self._optimizer, {**progress.facts, "curve": curve}, average)
         return time.monotonic()
 
 
