@@ -1,0 +1,219 @@
+"""The Ray runner beside a bare Tune run: overhead, many trials, scaling, memory.
+
+Ray listens on every interface, so this starts itself again in a network namespace of its own.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from nas.contracts import Evaluation, Evaluator, Report
+from nas.registry import load
+from nas.rules import Budget, Rules
+from nas.study import Study
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.space import SearchSpace
+
+SHORT, CHILD_SECONDS, AT_ONCE, ROUNDS = 500, 0.02, 2, 3
+MANY = 5_000
+WIDE, WIDE_SECONDS, WIDE_WAVES = 64, 30.0, 3
+HUNGRY, HUNGRY_MEGABYTES = 100, 300
+INSIDE = "NAS_BENCH_RAY_INSIDE"
+
+
+class Sleeper(Evaluator):
+    """A child that needs no processor; it may need memory."""
+
+    def __init__(self, space: SearchSpace, *, seconds: float, megabytes: int = 0) -> None:
+        super().__init__(space)
+        self.seconds, self.megabytes = seconds, megabytes
+
+    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+        """Sleep; say which process this was and how large it had been before."""
+        del genotype, workdir, report
+        facts = {"pid": os.getpid(), "resident_mb": resident_megabytes()}
+        ballast = bytearray(self.megabytes << 20)
+        ballast[::4096] = b"x" * len(ballast[::4096])
+        time.sleep(self.seconds)
+        return Evaluation(float(seed % 1000), facts, self.seconds)
+
+
+def main() -> None:
+    """Every figure once."""
+    if INSIDE not in os.environ:
+        sys.exit(subprocess.run([*namespace(), sys.executable, "-m", "benchmarks.ray"], env=inside()).returncode)
+    names = {"overhead": overhead, "many": many, "scaling": scaling, "hungry": hungry}
+    for name in sys.argv[1:] or os.environ[INSIDE].split(",") or names:
+        names[name]()
+
+
+def inside() -> dict[str, str]:
+    """The environment of the second start; which benchmarks travels in it."""
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-for-benchmarks"}  # read when Ray is imported
+    return {**os.environ, **token, INSIDE: ",".join(sys.argv[1:]) or "overhead,many,scaling,hungry"}
+
+
+def namespace() -> list[str]:
+    """How a command gets a network of its own; nothing where the machine does not allow it."""
+    for begin in (["unshare", "-mnpf", "--mount-proc"], ["unshare", "-rmnpf", "--mount-proc"]):
+        if shutil.which("unshare") and subprocess.run([*begin, "true"], capture_output=True).returncode == 0:
+            return [*begin, "sh", "-c", 'mount -t tmpfs tmpfs /tmp; ip link set lo up; exec "$@"', "_"]
+    return []
+
+
+def overhead() -> None:
+    """Beside a bare Tune run with a searcher that does nothing, in turns."""
+    with started(AT_ONCE):
+        ours, bare = [], []
+        for _ in range(ROUNDS):
+            bare.append(overhead_of(bare_tune(SHORT)))
+            ours.append(overhead_of(our_tune(SHORT)[0]))
+    show(f"ms a trial beyond its sleep, {SHORT} x 20 ms, 2 at once", median(ours), "ms", median(bare))
+    show("ms a trial that are ours beyond the bare Tune run", median(ours) - median(bare), "ms")
+
+
+def overhead_of(seconds: float) -> float:
+    """Milliseconds a trial beyond what two sleepers take."""
+    return 1_000 * (seconds - SHORT * CHILD_SECONDS / AT_ONCE) / SHORT
+
+
+def many() -> None:
+    """Thousands of trials: does it get slower, and what does the driver keep of each?"""
+    with started(AT_ONCE):
+        our_tune(50)
+        gc.collect()
+        before = resident_megabytes()
+        seconds, _ = our_tune(MANY)
+        kilobytes = 1_024 * (resident_megabytes() - before) / MANY
+        bare = bare_tune(MANY)
+    show(f"ms a trial, {MANY} x 20 ms, 2 at once", 1_000 * seconds / MANY, "ms", 1_000 * bare / MANY)
+    show(f"driver memory a trial, after {MANY}", kilobytes, "KB")
+
+
+def scaling() -> None:
+    """The gap between two children on the same worker."""
+    with started(WIDE):
+        _, told = our_tune(WIDE * WIDE_WAVES, seconds=WIDE_SECONDS)
+    by_worker: dict[int, list[float]] = defaultdict(list)
+    for event in told:
+        by_worker[event["metrics"]["pid"]].append(event["time"])
+    gaps = [later - earlier for times in by_worker.values() for earlier, later in pairwise(times)]
+    share = 100 * WIDE_SECONDS * len(gaps) / sum(gaps)
+    show(f"efficiency of {len(by_worker)} children of {WIDE_SECONDS:g} s at once", share, "%")
+
+
+def hungry() -> None:
+    """How large a worker is between children that need much memory."""
+    with started(AT_ONCE):
+        _, told = our_tune(HUNGRY, seconds=0.05, megabytes=HUNGRY_MEGABYTES)
+    sizes = [event["metrics"]["resident_mb"] for event in told]
+    early, late = median(sizes[10:20]), median(sizes[-10:])
+    show(f"worker after {HUNGRY} children of {HUNGRY_MEGABYTES} MB, before its next", late, "MB", early)
+
+
+@contextmanager
+def started(cpus: int) -> Iterator[None]:
+    """A Ray of so many (logical) processors, quiet."""
+    import ray
+
+    ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def our_tune(trials: int, *, seconds: float = CHILD_SECONDS, megabytes: int = 0) -> tuple[float, list[dict[str, Any]]]:
+    """Seconds from the first result to the last, and the results."""
+    space = load("space", "nasbench201")()
+    strategy = load("strategy", "random-search")(space, 0)
+    told: list[dict[str, Any]] = []
+
+    def watch(event: Any) -> None:
+        if event["event"] == "told":
+            told.append({**event, "time": time.monotonic()})
+
+    with tempfile.TemporaryDirectory() as folder:
+        rules = Rules(duplicates="retrain")
+        with Study(Path(folder), strategy, rules=rules, budget=Budget(trials=trials), watch=watch) as study:
+            load("runner", "ray-tune")().run(study, Sleeper(space, seconds=seconds, megabytes=megabytes))
+    assert len(told) == trials
+    return stretched(told[0]["time"], told[-1]["time"], trials), told
+
+
+def bare_tune(trials: int) -> float:
+    """The same by Tune alone: equal trainable, equal settings, a searcher that only counts."""
+    from ray import tune
+    from ray.tune.search import Searcher
+
+    from runners._ray_cluster import tune_settings
+
+    times: list[float] = []
+
+    class Sleep(tune.Trainable):
+        def reset_config(self, new_config: Any) -> bool:
+            del new_config
+            return True
+
+        def step(self) -> dict[str, Any]:
+            time.sleep(CHILD_SECONDS)
+            return {"done": True}
+
+    class Counting(Searcher):
+        def __init__(self) -> None:
+            super().__init__(metric=None, mode=None)
+            self.asked = 0
+
+        def suggest(self, trial_id: str) -> Any:
+            del trial_id
+            if self.asked == trials:
+                return Searcher.FINISHED
+            if self.asked - len(times) >= AT_ONCE:
+                return None
+            self.asked += 1
+            return {"number": self.asked}
+
+        def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+            del trial_id, result, error
+            times.append(time.monotonic())
+
+    with tempfile.TemporaryDirectory() as folder, tune_settings():
+        tune.run(
+            tune.with_resources(Sleep, {"cpu": 1}), search_alg=Counting(), num_samples=-1, reuse_actors=True, verbose=0,
+            storage_path=folder, name="bare", trial_dirname_creator=lambda trial: trial.trial_id,
+        )  # fmt: skip
+    return stretched(times[0], times[-1], trials)
+
+
+def stretched(first: float, last: float, trials: int) -> float:
+    """Seconds of all trials, from those between the first result and the last."""
+    return (last - first) * trials / (trials - 1)
+
+
+def resident_megabytes() -> float:
+    """Of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def show(name: str, value: float, unit: str, reference: float | None = None) -> None:
+    """One line of the table."""
+    ratio = None if reference is None else value / reference
+    print(json.dumps({"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
