@@ -58,15 +58,16 @@ def opened(
     plan.make_runner()  # what its options lack is said before anything is written
     evaluator = evaluator or plan.make_evaluator(space)
     strategy = plan.make_strategy(space)
-    measured = plain(evaluator.measured())
+    measured, recorded = plain(evaluator.measured()), plain(strategy.recorded())
     constraint = _constraint(evaluator, plan, space.sample)
     if there:
-        _refuse_changed(plan, measured, folder)
+        _refuse_changed(plan.measured, measured, folder)
+        _refuse_changed(read_study_json(folder)["recorded"], recorded, folder)
     else:
         plan = plan.with_measured(measured)
     with _locked(folder, "grouped" if evaluator.cheap else "each") as store:
         if not there:
-            _write_plan(plan, folder, budget, plain(strategy.recorded()))
+            _write_plan(plan, folder, budget, recorded)
         study = Study(
             folder,
             strategy,
@@ -233,8 +234,9 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _refuse_changed(plan: Plan, measured: Mapping[str, Any], folder: Path) -> None:
-    lines = differences(plan.measured, measured)
+def _refuse_changed(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
+    """Data that was replaced, weights that a controller started from, a preset that means something else by now."""
+    lines = differences(old, new)
     if lines:
         raise StudyError(
             f"what {folder} was begun with has changed ({'; '.join(lines)}), so it would not continue exactly: "

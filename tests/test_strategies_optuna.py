@@ -81,7 +81,6 @@ def test_every_argument_of_the_sampler_is_recorded(sampler: str) -> None:
         "tpe": {"multivariate": True, "constant_liar": False},
     }.get(sampler, {})
     assert recorded == {
-        "optuna": optuna.__version__,
         "class": CLASSES[sampler].__name__,
         "arguments": {**expected, **decided},
     }

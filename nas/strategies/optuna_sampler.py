@@ -140,8 +140,8 @@ class OptunaSampler(Strategy):
         self._generations = _Generations(int(self._arguments.get("population_size", 0)))
 
     def recorded(self) -> Mapping[str, Json]:
-        """What decides the proposals besides the seed: the sampler with every argument, and the version of Optuna."""
-        return {"optuna": optuna.__version__, "class": _CLASSES[self.sampler].__name__, "arguments": self._arguments}
+        """What decides the proposals besides the seed and the version of Optuna: the sampler with every argument."""
+        return {"class": _CLASSES[self.sampler].__name__, "arguments": self._arguments}
 
     def ask(self, number: int) -> Proposal:
         """What a fresh sampler, seeded for this number, draws after the trials told so far."""
