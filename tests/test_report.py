@@ -288,6 +288,18 @@ def test_unfinished_studies_are_left_out_and_named(tmp_path: Path) -> None:
     assert states["No run is left out"] == "open"
 
 
+def test_studies_that_were_planned_and_not_begun_are_named(tmp_path: Path) -> None:
+    from nas.comparing.run import Progress
+
+    progress = Progress()
+    progress.changed = lambda p: p.stop() if p.ended == 3 else None
+    compared(tmp_path, seeds="3", progress=progress)
+    found = analysed(read_experiment([tmp_path]))
+    assert found["honesty"]["not_run"] == {"evolution": [3], "random-search": [2, 3]}
+    notes = {row["item"]: (row["state"], row["note"]) for row in found["checklist"]}
+    assert notes["No run is left out"] == ("open", "3 were not begun")
+
+
 def test_seeds_added_later_are_an_open_item(tmp_path: Path) -> None:
     compared(tmp_path, seeds="2")
     item = "The number of seeds was fixed beforehand"

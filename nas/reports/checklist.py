@@ -32,6 +32,7 @@ def facts(experiment: Experiment) -> dict[str, Any]:
             for arm in experiment.arms
             if arm.studies.keys() - arm.finished.keys()
         },
+        "not_run": _not_run(experiment),
         "planned": bool(plan),
         "pilot": plan.get("pilot"),
         "confirm": plan.get("confirm"),
@@ -92,8 +93,9 @@ def _about_fairness(experiment: Experiment, known: Mapping[str, Any]) -> Iterato
     several: State = "kept" if fewest >= 6 else "broken"
     yield "There are several runs, and their seeds are stated", several, f"at least {fewest} finished seeds per arm"
     unfinished = sum(map(len, known["unfinished"].values()))
-    note = f"{unfinished} studies are unfinished and left out" if unfinished else "every study has finished"
-    yield "No run is left out", "open" if unfinished else "kept", note
+    missing = sum(map(len, known["not_run"].values()))
+    left = [f"{unfinished} studies are unfinished"] * bool(unfinished) + [f"{missing} were not begun"] * bool(missing)
+    yield "No run is left out", "open" if left else "kept", " and ".join(left) or "every study has finished"
     yield "Performance is shown over time", "kept", "over trials and, where it is known, over cost"
     yield "The split that judges is not used to search", "kept", "it is opened after a study, for its incumbents only"
     table = experiment.settings["evaluator"]["name"] == "table"
@@ -117,6 +119,16 @@ def _about_reporting(known: Mapping[str, Any]) -> Iterator[tuple[str, State, str
     yield "The cost of the whole search is reported", "kept", "children, repeats, failures and the strategy's own time"
     machine = bool(known["machines"]) and None not in known["machines"]
     yield "The machine and all details of the setup are reported", "kept" if machine else "open", "see above"
+
+
+def _not_run(experiment: Experiment) -> dict[str, list[int]]:
+    """Seeds that were planned for an arm and have no study."""
+    plan = experiment.comparison
+    if plan is None:
+        return {}
+    there = {arm.label: arm.studies.keys() for arm in experiment.arms}
+    missing = {label: sorted(set(plan["seeds"]).difference(there.get(label, ()))) for label in plan["arms"]}
+    return {label: seeds for label, seeds in missing.items() if seeds}
 
 
 def _distinct(values: Any) -> list[Any]:

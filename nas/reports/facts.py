@@ -32,7 +32,8 @@ def facts(result: Json) -> list[tuple[str, str]]:
         ("pilot runs", _pilot(known)),
         ("asked for", _requests(known)),
         ("confirmation", _pairs(known["confirm"]) if known["confirm"] else "none"),
-        ("left out", _pairs(known["unfinished"]) if known["unfinished"] else "no study"),
+        ("left out", _of_arms(known["unfinished"], "unfinished") or "no study"),
+        ("planned, not begun", _of_arms(known["not_run"], "seeds") or "no study"),
         ("in total", f"{known['total_trials']:,} trials, {seconds_text(known['total_seconds'])} s of evaluation, "
                      f"{seconds_text(known['total_wall_seconds'])} s of wall clock"),
     ]  # fmt: skip
@@ -85,6 +86,10 @@ def ranges_text(seeds: list[int]) -> str:
             parts.append(str(start) if start == previous else f"{start}-{previous}")
         start = previous = seed
     return ", ".join(parts)
+
+
+def _of_arms(seeds: Mapping[str, list[int]], what: str) -> str:
+    return "; ".join(f"{label}: {what} {ranges_text(numbers)}" for label, numbers in seeds.items())
 
 
 def _pilot(known: Json) -> str:
