@@ -34,8 +34,9 @@ def ways() -> Iterator[Any]:
 
 
 @pytest.fixture(params=ways())
-def runner(request: pytest.FixtureRequest) -> Runner:
+def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Runner:
     name, options = request.param
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))  # workers import the evaluator too
     made: Runner = load("runner", name)(**options)
     return made
 
