@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nas.retraining.run import Retrained
     from nas.training.computation import Precision
+    from nas.transferring.run import Transferred
 
 
 def dataset_of_preset(preset: str) -> str:
@@ -56,4 +57,29 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
     if result.exported is not None:
         yield f"exported and verified: {result.exported.folder}"
         yield f"take it to larger data: nas transfer {result.exported.folder} --dataset image-folder:DIR"
+    yield f"everything: {folder}"
+
+
+def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:
+    """A row per arm, and where everything lies."""
+    from nas.cli._portraits import table
+
+    shown = {"params": "params", "macs": "macs"}
+    yield from table(
+        [
+            {
+                "arm": row.name,
+                **{name: getattr(row, field) for name, field in shown.items()},
+                "validation %": row.percent("validation"),
+                "test top-1 %": row.percent("top_1"),
+                "test top-5 %": row.percent("top_5"),
+            }
+            for row in result.rows
+        ]
+    )
+    yield f"report: {result.report}"
+    yield f"weights, for --weights of every command: {result.weights}"
+    if result.exported is not None:
+        yield f"exported and verified: {result.exported.folder}"
+        yield f"try it: nas predict {result.exported.folder} PICTURE"
     yield f"everything: {folder}"

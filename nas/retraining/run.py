@@ -97,7 +97,7 @@ def retrain(
     Args:
         formats: of the export; None is all that can be written here, none is no export.
     """
-    _claim(folder, _identity(entrants, setting))
+    claim(folder, SETTINGS_FILE, _identity(entrants, setting))
     ranking = sorted(
         (_entrant(choice, skeleton, setting, folder, seeds, watch) for choice, skeleton in entrants),
         key=lambda entrant: -entrant.val_accuracy,
@@ -118,11 +118,11 @@ def _identity(entrants: Sequence[tuple[Choice, Skeleton]], setting: Setting) -> 
     return identity
 
 
-def _claim(folder: Path, identity: Mapping[str, Json]) -> None:
-    """Begin in this folder, or continue what was begun in it with the same settings."""
+def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
+    """Begin in this folder, or continue what was begun in it with the same settings, which the file `name` holds."""
     from nas.plan import differences
 
-    file = folder / SETTINGS_FILE
+    file = folder / name
     if file.exists():
         try:
             there = json.loads(file.read_text(encoding="utf-8"))

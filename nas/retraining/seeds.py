@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from nas.seeding import torch_rng
 from nas.training.checkpoint import read_weights, save_weights
 from nas.training.computation import Computation
 from nas.training.recipe import Recipe
+from nas.training.schedule import Pace
 from nas.training.trainer import Data, Metrics, Progress, Trainer, steps_per_epoch
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.network import build_network
@@ -70,25 +72,57 @@ def trained(genotype: Genotype, skeleton: Skeleton, setting: Setting, seed: int,
     """Train a genotype from scratch with one seed, in a folder of its own."""
     facts = {**setting.facts(), "genotype": genotype.to_dict(), "skeleton": asdict(skeleton), "seed": seed}
 
-    def network(data: Data) -> nn.Module:
+    def make(data: Data) -> nn.Module:
         steps = setting.recipe.epochs * steps_per_epoch(setting.recipe, len(data.train))
         return build_network(genotype, replace(skeleton, drop_path_steps=steps), torch_rng(seed, "weights"))
 
-    return finished(folder, facts, setting, seed, watch) or _trained(network, facts, setting, seed, folder, watch)
+    return trained_once(make, facts, setting, seed, folder, watch)
 
 
-def finished(folder: Path, facts: Mapping[str, Any], setting: Setting, seed: int, watch: Watch) -> Trained | None:
+def trained_once(
+    make: Callable[[Data], nn.Module],
+    facts: Mapping[str, Any],
+    setting: Setting,
+    seed: int,
+    folder: Path,
+    watch: Watch,
+    *,
+    pace: Pace = lambda _: 1.0,
+    kept: Callable[[nn.Module], nn.Module] = lambda network: network,
+) -> Trained:
+    """Any training of one seed, unless its folder holds the finished one already.
+
+    Args:
+        make: the network to begin with.
+        facts: what the weights belong to.
+        kept: the network whose weights are kept, where something is wrapped around it.
+    """
+    return finished(folder, facts, setting.recipe.epochs, seed, watch) or _trained(
+        make, facts, setting, seed, folder, watch, pace, kept
+    )
+
+
+def finished(folder: Path, facts: Mapping[str, Any], epochs: int, seed: int, watch: Watch) -> Trained | None:
     """The training that this folder holds already, if it is the one with these facts; its curve is told again."""
     file = folder / "weights.safetensors"
     try:
         _, found = read_weights(file)
     except (OSError, ValueError, KeyError, SafetensorError):
         return None
-    if any(found.get(name) != value for name, value in facts.items()) or len(found["curve"]) != setting.recipe.epochs:
+    plain = json.loads(json.dumps(facts))
+    if any(found.get(name) != value for name, value in plain.items()) or len(found["curve"]) != epochs:
         return None
     for epoch, metrics in enumerate(found["curve"], start=1):
         watch(epoch, metrics)
     return Trained(seed, file, found["curve"])
+
+
+def keep(network: nn.Module, facts: Mapping[str, Any], setting: Setting, curve: list[Metrics], folder: Path) -> Path:
+    """Write the weights of a finished training, with everything that belongs to them."""
+    file = folder / "weights.safetensors"
+    accuracy = {"accuracy": {"validation": curve[-1]["val_accuracy"]}}
+    save_weights(file, network, {**facts, **setting.labels(), **accuracy, "curve": curve})
+    return file
 
 
 def _trained(
@@ -98,6 +132,8 @@ def _trained(
     seed: int,
     folder: Path,
     watch: Watch,
+    pace: Pace,
+    kept: Callable[[nn.Module], nn.Module],
 ) -> Trained:
     data = setting.data()
     half_way = folder / "progress.safetensors"
@@ -107,7 +143,8 @@ def _trained(
         setting.recipe,
         seed=seed,
         computation=setting.computation,
-        progress=Progress(half_way, facts, setting.checkpoint_seconds),
+        progress=Progress(half_way, json.loads(json.dumps(facts)), setting.checkpoint_seconds),
+        pace=pace,
     )
 
     def report(epoch: int, metrics: Metrics) -> bool:
@@ -115,8 +152,6 @@ def _trained(
         return True
 
     curve = trainer.run(report)
-    file = folder / "weights.safetensors"
-    accuracy = {"accuracy": {"validation": curve[-1]["val_accuracy"]}}
-    save_weights(file, trainer.network, {**facts, **setting.labels(), **accuracy, "curve": curve})
+    file = keep(kept(trainer.network), facts, setting, curve, folder)
     half_way.unlink(missing_ok=True)
     return Trained(seed, file, curve)

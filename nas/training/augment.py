@@ -65,7 +65,8 @@ class Source:
     def __init__(
         self, images: Images, mean: Sequence[float], std: Sequence[float], recipe: Recipe, device: torch.device
     ) -> None:
-        pixels = torch.from_numpy(images.pixels)
+        writable = images.pixels if images.pixels.flags.writeable else images.pixels.copy()  # a mapped file is not
+        pixels = torch.from_numpy(writable)
         self.image_size = pixels.shape[1]
         self._recipe = recipe
         self._pixels = _with_margin(pixels, recipe).contiguous().to(device)

@@ -1,0 +1,37 @@
+"""`nas predict`: a trained network tried on pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli._options import Json
+
+
+def command(
+    source: Annotated[str, typer.Argument(metavar="EXPORT|WEIGHTS|STUDY", help="An export's folder, or weights.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    top: Annotated[int, typer.Option(min=1, help="How many classes of each.")] = 5,
+    weights: Annotated[Path | None, typer.Option(help="Weights, where SOURCE is a genotype.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a trained network sees in pictures."""
+    import json
+    from dataclasses import asdict
+
+    from nas.exporting.choosing import choices, subject_of
+    from nas.transferring.predicting import predictions
+
+    subject = subject_of(choices(source, weights=weights)[0])
+    found = predictions(subject, pictures, top)
+    if as_json:
+        rows = [
+            {"picture": str(file), "classes": [asdict(guess) for guess in guesses]}
+            for file, guesses in zip(pictures, found, strict=True)
+        ]
+        print(json.dumps({"predictions": rows}))
+        return
+    for file, guesses in zip(pictures, found, strict=True):
+        print(f"{file}: " + ", ".join(f"{guess.name} {100 * guess.share:.1f} %" for guess in guesses))

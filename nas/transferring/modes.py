@@ -1,0 +1,143 @@
+"""The three ways to larger data: from scratch, on the features of a frozen body, or with its last cells open."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from nas.exporting.choosing import Choice
+from nas.exporting.weights import Weights
+from nas.retraining.seeds import Setting, Trained, Watch, finished, keep, trained_once
+from nas.training.augment import Source
+from nas.training.recipe import Recipe
+from nas.training.trainer import Data, Metrics
+from nas.transferring.body import Finetuned, body_of, features, trained_classifier
+from search_spaces.cells.network import NasBench201Network, Network
+from search_spaces.cells.skeleton import Skeleton
+
+MODES = ("scratch", "features", "finetune")
+_FEATURE_BATCH, _FEATURE_EPOCHS = 256, 50  # of the classifier alone, whose passes cost next to nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Finetuning:
+    """How far a body is opened: its last cells, at a share of the classifier's rate."""
+
+    open_cells: int = 2
+    pace: float = 0.1
+
+
+def on_features(
+    choice: Choice, weights: Weights, skeleton: Skeleton, setting: Setting, seed: int, folder: Path, watch: Watch
+) -> Trained:
+    """A new classifier on a frozen body: features are computed once and kept."""
+    facts = _facts(choice, skeleton, setting, seed, weights, "features")
+    done = finished(folder, facts, 1, seed, watch)
+    if done is not None:
+        return done
+    network, metrics = _with_classifier(choice, weights, skeleton, setting, seed, folder.parent)
+    watch(1, metrics)
+    return Trained(seed, keep(network, facts, setting, [metrics], folder), [metrics])
+
+
+def finetuned(
+    choice: Choice,
+    weights: Weights,
+    skeleton: Skeleton,
+    setting: Setting,
+    seed: int,
+    folder: Path,
+    watch: Watch,
+    how: Finetuning,
+) -> Trained:
+    """The same, then the last cells opened and trained on at a smaller rate."""
+    facts = {**_facts(choice, skeleton, setting, seed, weights, "finetune"), **asdict(how)}
+
+    def make(_: Data) -> nn.Module:
+        network = _with_classifier(choice, weights, skeleton, setting, seed, folder.parent)[0]
+        return Finetuned(network, how.open_cells)
+
+    def pace(name: str) -> float:
+        return 1.0 if name.startswith("network.head.") else how.pace
+
+    def kept(wrapped: nn.Module) -> nn.Module:
+        assert isinstance(wrapped, Finetuned)
+        return wrapped.network
+
+    return trained_once(make, facts, setting, seed, folder, watch, pace=pace, kept=kept)
+
+
+def _facts(
+    choice: Choice, skeleton: Skeleton, setting: Setting, seed: int, weights: Weights, mode: str
+) -> dict[str, Any]:
+    return {
+        **setting.facts(),
+        "genotype": choice.genotype.to_dict(),
+        "skeleton": asdict(skeleton),
+        "seed": seed,
+        "mode": mode,
+        "body": digest_of(weights.file),
+    }
+
+
+def digest_of(file: Path) -> str:
+    """Which weights these are."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+def _with_classifier(
+    choice: Choice, weights: Weights, skeleton: Skeleton, setting: Setting, seed: int, cache: Path
+) -> tuple[Network | NasBench201Network, Metrics]:
+    """The body with a classifier that fits it, and how good the two are."""
+    network = body_of(choice, weights, skeleton, seed)
+    stored = _features_of(network, setting, weights, cache)
+    recipe = setting.recipe.changed({"batch_size": _FEATURE_BATCH, "epochs": _FEATURE_EPOCHS})
+    with setting.computation.active():
+        losses = trained_classifier(network, stored["train"], stored["train labels"], recipe, seed)
+        train, val = (_judged(network, stored[part], stored[f"{part} labels"]) for part in ("train", "val"))
+    return network, {
+        "train_loss": losses[-1],
+        "train_accuracy": train[1],
+        "val_loss": val[0],
+        "val_accuracy": val[1],
+    }
+
+
+@torch.no_grad()
+def _judged(network: Network | NasBench201Network, vectors: Tensor, labels: Tensor) -> tuple[float, float]:
+    logits = network.head.linear(vectors)
+    loss = nn.functional.cross_entropy(logits, labels)
+    return float(loss), float((logits.argmax(1) == labels).float().mean())
+
+
+def _features_of(
+    network: Network | NasBench201Network, setting: Setting, weights: Weights, cache: Path
+) -> Mapping[str, Tensor]:
+    """Features and labels of both splits, from the cache where they were computed before."""
+    marks = [digest_of(weights.file), setting.fingerprint, setting.recipe.train_images, setting.computation.precision]
+    key = hashlib.sha256(repr(marks).encode()).hexdigest()[:12]
+    file = cache / f"features-{key}.safetensors"
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError):
+        pass
+    data = setting.data()
+    stored: dict[str, Tensor] = {}
+    for part, images in (("train", data.train), ("val", data.val)):
+        source = Source(images, data.mean, data.std, Recipe(), setting.computation.torch_device)
+        stored[part] = features(network, images, source, setting.computation).contiguous()
+        stored[f"{part} labels"] = torch.from_numpy(images.labels.copy())
+    cache.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".tmp")
+    save_file(stored, draft)
+    draft.replace(file)
+    return stored
