@@ -23,7 +23,7 @@ OUTCOME = Outcome("final", "test", confirmed=False)
     [
         ((0.10214, 0.34071), "0.102 to 0.341"),
         ((-0.0254, 0.1304), "−0.025 to 0.130"),
-        ((93.8111, 94.1972), "93.811 to 94.197"),
+        ((93.8111, 94.1972), "93.81 to 94.20"),
         ((1200.0, 5200.0), "1200 to 5200"),
         ((0.5, 0.5), "0.500 to 0.500"),
         (None, "–"),
@@ -36,7 +36,9 @@ def test_intervals(interval: tuple[float, float] | None, text: str) -> None:
 def test_single_numbers() -> None:
     assert (p_text(0.0421), p_text(0.00042), p_text(1.0), p_text(None)) == ("0.042", "< 0.001", "1", "–")
     assert (short(0.22141), short(-3.0), short(0), short(12_345.6), short(None)) == ("0.221", "−3", "0", "12,346", "–")
-    assert (score_text(94.37333), score_text(-1.5)) == ("94.373", "−1.5")
+    assert [score_text(value) for value in (94.37333, 94.2, -1.5, 0.41, 12_345.6, 3e6)] == [
+        "94.373", "94.200", "−1.5000", "0.4100", "12346", "3,000,000",
+    ]  # fmt: skip
 
 
 def test_every_verdict_is_a_sentence() -> None:

@@ -53,8 +53,13 @@ def short(value: float | None, digits: int = 3) -> str:
 
 
 def score_text(value: float | None) -> str:
-    """A score or accuracy: five significant digits, so that columns can be compared."""
-    return "–" if value is None else f"{value:.5g}".replace("-", "−")
+    """A score or accuracy: five significant digits, or four decimals below 1, so that columns can be compared."""
+    if value is None:
+        return "–"
+    if abs(value) >= 1e5:
+        return f"{value:,.0f}".replace("-", "−")
+    text = f"{value:.4f}" if abs(value) < 1 else f"{value:#.5g}".rstrip(".")
+    return text.replace("-", "−")
 
 
 def seconds_text(value: float) -> str:
@@ -68,12 +73,12 @@ def p_text(p: float | None) -> str:
 
 
 def interval_text(interval: tuple[float, float] | None) -> str:
-    """`0.102 to 0.318`: both ends as fine as three digits of their distance."""
+    """`0.102 to 0.318`: both ends fine enough to tell them apart."""
     if interval is None:
         return "–"
     low, high = interval
     width = high - low
-    decimals = 3 if width <= 0 else min(max(0, 2 - math.floor(math.log10(width))), 12)
+    decimals = 3 if width <= 0 else min(max(0, 2 - round(math.log10(width))), 12)
     return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "−")
 
 

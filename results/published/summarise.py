@@ -24,7 +24,7 @@ def main() -> None:
     studies, kept = Path(sys.argv[1]), Path(sys.argv[2])
     _, result = write_report([studies], kept)
     (kept / "trials.csv").unlink()
-    for picture in (kept / "figures").glob("*.pdf"):
+    for picture in [*(kept / "figures").glob("*.pdf"), *(kept / "figures").glob("*.png")]:
         picture.unlink()
     rows = [{"arm": arm["label"], **row} for arm in result["arms"] for row in arm["per_seed"]]
     _write_rows(kept / "studies.csv.gz", rows)
