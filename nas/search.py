@@ -53,6 +53,8 @@ def opened(
         budget = budget or _budget_before_first_line(folder, plan)
     else:
         _refuse_foreign(folder)
+    if not there and (budget is None or not budget.to_dict()):
+        raise StudyError("a study needs a budget: trials, seconds of evaluation or hours")
     space = plan.make_space()
     _refuse_strangers(plan, space)
     plan.make_runner()  # what its options lack is said before anything is written

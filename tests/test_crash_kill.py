@@ -70,13 +70,18 @@ def test_kill_9(tmp_path: Path, words: tuple[str, ...], kills: int) -> None:
     assert nas("status", folder, "--check").code == 0
 
 
-def stopped_by(folder: Path, *signals: int, words: tuple[str, ...] = ()) -> Answer:
-    process = started("search", *SMALL, "--set", "evaluator.delay_seconds=0.3", "--out", folder, *words)
-    wait_for_events(folder, 6)
+def stopped_by(folder: Path, *signals: int, delay: float = 0.3, words: tuple[str, ...] = ()) -> Answer:
+    """A search that hears these signals, each after it has answered the one before."""
+    process = started("search", *SMALL, "--set", f"evaluator.delay_seconds={delay}", "--out", folder, *words)
+    wait_for_events(folder, 3)
+    said = ""
+    assert process.stderr is not None
     for number in signals:
         process.send_signal(number)
-        time.sleep(0.05)
-    return ended(process)
+        while "stopping after" not in said:
+            said += process.stderr.readline()
+    answer = ended(process)
+    return Answer(answer.code, answer.out, said + answer.err)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -93,15 +98,15 @@ def test_one_signal_finishes_the_open_trial(tmp_path: Path, number: int) -> None
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_two_signals_stop_now(tmp_path: Path, workers: str) -> None:
-    words = ("--trials", "6", "--workers", workers)
-    answer = stopped_by(tmp_path / "s", signal.SIGINT, signal.SIGINT, words=words)
+    words = ("--trials", "2", "--workers", workers)
+    answer = stopped_by(tmp_path / "s", signal.SIGINT, signal.SIGINT, delay=4.0, words=words)
     assert answer.code == 3
     assert f"stopped now; continue with `nas resume {tmp_path / 's'}`" in answer.err
     assert "Traceback" not in answer.err
     asked = {event["number"] for event in lines(tmp_path / "s") if event["event"] == "asked"}
     assert asked > {event["number"] for event in lines(tmp_path / "s") if event["event"] == "told"}
-    assert nas("resume", tmp_path / "s", "--workers", "1").code == 0
-    assert len(story(lines(tmp_path / "s"))) == 6
+    assert nas("resume", tmp_path / "s", "--workers", "2").code == 0
+    assert len(story(lines(tmp_path / "s"))) == 2
 
 
 def test_a_signal_to_the_whole_group_leaves_workers_their_trials(tmp_path: Path) -> None:
