@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, final
@@ -113,6 +114,7 @@ def wait_for_any(workers: Sequence[Worker], seconds: float) -> list[Worker]:
 @contextmanager
 def _without_signals() -> Iterator[None]:
     """What starts in here does not hear the driver's signals, not even before its first line; none is lost."""
+    resource_tracker.ensure_running()  # else `start` would, and that lets the signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_DRIVER)
     try:
         yield
