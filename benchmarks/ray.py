@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -80,15 +80,20 @@ def overhead() -> None:
     with started(AT_ONCE):
         ours, bare = [], []
         for _ in range(ROUNDS):
-            bare.append(overhead_of(bare_tune(SHORT)))
-            ours.append(overhead_of(our_tune(SHORT)[0]))
-    show(f"ms a trial beyond its sleep, {SHORT} x 20 ms, 2 at once", median(ours), "ms", median(bare))
-    show("ms a trial that are ours beyond the bare Tune run", median(ours) - median(bare), "ms")
+            bare.append(measured(lambda: bare_tune(SHORT)))
+            ours.append(measured(lambda: our_tune(SHORT)[0]))
+    walls, processor = zip(*ours, strict=True)
+    bare_walls, bare_processor = zip(*bare, strict=True)
+    show(f"ms a trial beyond its sleep, {SHORT} x 20 ms, 2 at once", median(walls), "ms", median(bare_walls))
+    show("ms of the driver's processor a trial", median(processor), "ms", median(bare_processor))
 
 
-def overhead_of(seconds: float) -> float:
-    """Milliseconds a trial beyond what two sleepers take."""
-    return 1_000 * (seconds - SHORT * CHILD_SECONDS / AT_ONCE) / SHORT
+def measured(run: Callable[[], float]) -> tuple[float, float]:
+    """Milliseconds a trial: beyond what two sleepers take, and of the driver's processor, which no neighbour slows."""
+    before = time.process_time()
+    seconds = run()
+    processor = time.process_time() - before
+    return 1_000 * (seconds - SHORT * CHILD_SECONDS / AT_ONCE) / SHORT, 1_000 * processor / SHORT
 
 
 def many() -> None:

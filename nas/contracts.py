@@ -128,6 +128,14 @@ class Evaluator(ABC):
         del genotype
         return {}
 
+    def shared(self) -> Any:
+        """What every child reads and none changes (decoded images, say): a cluster keeps it once on each node."""
+        return None
+
+    def take_shared(self, shared: Any) -> None:
+        """Use what `shared` gave elsewhere, instead of reading it again; its arrays are read-only."""
+        del shared
+
     def measured(self) -> Mapping[str, Json]:
         """Facts fixed once before a study's first trial and recorded (threads, precision, fingerprint of the data)."""
         return {}

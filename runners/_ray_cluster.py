@@ -29,6 +29,7 @@ _TUNE = {
     "TUNE_MAX_PENDING_TRIALS_PG": "10000",  # we hand out no more than there is room for
     "TUNE_FORCE_TRIAL_CLEANUP_S": "10",
     "RAY_AIR_NEW_OUTPUT": "0",  # the old one can be silenced
+    "RAY_USAGE_STATS_ENABLED": "0",  # a Ray started here tells nobody
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 

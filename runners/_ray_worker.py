@@ -82,9 +82,10 @@ class Worker(tune.Trainable):
     """Attempts the trial of its configuration; then Tune gives it the next one."""
 
     def setup(  # type: ignore[override]  # Tune fills in the others, see `tune.with_parameters`
-        self, config: dict[str, Any], evaluator: Evaluator, asks: bool, token: str
+        self, config: dict[str, Any], evaluator: Evaluator, shared: Any, asks: bool, token: str
     ) -> None:
-        """Called once in each worker process; the evaluator comes from the node's object store."""
+        """Called once in each worker process; evaluator and data come from the node's object store."""
+        evaluator.take_shared(shared)
         self._evaluator, self._asks = evaluator, asks
         self._folder = Path(tempfile.gettempdir()) / f"nas-{token}"
         _clear_old_work()

@@ -92,7 +92,11 @@ class RayTune(Runner):
         from runners._ray_worker import Worker
 
         worker = tune.with_parameters(
-            Worker, evaluator=evaluator, asks=study.rules.early_stop != "none", token=_token(study.folder)
+            Worker,
+            evaluator=evaluator,
+            shared=evaluator.shared(),
+            asks=study.rules.early_stop != "none",
+            token=_token(study.folder),
         )
         tune.run(
             tune.with_resources(worker, {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial}),

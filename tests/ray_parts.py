@@ -148,7 +148,7 @@ def count(folder: Path, kind: str) -> int:
 
 def workers() -> list[int]:
     """The processes that run children."""
-    return processes("ray::ResourceTrainable")  # as Tune calls them
+    return sorted(processes("ray::Worker") + processes("ray::ResourceTrainable"))  # idle, and as Tune calls them
 
 
 def processes(beginning: str) -> list[int]:

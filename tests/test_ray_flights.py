@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from study_parts import Listed, kinds, lines, no_limit, tiny
 
 from nas.contracts import Evaluation, Failure, Stopped, Trial
+from nas.datasets import Dataset, Images, share
 from nas.errors import SettingsError, StoreError
 from nas.registry import load, resolve
 from nas.rules import Rules
@@ -237,6 +239,19 @@ def test_options_say_what_is_wrong(options: dict[str, Any], words: str) -> None:
 
 def test_its_name_is_found() -> None:
     assert resolve("runner", "ray") == "ray-tune"
+
+
+def test_a_worker_sees_shared_images_and_reads_none() -> None:
+    def nobody_reads(split: str, data_dir: Path | None) -> Images:
+        raise AssertionError(f"{split} was read")
+
+    dataset = Dataset("shared", 2, 8, 1, (0.5,), (0.5,), nobody_reads)
+    pixels, labels = np.zeros((3, 8, 8, 1), np.uint8), np.zeros(3, np.int64)
+    for array in (pixels, labels):
+        array.flags.writeable = False  # as they come out of Ray's object store
+    share(dataset, {"train": Images(pixels, labels)})
+    assert dataset.load("train").pixels is pixels
+    assert dataset.load("train").labels.flags.writeable
 
 
 def sizes() -> Sequence[Any]:

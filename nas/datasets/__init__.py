@@ -6,7 +6,7 @@ import functools
 import hashlib
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -87,8 +87,21 @@ class Dataset:
         return digest.hexdigest()
 
 
-@functools.lru_cache(maxsize=2)
+_shared: dict[tuple[Dataset, str], Images] = {}
+
+
+def share(dataset: Dataset, splits: Mapping[str, Images]) -> None:
+    """Let this process see these arrays, which others see too, instead of reading the dataset itself."""
+    for split, images in splits.items():
+        _shared[dataset, split] = Images(images.pixels, images.labels.copy())  # torch wants labels it may write
+
+
 def _read(dataset: Dataset, split: str) -> Images:
+    return _shared.get((dataset, split)) or _read_once(dataset, split)
+
+
+@functools.lru_cache(maxsize=2)
+def _read_once(dataset: Dataset, split: str) -> Images:
     """Splits are kept by the process, so that the children of a worker share them."""
     return dataset.read(split, dataset.data_dir)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from nas.contracts import Evaluation, Evaluator, Json, Report
-from nas.datasets import Dataset, open_dataset
+from nas.datasets import Dataset, Images, open_dataset, share
 from nas.errors import SettingsError, known_names
 from nas.expressions import Expression
 from nas.seeding import numpy_rng, torch_rng
@@ -57,6 +57,8 @@ class Train(Evaluator):
         keep_weights: leave the weights in `keep/`, so that those of the best children stay with the study.
         image_size: of an image folder, where it should not be inferred.
         skip_corrupt: leave out the pictures of an image folder that cannot be decoded.
+        latency_batch: measure how long a batch of so many images takes, as the metric `latency_ms`; 0 measures nothing.
+            A measured number differs a little from time to time, and so does what a score or a limit makes of it.
         checkpoint_seconds: how often a child saves itself at the end of an epoch, to continue after a crash.
     """
 
@@ -78,12 +80,15 @@ class Train(Evaluator):
         keep_weights: bool = True,
         image_size: int | None = None,
         skip_corrupt: bool = False,
+        latency_batch: int = 0,
         checkpoint_seconds: float = 60.0,
     ) -> None:
         super().__init__(space)
         self.dataset = open_dataset(dataset, data_dir, image_size=image_size, skip_corrupt=skip_corrupt)
         self.skeleton, self.recipe = child_settings(self.dataset, space.name, preset, skeleton or {}, recipe or {})
-        self._score = Expression(score, _METRICS)
+        self.last_step = self.recipe.epochs
+        self._score = Expression(score, (*_METRICS, "latency_ms") if latency_batch else _METRICS)
+        self._latency_batch = latency_batch
         self._device = device
         self._threads = threads
         self._precision = precision
@@ -128,6 +133,14 @@ class Train(Evaluator):
         skeleton = self.skeleton
         shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
         return {"params": params(network), "macs": macs(network, shape)}
+
+    def shared(self) -> dict[str, Images]:
+        """The images of the search splits."""
+        return {"train": self.dataset.load("train"), "val": self.dataset.load("val")}
+
+    def take_shared(self, shared: dict[str, Images]) -> None:
+        """See these images instead of reading them again."""
+        share(self.dataset, shared)
 
     def measured(self) -> Mapping[str, Json]:
         """How every child is computed, and the fingerprint of what it sees."""
