@@ -55,7 +55,7 @@ def test_killed_at_any_moment_the_same_command_continues(tmp_path: Path) -> None
 
 
 def test_a_signal_stops_gently_and_says_how_to_go_on(tmp_path: Path) -> None:
-    words = (*SMALL, "--trials", "400", "--seeds", "20", "--processes", "1", "--no-report", "--out", tmp_path / "all")
+    words = (*SMALL, "--trials", "400", "--seeds", "40", "--processes", "2", "--no-report", "--out", tmp_path / "all")
     process = started(*words)
     while not list(tmp_path.rglob("events.jsonl")):
         time.sleep(0.01)

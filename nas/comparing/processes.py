@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from nas.comparing.lanes import Judges, Lane, searches
@@ -34,22 +34,28 @@ def run_in_processes(lanes: Sequence[Lane], judges: Judges, count: int, ended: C
         count, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(judges, os.getpid())
     )
     with pool:
-        futures: dict[Future[None], Lane] = {pool.submit(_run_there, lane): lane for lane in lanes}
         try:
-            for future in as_completed(futures):
-                if future.cancelled():
-                    continue
-                future.result()
-                if not ended(futures[future]):
-                    pool.shutdown(wait=False, cancel_futures=True)
+            _feed(pool, iter(lanes), count + 1, ended)
         except BrokenProcessPool as problem:
             raise StudyError(
                 "a process of the comparison was killed from outside (out of memory?): give the same command again to "
                 "continue, perhaps with fewer --processes"
             ) from problem
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+
+
+def _feed(pool: ProcessPoolExecutor, lanes: Iterator[Lane], most: int, ended: Callable[[Lane], bool]) -> None:
+    """Keep so many studies under way, and no more, so that a wish to stop takes effect at once."""
+    running: dict[Future[None], Lane] = {}
+    going = True
+    while True:
+        while going and len(running) < most and (lane := next(lanes, None)) is not None:
+            running[pool.submit(_run_there, lane)] = lane
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            lane = running.pop(future)
+            future.result()
+            going = ended(lane) and going
 
 
 def _run(lane: Lane, judges: Judges) -> None:
