@@ -31,6 +31,16 @@ class Budget:
         """Only what is set."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
+    def spent(self, trials: int, seconds: float, wall_seconds: float) -> str | None:
+        """Which limit is reached, in words."""
+        if self.trials is not None and trials >= self.trials:
+            return f"all {self.trials} trials are done"
+        if self.seconds is not None and seconds >= self.seconds:
+            return f"the budget of {self.seconds:g} s of evaluation is spent"
+        if self.hours is not None and wall_seconds >= self.hours * 3600:
+            return f"the {self.hours:g} h of wall clock are over"
+        return None
+
     def __str__(self) -> str:
         words = {"trials": "{} trials", "seconds": "{:g} s of evaluation", "hours": "{:g} h of wall clock"}
         return ", ".join(words[name].format(value) for name, value in self.to_dict().items()) or "no limit"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, final
 
+from nas.clocks import IdleTime, Stopwatch
 from nas.contracts import Failure, Outcome, Proposal, Strategy, Trial
 from nas.early_stopping import early_stopping
 from nas.errors import StudyError
@@ -16,6 +17,7 @@ from nas.kept_files import drop_files, keep_files
 from nas.ledger import Ledger, OpenTrial
 from nas.outcomes import end_event
 from nas.pending import Pending
+from nas.proposals import asked_event, skipped_event
 from nas.rules import Budget, Rules
 from nas.seeding import derive
 from nas.snapshots import Snapshots
@@ -67,10 +69,9 @@ class Study:
         self._exhausted = False
         self._lost_updates: list[dict[str, Any]] = []
         self._began = time.monotonic()
-        self._strategy_seconds = 0.0  # its own, since they were last written down
+        self._thinking = Stopwatch()  # the strategy's own seconds, since they were last written down
+        self._idle = IdleTime()
         self.stopping = False
-        self.idle_seconds = 0.0  # of free places, which waited for the order of a deterministic study
-        self._free, self._free_since = 0, self._began
         self.store = store or Store(folder / "events.jsonl", sync=sync)
         self._snapshots = Snapshots(self.store.path, strategy)
         try:
@@ -144,12 +145,8 @@ class Study:
         ledger, budget = self.ledger, self.ledger.budget
         if self._exhausted:
             return "every architecture of the space has been proposed"
-        if budget.trials is not None and ledger.counts["asked"] >= budget.trials:
-            return f"all {budget.trials} trials are done"
-        if budget.seconds is not None and ledger.cost >= budget.seconds:
-            return f"the budget of {budget.seconds:g} s of evaluation is spent"
-        if budget.hours is not None and self.wall_seconds() >= budget.hours * 3600:
-            return f"the {budget.hours:g} h of wall clock are over"
+        if spent := budget.spent(ledger.counts["asked"], ledger.cost, self.wall_seconds()):
+            return spent
         if ledger.idle >= NUMBERS_WITHOUT_COST:
             return f"{NUMBERS_WITHOUT_COST:,} proposals in a row brought no new evaluation"
         return None
@@ -158,7 +155,7 @@ class Study:
         """Write down that the study has ended, if it has; returns why."""
         reason = self.end_reason
         if reason is not None and not self.ledger.open and self.ledger.finished is None:
-            self._record({"event": "finished", "reason": reason, "strategy_seconds": self._strategy_time()})
+            self._record({"event": "finished", "reason": reason, "strategy_seconds": self._thinking.taken()})
         return self.ledger.finished
 
     def extend(self, budget: Budget) -> None:
@@ -192,10 +189,13 @@ class Study:
 
     def free(self, places: int) -> None:
         """Hear from the runner how many places are free from now on: what the order makes them wait is idle time."""
-        now = time.monotonic()
-        self.idle_seconds += self._free * (now - self._free_since)
         is_holding = self._pending is not None and not self.stopping and self.end_reason is None
-        self._free, self._free_since = places if is_holding else 0, now
+        self._idle.free(places if is_holding else 0)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds of free places that waited for the order of a deterministic study."""
+        return self._idle.seconds
 
     @property
     def _turn(self) -> int:
@@ -250,58 +250,37 @@ class Study:
             return None
         genotype = proposal.genotype
         key = genotype.key
+        seconds = self._thinking.taken()
+        if reason := self._objection(genotype, key):
+            self._record(skipped_event(number, genotype, key, reason, seconds))
+            return None
         original = None if self.rules.duplicates == "retrain" else self.ledger.known.get(key)
-        if original is not None and self.rules.duplicates == "resample":
-            self._skip(number, genotype, key, f"duplicate of trial {original}")
-            return None
-        if key not in self.ledger.known and self._constraint and (reason := self._constraint(genotype)):
-            self._skip(number, genotype, key, reason)
-            return None
-        self._ask_event(number, proposal, key, original)
+        trial = Trial(number, genotype, derive(self.seed, "trial", number), proposal.notes)
+        self._record(asked_event(trial, key, original, seconds), trial)
         if original is None:
             return number
+        self._follow(number, original)
+        return None
+
+    def _objection(self, genotype: Genotype, key: str) -> str | None:
+        """Why this genotype becomes no trial; one that is known was within the limits."""
+        original = self.ledger.known.get(key)
+        if original is None:
+            return self._constraint(genotype) if self._constraint else None
+        return f"duplicate of trial {original}" if self.rules.duplicates == "resample" else None
+
+    def _follow(self, number: int, original: int) -> None:
+        """A duplicate ends as its original did, or will."""
         if original in self.ledger.open:
             self._twins.setdefault(original, []).append(number)
         else:
             self._end_like(number, original)
-        return None
 
     def _proposal(self, number: int) -> Proposal | None:
         if number < len(self._start_from):
             return Proposal(self._start_from[number])
-        with self._timed():
+        with self._thinking.running():
             return self.strategy.ask(number)
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        """Charge the strategy for its own thinking."""
-        began = time.perf_counter()
-        yield
-        self._strategy_seconds += time.perf_counter() - began
-
-    def _strategy_time(self) -> float:
-        """What was charged since the last call."""
-        seconds, self._strategy_seconds = self._strategy_seconds, 0.0
-        return round(seconds, 6)
-
-    def _ask_event(self, number: int, proposal: Proposal, key: str, original: int | None) -> None:
-        trial = Trial(number, proposal.genotype, derive(self.seed, "trial", number), proposal.notes)
-        event = {
-            "event": "asked",
-            "number": number,
-            "key": key,
-            "genotype": trial.genotype.to_dict(),
-            "seed": trial.seed,
-            "notes": trial.notes,
-            "strategy_seconds": self._strategy_time(),
-        }
-        if original is not None:
-            event["duplicate_of"] = original
-        self._record(event, trial)
-
-    def _skip(self, number: int, genotype: Genotype, key: str, reason: str) -> None:
-        event = {"event": "skipped", "number": number, "key": key, "genotype": genotype.to_dict(), "reason": reason}
-        self._record({**event, "strategy_seconds": self._strategy_time()})
 
     def _start(self, number: int) -> Trial:
         entry = self.ledger.open[number]
@@ -353,7 +332,7 @@ class Study:
         if self._watch is not None:
             self._watch(event)
         if heard is not None:
-            with self._timed():
+            with self._thinking.running():
                 self.strategy.tell(*heard)
             for update in self.strategy.diagnostics():
                 self._record({"event": "updated", "number": heard[0].number, **update})
@@ -395,11 +374,7 @@ class Study:
         drop_files(self.folder, {best for _, best in self.ledger.top})
 
     def _settle(self, number: int, entry: OpenTrial) -> None:
-        original = entry.duplicate_of
-        if original is None:
-            if self._pending is None or not self._pending.adopt(entry):
-                self._waiting.append(number)
-        elif original in self.ledger.open:
-            self._twins.setdefault(original, []).append(number)
-        else:
-            self._end_like(number, original)
+        if entry.duplicate_of is not None:
+            self._follow(number, entry.duplicate_of)
+        elif self._pending is None or not self._pending.adopt(entry):
+            self._waiting.append(number)
