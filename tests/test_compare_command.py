@@ -91,3 +91,13 @@ def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
         nas("report", tmp_path).sentence
         == f"there is no study in {tmp_path}: a study is a folder with study.json in it"
     )
+
+
+def test_without_a_folder_the_same_command_finds_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = (*SMALL, "--trials", "5", "--seeds", "2", "--processes", "1", "--no-report")
+    assert nas(*words).code == nas(*words).code == 0
+    (folder,) = (tmp_path / "results").iterdir()
+    assert folder.name.startswith("compare-nasbench201-")
+    assert nas(*words, "--set", "evolution.sample=3").code == 0
+    assert len(list((tmp_path / "results").iterdir())) == 2

@@ -35,7 +35,9 @@ def pictures(result: Json, band: str = "quartiles") -> Iterator[tuple[str, str, 
                 yield f"incumbent-{what}-{axis}", alt, partial(_incumbent, result, axis, what, band)
     if not any(data["score"] for data in result["distributions"].values()):
         return
-    for top in result["tops"]["tops"]:
+    for top, arms in result["tops"]["tops"].items():
+        if not any(value is not None for arm in arms.values() for value in arm["mean"]):
+            continue
         yield f"top-{top}", f"mean of the best {top} so far against trials", partial(_top, result, top)
     yield "distribution", "share of trials that score at most so much, by arm", partial(_distribution, result)
     for name in result["fronts"]:
@@ -157,7 +159,7 @@ def _bands(axes: Axes, x: Sequence[float], arms: Mapping[str, Json], result: Jso
     if ends:
         highest = max(axes.dataLim.y1, max(ends.values()))
         bottom = min(lowest)
-        room = max(highest - bottom, 1e-9) * 0.05
+        room = max(highest - bottom, _least(highest)) * 0.05
         axes.set_ylim(bottom - room, highest + room)
         axes.set_xlim(0, max(x))
         if max(x) >= 10_000:
@@ -201,8 +203,8 @@ def _front(result: Json, name: str) -> Figure:
         ends[label] = y[-1]
         lows.append(y[min(len(y) - 1, len(y) // 4)])
     if ends:
-        span = max(ends.values()) - min(lows)
-        axes.set_ylim(min(lows) - 0.15 * span - 1e-9, max(ends.values()) + 0.06 * span + 1e-9)
+        span = max(max(ends.values()) - min(lows), _least(max(ends.values())))
+        axes.set_ylim(min(lows) - 0.15 * span, max(ends.values()) + 0.06 * span)
         name_lines(axes, ends, colour)
     axes.xaxis.set_major_formatter(_amount)
     return figure
@@ -249,6 +251,11 @@ def _called(result: Json, what: str) -> str:
 def _alt_differences(result: Json) -> str:
     rows = ", ".join(f"{row['arm']}: {row['verdict']}" for row in result["comparisons"])
     return f"mean difference from {result['baseline']} with 95 % interval ({rows})"
+
+
+def _least(value: float) -> float:
+    """The least height of a panel, so that a flat line is drawn flat."""
+    return max(abs(value), 1.0) * 0.02
 
 
 def _floats(values: Sequence[float | None]) -> Any:
