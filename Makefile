@@ -4,6 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# Ray listens on every interface whatever it is told, so it runs where there is none but loopback, if the machine allows.
+LONELY := unshare --map-root-user --net --mount --pid --fork --mount-proc
+ALONE  := $(shell $(LONELY) ip link set lo up 2>/dev/null && echo "$(LONELY) sh -c 'ip link set lo up && exec \"\$$@\"' alone")
+
 .DEFAULT_GOAL := help
 
 help: ## Print this help.
@@ -25,6 +29,12 @@ test: $(READY) ## Set up everything, run the tests.
 test-slow: $(READY) ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
 
+test-ray: $(READY) ## Run the tests that start a real Ray, in a network of loopback alone.
+	$(ALONE) $(abspath $(BIN))/python -m pytest -m ray
+
+soak-ray: $(READY) ## Kill workers, nodes and drivers of a Ray cluster hundreds of times; nothing may be lost.
+	cd tests && $(ALONE) $(abspath $(BIN))/python soak_ray.py
+
 lint: $(READY) ## Check style.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,9 +49,16 @@ format: $(READY) ## Rewrite the source in house style.
 	$(BIN)/ruff format .
 
 bench: $(READY) ## Measure speed, each figure beside a reference of the same run.
-	$(BIN)/python -m benchmarks
+	$(ALONE) $(abspath $(BIN))/python -m benchmarks
+
+bench-gpu: $(READY) ## Measure training on a GPU.
+	$(BIN)/python -m benchmarks gpu_training
+
+results: $(READY) ## Make the published tables anew (TABLE=nasbench201.csv.gz; takes hours).
+	PATH="$(abspath $(BIN)):$$PATH" sh results/published/nasbench201/run.sh $(TABLE)
+	PATH="$(abspath $(BIN)):$$PATH" sh results/published/digits-hard/run.sh
 
 clean: ## Remove the environment and all caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-slow lint types check format bench clean
+.PHONY: help install demo test test-slow test-ray soak-ray lint types check format bench bench-gpu results clean
