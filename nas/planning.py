@@ -84,10 +84,22 @@ def _study_settings(
     lag: int | None = None,
     max_params: str | float | None = None,
     max_macs: str | float | None = None,
+    max_latency_ms: str | float | None = None,
     start_from: tuple[str, ...] = (),
     out: str | None = None,
 ) -> None:
     """The signature is the list of study settings."""
+
+
+def changed_runner(part: Part, name: str | None, tree: Mapping[str, Any]) -> Part:
+    """The runner of a study that goes on elsewhere; nothing else of a study may change."""
+    for table in tree:
+        if table != "runner":
+            raise SettingsError(f"{table}.* of a study cannot change: set runner.* only, or begin another study")
+    options = dict(tree.get("runner", {}))
+    if name is None or name == part.name or (":" not in name and registry.resolve("runner", name) == part.name):
+        return Part.named("runner", part.name, {**part.options, **options})
+    return Part.named("runner", name, options)
 
 
 def _rules(study: Mapping[str, Any]) -> Rules:
@@ -136,7 +148,7 @@ def _space(tree: Mapping[str, Any], evaluator: Part) -> Part:
 
 
 def _limits(study: Mapping[str, Any]) -> dict[str, float]:
-    limits = {name: study[f"max_{name}"] for name in ("params", "macs")}
+    limits = {name: study[f"max_{name}"] for name in ("params", "macs", "latency_ms")}
     return {name: amount(str(limit)) for name, limit in limits.items() if limit is not None}
 
 
@@ -177,4 +189,4 @@ def extended(budget: Budget, asked: int, trials: str | None, seconds: float | No
     )
 
 
-__all__ = ["DEFAULTS", "Assignment", "Word", "amount", "assignment", "extended"]
+__all__ = ["DEFAULTS", "Assignment", "Word", "amount", "assignment", "changed_runner", "extended"]
