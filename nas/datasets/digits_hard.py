@@ -1,6 +1,8 @@
 """The digits with few images to learn from and many to be judged by, so that architectures differ by more than luck.
 
-The test split is the 400 images of `digits`; what is left is divided anew.
+The test split is the 400 images of `digits`; what is left is divided anew. Measured with the preset `digits-hard`
+on 20 random cells of nasbench201, three seeds each: means from 0.871 to 0.940, 6.6 times the deviation between seeds
+(0.0105); the deviation between cells (0.0189) is 1.8 times it.
 """
 
 from __future__ import annotations
@@ -27,4 +29,4 @@ def _read(split: str, data_dir: Path | None) -> Images:
     return rest.at(val if split == "val" else train)
 
 
-digits_hard = Dataset("digits-hard", 10, 8, 1, digits.mean, digits.std, _read, preset="digits-demo")
+digits_hard = Dataset("digits-hard", 10, 8, 1, digits.mean, digits.std, _read, preset="digits-hard")

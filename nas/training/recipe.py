@@ -133,6 +133,11 @@ PRESETS: Mapping[str, Preset] = {
         Recipe(epochs=6, batch_size=64, learning_rate=0.2),
         {"cells_per_stage": 1, "filters": 8, "bn_momentum": 0.3},
     ),
+    # 200 images make an epoch of four steps, so it takes more of them; children end before all cells are equally good.
+    "digits-hard": Preset(
+        Recipe(epochs=16, batch_size=50, learning_rate=0.2),
+        {"cells_per_stage": 1, "filters": 8, "bn_momentum": 0.3},
+    ),
     # A proxy that ranks cells in minutes on a CPU: small, few epochs, a fifth of the images.
     "cifar10-quick": Preset(
         replace(_CIFAR, epochs=6, train_images=10_000, learning_rate=0.1),
