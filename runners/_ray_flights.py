@@ -109,9 +109,10 @@ class Flights:
 
     def abandon(self) -> None:
         """Kill every worker that still runs a trial; their trials stay open and run again on resume."""
-        for flight in self._flights.values():
-            if flight.actor is not None:
-                self._actors.kill(flight.actor)
+        flights = list(self._flights.values())
+        self._flights.clear()
+        for flight in flights:
+            self._actors.kill(flight.actor)
 
     def _hear(self, name: str, flight: _Flight, word: Word) -> None:
         match word:

@@ -93,8 +93,11 @@ class StopOnProblem(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Whether there is a problem."""
-        return self._flights.problem is not None
+        """Whether there is a problem; then nobody waits for the children that still run."""
+        if self._flights.problem is None:
+            return False
+        self._flights.abandon()
+        return True
 
 
 def failure_of(problem: BaseException) -> Failure:

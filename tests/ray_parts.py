@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nas.contracts import Evaluation, Evaluator, Report
+from nas.errors import SettingsError
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
@@ -38,6 +39,7 @@ class Keeper(Evaluator):
         epoch_seconds: how long each epoch sleeps.
         megabytes: how much memory each child touches.
         out_of_memory: trials with an even seed ask for more memory than there is.
+        mend: every fifth seed raises what only the user can mend, the others sleep for a minute.
         nan: from the second report on the score is no number, for every third seed.
     """
 
@@ -49,17 +51,21 @@ class Keeper(Evaluator):
         epoch_seconds: float = 0.05,
         megabytes: int = 0,
         out_of_memory: bool = False,
+        mend: bool = False,
         nan: bool = False,
     ) -> None:
         super().__init__(space)
         self.epochs, self.epoch_seconds, self.megabytes = epochs, epoch_seconds, megabytes
-        self.out_of_memory, self.nan = out_of_memory, nan
+        self.out_of_memory, self.mend, self.nan = out_of_memory, mend, nan
         self.last_step = epochs
 
     def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
         """A score from the genotype and the seed alone."""
         if self.out_of_memory and seed % 2 == 0:
             _ask_for_too_much()
+        if self.mend:
+            time.sleep(60.0 if seed % 5 else 1.0)
+            raise SettingsError("the data set is not where it should be")
         ballast = bytearray(self.megabytes << 20)
         ballast[::4096] = b"x" * len(ballast[::4096])
         score = sum(self.space.encode(genotype)) + seed % 1000 / 1000

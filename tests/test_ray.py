@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,27 @@ def test_a_worker_that_cannot_begin_ends_the_search_with_the_reason(tmp_path: Pa
     assert "error: no worker can begin: " in done.stderr
     assert "RuntimeError: it cannot travel" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_only_the_user_can_mend_ends_the_search_at_once(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    done = run(search(folder, *RAY, "--set", "evaluator.mend=true", "--cpus-per-trial", "0.25", trials=8), timeout=55)
+    assert done.returncode == 2
+    assert "error: the data set is not where it should be" in done.stderr
+    assert count(folder, "failed") == count(folder, "told") == 0, "its trials are still open"
+
+
+def test_ctrl_c_twice_stops_at_once(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    with running(search(folder, *RAY, "--set", "evaluator.epoch_seconds=60", trials=8)) as driver:
+        wait_for(lambda: len(workers()) >= 2 and count(folder, "attempted") >= 2)
+        driver.send_signal(signal.SIGINT)
+        time.sleep(1)
+        driver.send_signal(signal.SIGINT)
+        out, error = driver.communicate(timeout=40)
+    assert driver.returncode == 3, out + error
+    assert f"stopped now; continue with `nas resume {folder}`" in error
+    assert "Traceback" not in error
 
 
 def deterministic(folder: Path, *words: str) -> list[dict[str, Any]]:
