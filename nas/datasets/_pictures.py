@@ -50,6 +50,6 @@ def _pillow() -> ModuleType:
         from PIL import Image
     except ImportError as problem:
         raise DatasetError(
-            "image-folder reads pictures with Pillow, which is missing here; pip install pillow"
+            "image-folder reads pictures with Pillow, which is missing here; pip install 'nas-toolkit[images]'"
         ) from problem
     return Image

@@ -36,7 +36,7 @@ def write_tensorboard(records: Records, space: SearchSpace, folder: Path) -> Non
         from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
     except ImportError as problem:
         raise NasError(
-            "TensorBoard files need tensorboardX, which is not installed: run `pip install tensorboardX`"
+            "TensorBoard files need tensorboardX, which is not installed: run `pip install 'nas-toolkit[tensorboard]'`"
         ) from problem
     with SummaryWriter(logdir=str(folder)) as writer:
         for record in records:
