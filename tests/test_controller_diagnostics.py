@@ -127,7 +127,10 @@ def test_tensorboard_without_its_package_is_one_sentence(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tensorboardX", None)
     assert nas(monkeypatch, "inspect", study, "--tensorboard", tmp_path) == 2
-    assert "need tensorboardX, which is not installed: run `pip install 'nas-toolkit[tensorboard]'`" in capsys.readouterr().err
+    assert (
+        "need tensorboardX, which is not installed: run `pip install 'nas-toolkit[tensorboard]'`"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_study_without_a_controller_says_so(

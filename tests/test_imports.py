@@ -111,7 +111,7 @@ def test_a_table_search_never_imports_torch() -> None:
 
 def test_a_bare_gpu_machine_can_train() -> None:
     """Search spaces and training need torch, numpy and safetensors alone."""
-    blocked = "pydantic pandas optuna ray typer rich matplotlib scipy".split()
+    blocked = ["pydantic", "pandas", "optuna", "ray", "typer", "rich", "matplotlib", "scipy"]
     block = f"import sys\nfor name in {blocked!r}: sys.modules[name] = None\n"
     loaded = modules_after(block + "import search_spaces.cells.network, nas.training.trainer, nas.training.recipe")
     assert "torch" in loaded
