@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from nas.errors import SettingsError, known_names
 from nas.exporting.subject import Subject
-from nas.training.computation import chosen_device
+from nas.training.computation import Computation, chosen_device
 from nas.training.measures import synchronized
 
 ENGINES = ("torch", "onnxruntime")
@@ -39,6 +40,26 @@ class Latency:
     def images_per_second(self) -> float:
         """How many images pass in a second."""
         return 1000 * self.batch / self.milliseconds
+
+
+def milliseconds(
+    network: nn.Module, shape: tuple[int, int, int], batch: int, computation: Computation, seconds: float = 0.5
+) -> float:
+    """The median milliseconds of a batch in torch, computed as children of a search are."""
+    if not 1 <= batch <= _LARGEST_BATCH:
+        raise SettingsError(f"latency_batch is {batch}; expected 1 to {_LARGEST_BATCH}, or 0 to measure nothing")
+    place = computation.torch_device
+    network = network.to(place, memory_format=computation.memory_format).eval()  # type: ignore[call-overload]
+    images = torch.zeros(batch, *shape, device=place).contiguous(memory_format=computation.memory_format)
+
+    def once() -> float:
+        began = synchronized(place)
+        with computation.autocast():
+            network(images)
+        return synchronized(place) - began
+
+    with computation.active(), torch.inference_mode():
+        return _measured("torch", computation.device, batch, once, seconds).milliseconds
 
 
 def latencies(

@@ -58,3 +58,21 @@ def test_bad_words_get_one_sentence(words: list[str], sentence: str) -> None:
     with pytest.raises(NasError) as problem:
         CliRunner().invoke(app, ["profile", "nasnet-a", *words], catch_exceptions=False)
     assert sentence in str(problem.value)
+
+
+def test_latency_is_a_metric_of_a_search_and_a_limit(tmp_path: Path) -> None:
+    space = load("space", "nasbench201")()
+    small = {"filters": 4, "cells_per_stage": 1}
+    quick = {"epochs": 1, "train_images": 100}
+    evaluator = load("evaluator", "train")(
+        space, latency_batch=2, score="val_accuracy - latency_ms / 1e6", skeleton=small, recipe=quick, device="cpu"
+    )
+    found = evaluator.evaluate(GENOTYPE, seed=0, workdir=tmp_path, report=lambda *_: True)
+    assert found.metrics["latency_ms"] > 0
+    assert found.score == found.metrics["val_accuracy"] - found.metrics["latency_ms"] / 1e6
+    assert evaluator.costs(GENOTYPE)["latency_ms"] > 0
+    assert "latency_ms" not in load("evaluator", "train")(space).costs(GENOTYPE)
+    with pytest.raises(NasError, match="latency_ms"):
+        load("evaluator", "train")(space, score="latency_ms")
+    with pytest.raises(NasError, match="latency_batch is -1; expected 1 to 4096"):
+        load("evaluator", "train")(space, latency_batch=-1).costs(GENOTYPE)

@@ -126,13 +126,19 @@ class Train(Evaluator):
         return Evaluation(last.pop("score"), {**last, "epochs": len(curve)}, time.perf_counter() - began)
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
-        """Parameters and multiply-adds of the child."""
+        """Parameters and multiply-adds of the child; its latency where that is asked for."""
         from search_spaces.cells.cost import macs, network_on_meta, params
 
         network = network_on_meta(genotype, self.skeleton)
         skeleton = self.skeleton
         shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
-        return {"params": params(network), "macs": macs(network, shape)}
+        found: dict[str, float] = {"params": params(network), "macs": macs(network, shape)}
+        if self._latency_batch:
+            from nas.profiling import milliseconds
+
+            real = self.space.build(genotype, self.skeleton)
+            found["latency_ms"] = milliseconds(real, shape, self._latency_batch, self.computation())
+        return found
 
     def shared(self) -> dict[str, Images]:
         """The images of the search splits."""
