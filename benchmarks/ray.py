@@ -32,15 +32,16 @@ SHORT, CHILD_SECONDS, AT_ONCE, ROUNDS = 500, 0.02, 2, 3
 MANY = 5_000
 WIDE, WIDE_SECONDS, WIDE_WAVES = 64, 30.0, 3
 HUNGRY, HUNGRY_MEGABYTES = 100, 300
+UNEVEN, UNEVEN_SECONDS, LAG = 60, 0.5, 8
 INSIDE = "NAS_BENCH_RAY_INSIDE"
 
 
 class Sleeper(Evaluator):
-    """A child that needs no processor; it may need memory."""
+    """A child that needs no processor; it may need memory, or as much time as its seed says."""
 
-    def __init__(self, space: SearchSpace, *, seconds: float, megabytes: int = 0) -> None:
+    def __init__(self, space: SearchSpace, *, seconds: float, megabytes: int = 0, uneven: bool = False) -> None:
         super().__init__(space)
-        self.seconds, self.megabytes = seconds, megabytes
+        self.seconds, self.megabytes, self.uneven = seconds, megabytes, uneven
 
     def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
         """Sleep; say which process this was and how large it had been before."""
@@ -48,23 +49,30 @@ class Sleeper(Evaluator):
         facts = {"pid": os.getpid(), "resident_mb": resident_megabytes()}
         ballast = bytearray(self.megabytes << 20)
         ballast[::4096] = b"x" * len(ballast[::4096])
-        time.sleep(self.seconds)
-        return Evaluation(float(seed % 1000), facts, self.seconds)
+        seconds = self.seconds * (0.2 + 1.6 * (seed % 1000) / 1000) if self.uneven else self.seconds
+        time.sleep(seconds)
+        return Evaluation(float(seed % 1000), {} if self.uneven else facts, seconds)
 
 
 def main() -> None:
     """Every figure once."""
     if INSIDE not in os.environ:
         sys.exit(subprocess.run([*namespace(), sys.executable, "-m", "benchmarks.ray"], env=inside()).returncode)
-    names = {"overhead": overhead, "many": many, "scaling": scaling, "hungry": hungry}
-    for name in sys.argv[1:] or os.environ[INSIDE].split(",") or names:
+    names = {
+        "overhead": overhead,
+        "deterministic": deterministic,
+        "hungry": hungry,
+        "many": many,
+        "scaling": scaling,
+    }
+    for name in os.environ[INSIDE].split(",") if os.environ[INSIDE] else names:
         names[name]()
 
 
 def inside() -> dict[str, str]:
     """The environment of the second start; which benchmarks travels in it."""
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-for-benchmarks"}  # read when Ray is imported
-    return {**os.environ, **token, INSIDE: ",".join(sys.argv[1:]) or "overhead,many,scaling,hungry"}
+    return {**os.environ, **token, INSIDE: ",".join(sys.argv[1:])}
 
 
 def namespace() -> list[str]:
@@ -128,6 +136,37 @@ def hungry() -> None:
     sizes = [event["metrics"]["resident_mb"] for event in told]
     early, late = median(sizes[10:20]), median(sizes[-10:])
     show(f"worker after {HUNGRY} children of {HUNGRY_MEGABYTES} MB, before its next", late, "MB", early)
+
+
+def deterministic() -> None:
+    """The same log with 1, 2 and 4 workers, and what its order costs beside results told as they arrive."""
+    with started(4):
+        logs = []
+        for workers in (1, 2, 4):
+            study, seconds, log = uneven_study(workers, lag=LAG)
+            _, free_seconds, _ = uneven_study(workers, lag=None)
+            logs.append(log)
+            name = f"{workers} workers, {UNEVEN} uneven children of {UNEVEN_SECONDS:g} s, lag {LAG}"
+            show(f"seconds of {name}", seconds, "s", free_seconds)
+            show(f"idle share of {name}", 100 * study.idle_seconds / (workers * seconds), "%")
+    show("logs that are equal, but for clocks", float(sum(log == logs[0] for log in logs)), "of 3")
+
+
+def uneven_study(workers: int, lag: int | None) -> tuple[Study, float, list[dict[str, Any]]]:
+    """One study of children that take from a fifth of the time to nearly twice of it; seconds, and its log."""
+    space = load("space", "nasbench201")()
+    strategy = load("strategy", "evolution")(space, 0, population=10, sample=3)
+    with tempfile.TemporaryDirectory() as folder:
+        rules = Rules(duplicates="retrain", lag=lag)
+        with Study(Path(folder), strategy, rules=rules, budget=Budget(trials=UNEVEN)) as study:
+            runner = load("runner", "ray-tune")(concurrency=workers)
+            began = time.monotonic()
+            runner.run(study, Sleeper(space, seconds=UNEVEN_SECONDS, uneven=True))
+            seconds = time.monotonic() - began
+        lines = (Path(folder) / "events.jsonl").read_text().splitlines()
+    clocks = {"time", "strategy_seconds"}
+    log = [{name: value for name, value in json.loads(line).items() if name not in clocks} for line in lines]
+    return study, seconds, log
 
 
 @contextmanager

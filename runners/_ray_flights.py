@@ -54,6 +54,7 @@ class Flights:
         self._places = places
         self._timeout = timeout
         self._flights: dict[str, _Flight] = {}
+        self._study_waits = False
         self.problem: BaseException | None = None
 
     def __len__(self) -> int:
@@ -64,6 +65,7 @@ class Flights:
         with self._minding():
             if self.problem is None and len(self._flights) < self._places():
                 trial = self._study.ask()
+                self._study_waits = trial is None
                 if trial is not None:
                     flight = self._flights[name] = _Flight(Ticket(trial), trial)
                     return flight.ticket
@@ -105,7 +107,7 @@ class Flights:
             if self._timeout is not None and flight.age > self._timeout and not flight.is_late:
                 flight.is_late = True
                 self._actors.kill(flight.actor)
-        self._study.free(max(0, self._places() - len(self._flights)))
+        self._study.free(max(0, self._places() - len(self._flights)) if self._study_waits else 0)
 
     def abandon(self) -> None:
         """Kill every worker that still runs a trial; their trials stay open and run again on resume."""
@@ -129,6 +131,7 @@ class Flights:
     def _end(self, name: str, flight: _Flight, outcome: Any) -> None:
         del self._flights[name]
         flight.ticket.trial = None
+        self._study_waits = False
         with self._minding():
             self._study.tell(flight.trial.number, outcome)
 
