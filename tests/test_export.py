@@ -108,6 +108,12 @@ def test_an_export_runs_by_copying_what_is_printed(drawing: str, tmp_path: Path)
     assert list(tmp_path.glob(".out*")) == []
 
 
+def test_an_untrained_export_stays_untrained(drawing: str, tmp_path: Path) -> None:
+    small = subject(genotype(), filters=4, image_size=8)
+    write_weights(tmp_path / "w.safetensors", small, names_in_file(small))
+    assert subject_of(choices(str(tmp_path / "w.safetensors"))[0]).trained == {}
+
+
 def test_the_card_says_what_somebody_else_needs(drawing: str, tmp_path: Path) -> None:
     run("export", drawing, "--to", "json,dot", "--out", str(tmp_path / "out"), "--latency", *SMALL)
     text = (tmp_path / "out" / "README.md").read_text()

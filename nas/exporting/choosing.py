@@ -17,6 +17,8 @@ from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.reading import read_genotype
 from search_spaces.cells.skeleton import Skeleton
 
+_OF_THE_SUBJECT = ("genotype", "skeleton", "classes", "mean", "std", "trained")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -154,12 +156,19 @@ def _subject(choice: Choice, skeleton: Skeleton, weights: Weights | None) -> Sub
     mean, std = _pixels(weights)
     return replace(
         subject,
-        trained={name: value for name, value in weights.facts.items() if name not in ("genotype", "skeleton")}
-        or {"weights": weights.file.name},
+        trained=_training(weights),
         classes=weights.classes if len(weights.classes) == skeleton.classes else (),
         mean=mean if len(mean) == skeleton.channels else (),
         std=std if len(std) == skeleton.channels else (),
     )
+
+
+def _training(weights: Weights) -> dict[str, Any]:
+    """What the weights were trained by; nothing where their file says that they are random."""
+    if weights.facts.get("trained") is False:
+        return {}
+    known = {name: value for name, value in weights.facts.items() if name not in _OF_THE_SUBJECT}
+    return known or {"weights": weights.file.name}
 
 
 def _pixels(weights: Weights) -> tuple[tuple[float, ...], tuple[float, ...]]:

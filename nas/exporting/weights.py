@@ -125,6 +125,7 @@ def facts_of(subject: Subject) -> dict[str, Any]:
     """What a subject's weights belong to."""
     return {
         **subject.trained,
+        "trained": bool(subject.trained),
         "genotype": subject.genotype.to_dict(),
         "skeleton": asdict(subject.skeleton),
         "classes": list(subject.classes),
