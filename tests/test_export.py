@@ -240,6 +240,17 @@ def test_large_networks_are_spared_the_large_batch() -> None:
     assert batches_for(563_638_816) == (1, 2, 17)
 
 
+@pytest.mark.slow
+def test_the_printed_onnx_command_runs_without_torch(drawing: str, tmp_path: Path) -> None:
+    words = ["export", drawing, "--to", "onnx", "--out", str(tmp_path / "out"), *SMALL]
+    printed = CliRunner().invoke(app, words, catch_exceptions=False).output.replace("\n", " ")
+    command = re.search(r'run it anywhere with onnxruntime: python -c "([^"]+)"', printed)
+    assert command is not None
+    alone = f"import sys; sys.modules['torch'] = None; {command[1]}"
+    answer = subprocess.run([sys.executable, "-I", "-c", alone], capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith("[[")
+
+
 def _verified_small(small: Subject, folder: Path) -> None:
     exported = export(small, folder, ["python", "onnx", "torch-export"])
     worst = {

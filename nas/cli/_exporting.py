@@ -41,9 +41,18 @@ def _verified(exported: Exported) -> Iterator[str]:
 def _next(subject: Subject, exported: Exported) -> Iterator[str]:
     if "python-source" in exported.files:
         yield f"run it anywhere with torch: python {exported.folder / 'model.py'}"
+    if "onnx-model" in exported.files:
+        yield f"run it anywhere with onnxruntime: {_onnx_command(subject, exported)}"
     yield f"how to use each file: {exported.folder / 'README.md'}"
     if not subject.trained:
         yield f"train it: nas retrain {exported.folder}"
+
+
+def _onnx_command(subject: Subject, exported: Exported) -> str:
+    """A line for a shell that classifies an empty image."""
+    images = f"numpy.zeros((1, {', '.join(map(str, subject.shape))}), 'float32')"
+    session = f"onnxruntime.InferenceSession('{exported.folder / 'model.onnx'}')"
+    return f"python -c \"import numpy, onnxruntime; print({session}.run(None, {{'images': {images}}})[0])\""
 
 
 def told_record(subject: Subject, exported: Exported) -> dict[str, Any]:
