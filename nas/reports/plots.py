@@ -97,20 +97,27 @@ def _outcomes(result: Json) -> Figure:
     figure, axes = panel(
         "Every study", f"{result['outcome']['name']}", "", room=0.04, left=min(0.12 + 0.017 * longest, 0.42)
     )
-    low = min(min(values) for _, values in groups)
     for place, (label, values) in enumerate(reversed(groups)):
         _box(axes, place, values, colour[label])
-    sampled = result["sampling"] and result["sampling"]["outcome"].get("mean")
-    if sampled is not None and sampled > low - 3 * (max(max(values) for _, values in groups) - low):
-        axes.axvline(sampled, color=SAMPLING, lw=1.2, ls=":")
-        axes.annotate(
-            "random sampling", (sampled, 1.0), xycoords=("data", "axes fraction"), xytext=(4, -3),
-            textcoords="offset points", fontsize=8, color=FAINT, va="top",
-        )  # fmt: skip
+    _mark_sampling(axes, result["sampling"], [value for _, values in groups for value in values])
     axes.set_yticks(range(len(groups)), [label for label, _ in reversed(groups)])
     axes.set_ylim(-0.6, len(groups) - 0.3)
     axes.grid(axis="y", visible=False)
     return figure
+
+
+def _mark_sampling(axes: Axes, sampling: Json | None, values: Sequence[float]) -> None:
+    """A line at what random sampling reaches; an arrow towards it where the line would squash all else."""
+    place = sampling and sampling["outcome"].get("mean")
+    if place is None:
+        return
+    low, high = min(values), max(values)
+    words: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": FAINT, "va": "top"}
+    if place >= low - 0.6 * (high - low):
+        axes.axvline(place, color=SAMPLING, lw=1.2, ls=":")
+        axes.annotate("random sampling", (place, 1.0), xycoords=("data", "axes fraction"), xytext=(4, -3), **words)
+    else:
+        axes.annotate(f"← random sampling: {place:.4g}", (0, 1.0), xycoords="axes fraction", xytext=(4, -3), **words)
 
 
 def _box(axes: Axes, place: int, values: Sequence[float], colour: str) -> None:
