@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nas.retraining.run import Retrained
     from nas.training.computation import Precision
+    from nas.transferring.planning import Wish
     from nas.transferring.run import Transferred
 
 
@@ -58,6 +61,38 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
         yield f"exported and verified: {result.exported.folder}"
         yield f"take it to larger data: nas transfer {result.exported.folder} --dataset image-folder:DIR"
     yield f"everything: {folder}"
+
+
+def run_transfer(
+    source: str, weights: Path | None, wish: Wish, out: Path | None, to: str | None, as_json: bool
+) -> None:
+    """Plan, run and tell a transfer."""
+    from nas.exporting.choosing import choices
+    from nas.transferring.planning import planned
+    from nas.transferring.run import transfer
+
+    choice = choices(source, weights=weights)[0]
+    plan, arms = planned(choice, wish)
+
+    def watch(arm: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        if not as_json:
+            shown = f"loss {metrics['train_loss']:.4f}, validation {metrics['val_accuracy']:.4f}"
+            print(f"{arm}, seed {number}, epoch {epoch}: {shown}", file=sys.stderr)
+
+    place = out or Path("transferred") / f"{choice.name}-{Path(plan.setting.dataset.name).name}-{wish.mode}"
+    result = transfer(plan, arms, place, watch, formats_of(to))
+    if as_json:
+        rows = [row.to_dict() for row in result.rows]
+        print(json.dumps({"folder": str(place), "mode": wish.mode, "arms": rows, "weights": str(result.weights)}))
+    else:
+        print("\n".join(transfer_told(result, place)))
+
+
+def formats_of(to: str | None) -> list[str] | None:
+    """The formats of an export: None is all that can be written, `none` is none."""
+    if to is None:
+        return None
+    return [] if to == "none" else [word.strip() for word in to.split(",") if word.strip()]
 
 
 def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:

@@ -39,7 +39,7 @@ def command(
     import sys
 
     from nas.cli._genotypes import parts_of
-    from nas.cli._training import dataset_of_preset, precision_of, results_told
+    from nas.cli._training import dataset_of_preset, formats_of, precision_of, results_told
     from nas.datasets import open_dataset
     from nas.exporting.choosing import choices
     from nas.retraining.run import retrain
@@ -58,6 +58,5 @@ def command(
             print(f"{choice.name}, seed {number}, epoch {epoch}: {shown}", file=sys.stderr)
 
     place = out or Path("retrained") / found[0].name
-    formats = None if to is None else [] if to == "none" else to.split(",")
-    result = retrain(entrants, setting, place, seeds=range(seed, seed + seeds), watch=watch, formats=formats)
+    result = retrain(entrants, setting, place, seeds=range(seed, seed + seeds), watch=watch, formats=formats_of(to))
     print(json.dumps(result.to_dict()) if as_json else "\n".join(results_told(result, place)))

@@ -45,47 +45,15 @@ def command(
     `--set recipe.epochs=30`, `--set skeleton.cells_per_stage=3` and `--set pretrain.epochs=10` change the presets.
     Run the same command again to resume.
     """
-    import json
-    import sys
-    from typing import Any
-
     from nas.cli._genotypes import parts_of
-    from nas.cli._training import precision_of, transfer_told
-    from nas.exporting.choosing import choices
-    from nas.transferring.planning import Wish, planned
-    from nas.transferring.run import transfer
+    from nas.cli._training import precision_of, run_transfer
+    from nas.transferring.planning import Wish
 
     wish = Wish(
-        dataset=dataset,
-        preset=preset,
-        mode=mode,
-        target_macs=target_macs,
-        target_params=target_params,
-        image_size=image_size,
-        pretrain=pretrain,
-        open_cells=open_cells,
-        pace=pace,
+        dataset=dataset, preset=preset, mode=mode, target_macs=target_macs, target_params=target_params,
+        image_size=image_size, pretrain=pretrain, open_cells=open_cells, pace=pace,
         controls=tuple(word.strip() for word in (controls or "").split(",") if word.strip()),
-        seeds=tuple(range(seed, seed + seeds)),
-        data_dir=data_dir,
-        device=device,
-        threads=threads,
-        precision=precision_of(precision),
-        settings=parts_of(settings, ("skeleton", "recipe", "pretrain")),
-    )
-    choice = choices(source, weights=weights)[0]
-    plan, arms = planned(choice, wish)
-
-    def watch(arm: str, number: int, epoch: int, metrics: Any) -> None:
-        if not as_json:
-            shown = f"loss {metrics['train_loss']:.4f}, validation {metrics['val_accuracy']:.4f}"
-            print(f"{arm}, seed {number}, epoch {epoch}: {shown}", file=sys.stderr)
-
-    place = out or Path("transferred") / f"{choice.name}-{Path(plan.setting.dataset.name).name}-{mode}"
-    formats = None if to is None else [] if to == "none" else to.split(",")
-    result = transfer(plan, arms, place, watch, formats)
-    if as_json:
-        rows = [row.to_dict() for row in result.rows]
-        print(json.dumps({"folder": str(place), "mode": mode, "arms": rows, "weights": str(result.weights)}))
-        return
-    print("\n".join(transfer_told(result, place)))
+        seeds=tuple(range(seed, seed + seeds)), data_dir=data_dir, device=device, threads=threads,
+        precision=precision_of(precision), settings=parts_of(settings, ("skeleton", "recipe", "pretrain")),
+    )  # fmt: skip
+    run_transfer(source, weights, wish, out, to, as_json)

@@ -104,11 +104,17 @@ def retrain(
     )
     first = ranking[0]
     tests = _tests(first, setting, folder)
+    _write(folder, Retrained(tuple(ranking), tests, None))  # before anything else can fail: it is read once
     formats = usual_formats() if formats is None else formats
     exported = _exported(first, setting, tests, folder / "best", formats) if formats else None
     result = Retrained(tuple(ranking), tests, exported)
-    write_whole(folder / RESULT_FILE, json.dumps({**result.to_dict(), "tested": _tested(first)}, indent=2) + "\n")
+    _write(folder, result)
     return result
+
+
+def _write(folder: Path, result: Retrained) -> None:
+    record = {**result.to_dict(), "tested": _tested(result.entrants[0])}
+    write_whole(folder / RESULT_FILE, json.dumps(record, indent=2) + "\n")
 
 
 def _identity(entrants: Sequence[tuple[Choice, Skeleton]], setting: Setting) -> dict[str, Json]:
