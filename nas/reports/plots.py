@@ -108,9 +108,9 @@ def _outcomes(result: Json) -> Figure:
 
 def _mark_sampling(axes: Axes, sampling: Json | None, values: Sequence[float]) -> None:
     """A line at what random sampling reaches; an arrow towards it where the line would squash all else."""
-    place = sampling and sampling["outcome"].get("mean")
-    if place is None:
+    if sampling is None or "mean" not in sampling["outcome"]:
         return
+    place = sampling["outcome"]["mean"]
     low, high = min(values), max(values)
     words: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": FAINT, "va": "top"}
     if place >= low - 0.6 * (high - low):
