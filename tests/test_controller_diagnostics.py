@@ -146,6 +146,8 @@ def test_a_study_without_a_controller_says_so(
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
     from nas.controller.weights import write_weights
 
     def warm(place: Path, **options: object) -> PolicyGradient:
@@ -160,6 +162,10 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     assert torch.equal(warm(file, hidden=16).policy.weight, taught(0).policy.weight)
     with pytest.raises(SettingsError, match=r"holds the weights of another controller: .*; this one has .*100x4"):
         warm(tmp_path)
+    part = {name: value for name, value in taught(0).policy.state_dict().items() if name in ("embedding", "weight")}
+    save_file(part, file)
+    with pytest.raises(SettingsError, match=r"another controller: they differ in bias, lstm.bias_hh_l0"):
+        warm(tmp_path, hidden=16)
     broken = taught(0)
     with torch.no_grad():
         broken.policy.bias.fill_(math.nan)

@@ -90,7 +90,7 @@ def test_other_samplers_trials_and_failures_are_survived() -> None:
 
 
 def test_wrong_options_are_refused_at_once() -> None:
-    with pytest.raises(SettingsError, match="batch of policy-gradient is 0; expected a whole number of 1 or more"):
+    with pytest.raises(SettingsError, match="batch of policy-gradient is 0; expected a whole number from 1 to 10,000"):
         PolicyGradientSampler(batch=0)
 
 

@@ -12,6 +12,17 @@ from nas.errors import SettingsError, known_names, shortened
 Algorithm = Literal["ppo", "reinforce"]
 Advantage = Literal["baseline", "scale", "rank"]
 
+_LARGEST_BLOCK = 100_000  # rows that one pass draws
+_RANGES = {
+    "batch": (1, 10_000),
+    "epochs": (1, 1_000),
+    "window": (1, 1_000_000),
+    "hidden": (1, 4_096),
+    "reuse": (0, 100_000),
+    "replay": (0, 10_000),
+    "redraws": (0, 100),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -37,15 +48,18 @@ class Settings:
     def __post_init__(self) -> None:
         _one_of("algorithm", self.algorithm, get_args(Algorithm))
         _one_of("advantage", self.advantage, get_args(Advantage))
-        for name in ("batch", "epochs", "window", "hidden"):
-            _whole(name, getattr(self, name), least=1)
-        for name in ("reuse", "replay", "redraws"):
-            _whole(name, getattr(self, name), least=0)
+        for name, (least, most) in _RANGES.items():
+            _whole(name, getattr(self, name), least, most)
         for name in ("entropy_weight", "replay_weight", "tanh_constant"):
             _number(name, getattr(self, name), least=0)
         for name in ("clip", "learning_rate", "temperature"):
             _number(name, getattr(self, name), above=0)
         _number("baseline_decay", self.baseline_decay, least=0, most=1)
+        if (rows := self.batch * (1 + self.redraws)) > _LARGEST_BLOCK:
+            raise SettingsError(
+                f"batch {self.batch:,} and redraws {self.redraws} of policy-gradient make blocks of {rows:,} rows; "
+                f"expected batch x (1 + redraws) of at most {_LARGEST_BLOCK:,}"
+            )
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -53,10 +67,10 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
         raise SettingsError(f"{name} of policy-gradient is {shortened(value)}; expected one of {', '.join(allowed)}")
 
 
-def _whole(name: str, value: int, *, least: int) -> None:
-    if not isinstance(value, int) or value < least:
+def _whole(name: str, value: int, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise SettingsError(
-            f"{name} of policy-gradient is {shortened(value)}; expected a whole number of {least} or more"
+            f"{name} of policy-gradient is {shortened(value)}; expected a whole number from {least} to {most:,}"
         )
 
 

@@ -61,14 +61,19 @@ def _read(file: Path, place: str) -> tuple[dict[str, Tensor], str]:
 def _check(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], file: Path) -> None:
     described, expected = _shapes(weights), _shapes(own)
     if described != expected:
+        strange = sorted(described.items() ^ expected.items())
         raise SettingsError(
-            f"warm_start {shortened(str(file))} holds the weights of another controller: {described}; this one has "
-            f"{expected}, so space and strategy.hidden must be those it was trained with"
+            f"warm_start {shortened(str(file))} holds the weights of another controller: they differ in "
+            f"{', '.join(dict.fromkeys(name for name, _ in strange))} ({_brief(described)}; this one has "
+            f"{_brief(expected)}), so space and strategy.hidden must be those it was trained with"
         )
     if not all(bool(torch.isfinite(weight).all()) for weight in weights.values()):
         raise SettingsError(f"warm_start {shortened(str(file))} holds NaN or infinite weights; export it again")
 
 
-def _shapes(weights: Mapping[str, Tensor]) -> str:
-    names = ("embedding", "weight")
-    return ", ".join(f"{name} {'x'.join(map(str, weights[name].shape))}" for name in names if name in weights) or "none"
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, str]:
+    return {name: "x".join(map(str, weight.shape)) for name, weight in weights.items()}
+
+
+def _brief(shapes: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {shapes[name]}" for name in ("embedding", "weight") if name in shapes) or "neither"
