@@ -184,6 +184,8 @@ def test_forms_are_converted_into_each_other() -> None:
     assert choices == "3,0,1,0,0,4"
     assert nas("convert", choices, "--from", "choices", "--to", "nasb", "--space", "nasbench201").strip() == STRING
     assert json.loads(nas("convert", STRING, "--to", "json", "--json"))["form"] == "json"
+    assert nas("convert", darts, "--from", "darts", "--to", "darts").strip() == darts  # too long for a file's name
+    assert nas("convert", "darts-v2", "--from", "json", "--to", "darts").strip() == darts
 
 
 def test_lines_are_converted_one_by_one(tmp_path: Path) -> None:
@@ -205,6 +207,12 @@ def test_lines_are_converted_one_by_one(tmp_path: Path) -> None:
         (["nasnet-a", "--to", "choices", "--space", "nasnet"], "puts out states 0, 2, 3, 4, 5, 6"),
         (["nasnet-a", "--to", "nasbench201"], "a NAS-Bench-201 string is of one normal cell"),
         ([STRING, "--to", "json", "--from", "darts"], "a DARTS genotype holds no '|'"),
+        (
+            [STRING, "--to", "json", "--from", "choices", "--space", "nasbench201"],
+            "are no choices; expected option ind",
+        ),
+        (["missing.json", "--to", "json", "--from", "json"], "no file or published genotype is called 'missing.json'"),
+        (["nasnet-a", "--to", "json", "--from", "darts"], "is a published genotype and kept as json, but darts was"),
         ([STRING, "--to", "json", "--out", "missing/a"], "there is no folder 'missing'"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,39 +44,11 @@ def read_genotypes(source: str, space: SearchSpace | None, form: str = "auto") -
     Args:
         form: which form the text must have; `auto` looks at it.
     """
-    from search_spaces.cells.reading import read_genotype
+    from search_spaces.cells.reading import parse_genotype, read_genotype
 
     if source == "-":
-        return [_parser(form, space)(text) for text in _input_texts()]
-    if form == "auto":
-        return [read_genotype(source, space)]
-    if Path(source).is_file():
-        return [_parser(form, space)(_content(Path(source)))]
-    return [_parser(form, space)(source)]
-
-
-def _parser(form: str, space: SearchSpace | None) -> Callable[[str | bytes], Genotype]:
-    """The one reader of a form, so that a text of another form is refused in that form's words."""
-    from search_spaces.cells.darts_text import from_darts_text
-    from search_spaces.cells.genotype import Genotype
-    from search_spaces.cells.json_form import decoded
-    from search_spaces.cells.nasbench201_text import from_nasbench201_text
-    from search_spaces.cells.reading import parse_genotype
-
-    readers: dict[str, Callable[[str | bytes], Genotype]] = {
-        "json": Genotype.from_json,
-        "darts": lambda text: from_darts_text(decoded(text)),
-        "nasbench201": lambda text: from_nasbench201_text(decoded(text)),
-    }
-    return readers.get(form) or (lambda text: parse_genotype(text, space))
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_INPUT)
-    except OSError as problem:
-        raise NasError(f"{path} cannot be read: {problem.strerror}") from problem
+        return [parse_genotype(text, space, form) for text in _input_texts()]
+    return [read_genotype(source, space, form)]
 
 
 def _input_texts() -> list[bytes]:

@@ -16,41 +16,44 @@ from search_spaces.errors import GenotypeError, known_names, shortened
 if TYPE_CHECKING:
     from search_spaces.cells.space import SearchSpace
 
+FORMS = ("choices", "darts", "json", "nasbench201")
 _FORMS = "JSON, DARTS text, a NAS-Bench-201 string or, for a named space, comma-separated choices"
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
 _MAX_CHOICES_TEXT = 100_000
 _PATH_LENGTH = 200
 
 
-def read_genotype(source: str | os.PathLike[str], space: SearchSpace | None = None) -> Genotype:
-    """The genotype that a path, a name from the zoo or a text stands for; `space` says what bare choices mean."""
+def read_genotype(source: str | os.PathLike[str], space: SearchSpace | None = None, form: str = "auto") -> Genotype:
+    """The genotype that a path, a name from the zoo or a text stands for.
+
+    Args:
+        space: what bare choices mean.
+        form: one of `FORMS` that the text must have; `auto` looks at it.
+    """
     if isinstance(source, str) and _is_text(source, space):
-        return parse_genotype(source, space)
+        return parse_genotype(source, space, form)
     if isinstance(source, str) and not Path(source).name:
         raise GenotypeError(f"{shortened(source)} is no genotype; expected a file, a name from the zoo, {_FORMS}")
     if isinstance(source, str) and _is_published(source):
-        from search_spaces import zoo
-
-        return zoo.load(source).genotype
+        return _published(source, form)
     content = _content(Path(source))
     try:
-        return parse_genotype(content, space)
+        return parse_genotype(content, space, form)
     except GenotypeError as problem:
         raise GenotypeError(f"{shortened(str(source), _PATH_LENGTH)}: {problem}") from None
 
 
-def parse_genotype(text: str | bytes, space: SearchSpace | None = None) -> Genotype:
-    """The genotype that a text stands for, in whichever form it is."""
+def parse_genotype(text: str | bytes, space: SearchSpace | None = None, form: str = "auto") -> Genotype:
+    """The genotype that a text stands for, in whichever form it is, or in the form that is asked for."""
     text = decoded(text)
-    if is_darts_text(text):
+    form = _form_of(text) if form == "auto" else form
+    if form == "darts":
         return from_darts_text(text)
-    if is_nasbench201_text(text):
+    if form == "nasbench201":
         return from_nasbench201_text(text)
-    if (words := _choice_words(text)) is not None:
-        return _from_choices(words, space)
-    if not text.strip() or text.lstrip()[0] in "{[":
-        return from_record(_unwrapped(parsed(text)))
-    raise GenotypeError(f"{shortened(text[:100])} is no genotype; expected {_FORMS}")
+    if form == "choices":
+        return _from_choices(text, space)
+    return from_record(_unwrapped(parsed(text)))
 
 
 def choices_text(genotype: Genotype, space: SearchSpace) -> str:
@@ -73,7 +76,22 @@ def _choice_words(text: str) -> list[str] | None:
     return words if all(_INTEGER.fullmatch(word) for word in words) else None
 
 
-def _from_choices(words: list[str], space: SearchSpace | None) -> Genotype:
+def _form_of(text: str) -> str:
+    if is_darts_text(text):
+        return "darts"
+    if is_nasbench201_text(text):
+        return "nasbench201"
+    if _choice_words(text) is not None:
+        return "choices"
+    if not text.strip() or text.lstrip()[0] in "{[":
+        return "json"
+    raise GenotypeError(f"{shortened(text[:100])} is no genotype; expected {_FORMS}")
+
+
+def _from_choices(text: str, space: SearchSpace | None) -> Genotype:
+    words = _choice_words(text)
+    if words is None:
+        raise GenotypeError(f"{shortened(text[:100])} are no choices; expected option indices with commas, as in 0,2,1")
     if space is None:
         raise GenotypeError(f"{shortened(','.join(words))} are choices; say of which space they are")
     return space.decode([int(word) for word in words])
@@ -90,6 +108,14 @@ def _is_published(name: str) -> bool:
     from search_spaces import zoo
 
     return name in zoo.names() and not Path(name).exists()
+
+
+def _published(name: str, form: str) -> Genotype:
+    from search_spaces import zoo
+
+    if form not in ("auto", "json"):
+        raise GenotypeError(f"{name!r} is a published genotype and kept as json, but {form} was asked for")
+    return zoo.load(name).genotype
 
 
 def _content(path: Path) -> bytes:
