@@ -218,6 +218,7 @@ def test_every_kind_is_listed() -> None:
         assert nas("list", kind).out.splitlines() == (names or [""])
         assert nas("list", kind, "--json").json == {kind: names}
     assert "no kind of part is called 'stuff'; there are datasets, " in nas("list", "stuff").sentence
+    assert "kind 's' is ambiguous: it begins strategies, spaces" in nas("list", "s").sentence
 
 
 @pytest.mark.parametrize("kind", ["strategy", "evaluator", "space", "runner", "dataset"])

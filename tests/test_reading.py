@@ -184,6 +184,8 @@ def test_files_that_cannot_be_read_get_one_sentence(tmp_path: Path) -> None:
         read_genotype("nasnet-b")
     with pytest.raises(GenotypeError, match="cannot be read: Is a directory; expected JSON, DARTS text"):
         read_genotype(tmp_path)
+    with pytest.raises(GenotypeError, match="did you mean 'nasnet-a'"):
+        read_genotype("NASNet-A")
     with pytest.raises(GenotypeError, match="'' is no genotype; expected a file, a name from the zoo"):
         read_genotype("")
     with pytest.raises(GenotypeError, match="cannot be read: File name too long"):

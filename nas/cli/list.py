@@ -22,9 +22,12 @@ def command(
     if kind is None:
         found = {name: names() for name, names in kinds.items()}
     else:
-        spelled = kind if kind in kinds else next((name for name in kinds if kind and name.startswith(kind)), None)
-        if spelled is None:
+        beginnings = [kind] if kind in kinds else [name for name in kinds if kind and name.startswith(kind)]
+        if len(beginnings) > 1:
+            raise NasError(f"kind {kind!r} is ambiguous: it begins {', '.join(beginnings)}")
+        if not beginnings:
             raise NasError(known_names(kind, kinds, "kind of part"))
+        (spelled,) = beginnings
         found = {spelled: kinds[spelled]()}
     if as_json:
         print(json.dumps(found))
