@@ -168,7 +168,7 @@ def _typed(option: Option, value: Any, where: str) -> Any:
 
 
 def _readings(value: Any) -> list[Any]:
-    """What a value may mean: a word is first read as TOML would (50, 0.1, true, [1, 2]), then as text."""
+    """What a value may mean: a word is first read as TOML would (50, 0.1, true, [1, 2]), then as JSON, text or list."""
     if isinstance(value, Word):
         readings: list[Any] = [str(value)]
         if str(value) in ("none", "None", "null"):
@@ -176,10 +176,19 @@ def _readings(value: Any) -> list[Any]:
         try:
             readings.insert(0, tomllib.loads(f"x = {value}")["x"])
         except (tomllib.TOMLDecodeError, RecursionError):
-            if "," in value:
+            if value.lstrip().startswith("{"):
+                readings[:0] = _json_objects(value)
+            elif value.strip():
                 readings.append([word.strip() for word in value.split(",")])
         return readings
     return [_unworded(value)]
+
+
+def _json_objects(text: str) -> list[Any]:
+    try:
+        return [json.loads(text)]
+    except (ValueError, RecursionError):
+        return []
 
 
 def _unworded(value: Any) -> Any:

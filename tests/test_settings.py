@@ -10,6 +10,7 @@ import pytest
 
 from nas.errors import SettingsError
 from nas.settings import Word, assignments, complete, merged, options_of, read_config
+from search_spaces.table import TableSpace
 
 if TYPE_CHECKING:
     from elsewhere import Strange
@@ -73,6 +74,7 @@ def test_options_are_the_keyword_arguments() -> None:
         ("limit", "7", 7.0),
         ("kind", "b", "b"),
         ("words", '["a", "b"]', ["a", "b"]),
+        ("words", "a", ["a"]),
         ("words", "a,b", ["a", "b"]),
         ("ops", "one,two", ["one", "two"]),
         ("numbers", "[1, 2]", (1, 2)),
@@ -145,6 +147,12 @@ def test_one_name_is_not_two_things() -> None:
 
 def test_the_higher_tree_wins() -> None:
     assert merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}}) == {"a": {"b": 9, "c": 2}, "d": 3}
+
+
+@pytest.mark.parametrize("word", ['{"d_0": ["a", "b"], "d_1": [1, 2]}', '{d_0 = ["a", "b"], d_1 = [1, 2]}'])
+def test_a_table_of_decisions_is_typed_as_json_or_toml(word: str) -> None:
+    given = assignments([f"space.decisions={word}"])["space"]
+    assert complete(TableSpace, given, "space") == {"decisions": {"d_0": ["a", "b"], "d_1": [1, 2]}}
 
 
 def test_a_file_of_settings(tmp_path: Path) -> None:
