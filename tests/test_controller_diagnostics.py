@@ -133,6 +133,17 @@ def test_tensorboard_without_its_package_is_one_sentence(
     )
 
 
+@pytest.mark.parametrize("option", ["--pictures", "--tensorboard", "--export"])
+def test_a_folder_that_cannot_be_made_is_refused_first(
+    option: str, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert nas(monkeypatch, "inspect", study, option, tmp_path / "file") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "file' cannot be made: File exists; give another one" in said.err
+
+
 def test_a_study_without_a_controller_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

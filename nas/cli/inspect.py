@@ -34,6 +34,8 @@ def command(
     plan = Plan.read(folder)
     space = plan.make_space()
     records = updates_of(folder)
+    for target in (pictures, tensorboard, export):
+        _make_folder(target)
     if as_json:
         print(json.dumps({"updates": records}))
     else:
@@ -51,6 +53,17 @@ def command(
         from nas.controller.export import export_weights
 
         _say(as_json, f"weights: {export_weights(folder, plan, export)}")
+
+
+def _make_folder(target: Path | None) -> None:
+    """Refuse, before anything is printed or computed, a folder that cannot be made."""
+    from nas.errors import NasError
+
+    try:
+        if target is not None:
+            target.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise NasError(f"folder {str(target)!r} cannot be made: {problem.strerror}; give another one") from problem
 
 
 def _say(as_json: bool, text: str) -> None:
