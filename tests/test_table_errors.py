@@ -28,7 +28,7 @@ def _as_parquet(text):
 
 
 GOOD = "d_op,d_width,acc,seconds,test\na,1,0.5,10,0.4\na,2,0.6,20,0.5\nb,1,0.7,30,0.6\nb,2,0.8,40,0.7\n"
-GOOD_FILES = {"csv": GOOD.encode(), "gzip": gzip.compress(GOOD.encode()), "parquet": _as_parquet(GOOD)}
+GOOD_FILES = {"csv": GOOD.encode(), "gzip": gzip.compress(GOOD.encode(), mtime=0), "parquet": _as_parquet(GOOD)}
 SPACE = {"d_op": ("a", "b"), "d_width": ("1", "2")}
 
 
@@ -82,9 +82,9 @@ def test_the_good_table_is_good(tmp_path, space):
         ('"d_op\n', "does not begin with a line of column names"),
         (GOOD.replace("b,1", "é,1").encode("latin-1"), "line 4: not UTF-8 text; save it as CSV in UTF-8"),
         (b"PK\x03\x04\xff\xfe", "line 1: not UTF-8 text"),
-        (gzip.compress(GOOD.encode())[:-12], "is a damaged or truncated gzip file; fetch it again"),
+        (gzip.compress(GOOD.encode(), mtime=0)[:-12], "is a damaged or truncated gzip file; fetch it again"),
         (b"\x1f\x8b\x07garbage", "is a damaged or truncated gzip file"),
-        (gzip.compress(GOOD.encode())[:12] + b"\xff" * 30, "is a damaged or truncated gzip file"),
+        (gzip.compress(GOOD.encode(), mtime=0)[:12] + b"\xff" * 30, "is a damaged or truncated gzip file"),
         (b"PAR1 and nothing else", "is a damaged or truncated Parquet file; fetch it again"),
         (GOOD.replace("acc", "accuracy"), "no name is called 'acc'; there are accuracy, "),
         (GOOD.replace("d_op", "op"), "does not say which architecture of space 'table' a row is; name its decision"),
