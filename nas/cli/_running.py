@@ -185,17 +185,20 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
         print(f"winner: trial {number}, score {best.score:.6g}, key {best.trial.genotype.key}")
         for name, value in ledger.opened.get(number, {}).items():
             print(f"        {name} {value:.6g} (read now, after the search, for its incumbents only)")
-    for line in _next_commands(study.folder, study, interrupted=reason is None):
+    for line in _next_commands(search, interrupted=reason is None):
         print(line)
 
 
-def _next_commands(folder: Path, study: Study, *, interrupted: bool) -> Iterator[str]:
+def _next_commands(search: OpenSearch, *, interrupted: bool) -> Iterator[str]:
+    study, folder = search.study, search.study.folder
     yield "next:"
     if interrupted:
         yield f"  nas resume {folder}"
     if study.ledger.best is not None:
         yield f"  nas show {folder / 'best' / 'genotype.json'}"
         yield f"  nas best {folder} --top 5"
+        if not search.evaluator.cheap:
+            yield f"  nas export {folder}"
     if not interrupted and (more := _more(study)):
         yield f"  nas resume {folder} {more}"
 
