@@ -17,6 +17,7 @@ from nas.registry import load
 from nas.seeding import numpy_rng
 from nas.training.augment import drawn, recolored
 from nas.training.average import WeightAverage
+from nas.training.checkpoint import read_weights
 from nas.training.recipe import Recipe
 from nas.training.schedule import make_optimizer
 from nas.transferring.body import Finetuned, body_of
@@ -137,6 +138,24 @@ def test_a_body_can_be_pretrained_first(drawing: Path, pictures: Path, tmp_path:
         run(*words(drawing, pictures, tmp_path / "out", *noise, "--controls", "random-cell"))["arms"][1]["seeds"] == 1
     )
     assert (tmp_path / "out" / "searched" / "body-0" / "weights.safetensors").exists()
+
+
+def test_a_residual_network_has_a_body_too_and_bodies_are_shared(drawing: Path, pictures: Path, tmp_path: Path) -> None:
+    more = ["--pretrain", f"image-folder:{pictures}", "--set", "pretrain.epochs=2", "--set", "recipe.epochs=1", *TINY]
+    more += ["--bodies", str(tmp_path / "bodies"), "--controls", "resnet", "--set", "skeleton.filters=8"]
+    run(*words(drawing, pictures, tmp_path / "features", "--mode", "features", *more))
+    bodies = {file: file.stat().st_mtime_ns for file in (tmp_path / "bodies").rglob("weights.safetensors")}
+    assert sorted(file.parts[-3].rpartition("-")[0] for file in bodies) == ["resnet", "searched"]
+    tuned = run(*words(drawing, pictures, tmp_path / "tuned", "--mode", "finetune", *more))
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "bodies").rglob("weights.safetensors")} == bodies
+    assert [row["name"] for row in tuned["arms"]] == ["searched", "resnet"]
+    body = read_weights(next(file for file in bodies if "resnet" in file.parts[-3]))[0]
+    frozen = read_weights(tmp_path / "features" / "resnet" / "seed-0" / "weights.safetensors")[0]
+    opened = read_weights(tmp_path / "tuned" / "resnet" / "seed-0" / "weights.safetensors")[0]
+    assert {name for name in body if not torch.equal(body[name], frozen[name])} == {"linear.weight", "linear.bias"}
+    moved = {name for name in body if not torch.equal(body[name], opened[name])}
+    assert all(name.startswith(("blocks.4.", "blocks.5.", "linear.")) for name in moved), moved
+    assert any(name.startswith("blocks.4.") for name in moved)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ def command(
     image_size: Annotated[int | None, typer.Option(help="Side of the images (default: the preset's).")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights of the body.", rich_help_panel=_BODY)] = None,
     pretrain: Annotated[str | None, typer.Option(help="Train the body on this first.", rich_help_panel=_BODY)] = None,
+    bodies: Annotated[
+        Path | None, typer.Option(help="Keep such bodies here, for other transfers too.", rich_help_panel=_BODY)
+    ] = None,
     open_cells: Annotated[int, typer.Option(min=0, help="Cells that finetune opens.", rich_help_panel=_BODY)] = 2,
     pace: Annotated[float, typer.Option(min=0, help="Their share of the rate.", rich_help_panel=_BODY)] = 0.1,
     controls: Annotated[str | None, typer.Option(help="Arms beside it: random-cell,resnet.")] = None,
@@ -51,7 +54,7 @@ def command(
 
     wish = Wish(
         dataset=dataset, preset=preset, mode=mode, target_macs=target_macs, target_params=target_params,
-        image_size=image_size, pretrain=pretrain, open_cells=open_cells, pace=pace,
+        image_size=image_size, pretrain=pretrain, bodies=bodies, open_cells=open_cells, pace=pace,
         controls=tuple(word.strip() for word in (controls or "").split(",") if word.strip()),
         seeds=tuple(range(seed, seed + seeds)), data_dir=data_dir, device=device, threads=threads,
         precision=precision_of(precision), settings=parts_of(settings, ("skeleton", "recipe", "pretrain")),

@@ -16,8 +16,10 @@ from nas.exporting.subject import Subject, fresh_network
 from nas.exporting.weights import Weights, load_into
 from nas.seeding import torch_rng
 from nas.training.augment import Source
+from nas.training.checkpoint import read_weights
 from nas.training.computation import Computation
 from nas.training.recipe import Recipe
+from nas.transferring.controls import ResidualNetwork
 from search_spaces.cells.heads import Head
 from search_spaces.cells.initial_weights import initialize
 from search_spaces.cells.layers import Linear
@@ -25,6 +27,7 @@ from search_spaces.cells.network import NasBench201Network, Network
 from search_spaces.cells.skeleton import Skeleton
 
 _PIXELS = 2**18
+Bodied = Network | NasBench201Network | ResidualNetwork  # what has a body under a classifier
 _OPEN = ("classes", "image_size", "auxiliary", "drop_path_keep", "drop_path_steps", "dropout_keep", "bn_momentum")
 
 
@@ -49,6 +52,21 @@ def body_of(choice: Choice, weights: Weights, skeleton: Skeleton, seed: int) -> 
     return network
 
 
+def residual_body_of(filters: int, weights: Weights, skeleton: Skeleton, seed: int) -> ResidualNetwork:
+    """The same of the residual network that stands beside a cell."""
+    tensors = read_weights(weights.file)[0]
+    network = ResidualNetwork(filters, replace(skeleton, classes=len(tensors["linear.bias"])))
+    network.load_state_dict(tensors)
+    network.linear = Linear(network.linear.in_features, skeleton.classes)
+    initialize(network.linear, torch_rng(seed, "classifier"))
+    return network
+
+
+def classifier_of(network: Bodied) -> nn.Linear:
+    """The layer that names classes: all that is trained on a frozen body."""
+    return network.linear if isinstance(network, ResidualNetwork) else network.head.linear
+
+
 def _refuse_others(weights: Weights, trained: Skeleton, skeleton: Skeleton) -> None:
     there, here = asdict(trained), asdict(skeleton)
     other = [name for name in there if name not in _OPEN and there[name] != here[name]]
@@ -57,10 +75,10 @@ def _refuse_others(weights: Weights, trained: Skeleton, skeleton: Skeleton) -> N
         raise NasError(f"{weights.file} was trained in another skeleton ({changes}); use the skeleton of the weights")
 
 
-def features(network: Network | NasBench201Network, images: Images, source: Source, computation: Computation) -> Tensor:
+def features(network: Bodied, images: Images, source: Source, computation: Computation) -> Tensor:
     """What the frozen body makes of each image, (N, channels)."""
     found: list[Tensor] = []
-    handle = network.head.linear.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0].float().cpu()))
+    handle = classifier_of(network).register_forward_pre_hook(lambda _, inputs: found.append(inputs[0].float().cpu()))
     network.eval().to(computation.torch_device, memory_format=computation.memory_format)  # type: ignore[call-overload]
     try:
         with computation.active(), torch.inference_mode(), computation.autocast():
@@ -76,13 +94,13 @@ def features(network: Network | NasBench201Network, images: Images, source: Sour
 class Finetuned(nn.Module):
     """A network whose body is frozen but for its last cells; frozen batch norms keep their statistics too."""
 
-    def __init__(self, network: Network | NasBench201Network, open_cells: int) -> None:
+    def __init__(self, network: Bodied, open_cells: int) -> None:
         super().__init__()
-        count = len(network.cells)
-        if not 0 <= open_cells <= count:
-            raise NasError(f"{open_cells} cells cannot be unfrozen; this network has {count}")
+        cells = _cells_of(network)
+        if not 0 <= open_cells <= len(cells):
+            raise NasError(f"{open_cells} cells cannot be unfrozen; this network has {len(cells)}")
         self.network = network
-        self._open = {id(module) for module in [network.head, *list(network.cells)[count - open_cells :]]}
+        self._open = {id(module) for module in [_head_of(network), *cells[len(cells) - open_cells :]]}
         if open_cells and isinstance(network, NasBench201Network):
             self._open.add(id(network.bn))
         for child in self._parts():
@@ -100,15 +118,26 @@ class Finetuned(nn.Module):
 
     def _parts(self) -> list[nn.Module]:
         network = self.network
-        rest = [network.bn] if isinstance(network, NasBench201Network) else []
-        return [network.stem, *network.cells, *rest, network.head]
+        rest: list[nn.Module] = []
+        if isinstance(network, NasBench201Network):
+            rest = [network.bn]
+        elif isinstance(network, ResidualNetwork):
+            rest = [network.stem_bn]
+        return [network.stem, *_cells_of(network), *rest, _head_of(network)]
 
 
-def trained_classifier(
-    network: Network | NasBench201Network, vectors: Tensor, labels: Tensor, recipe: Recipe, seed: int
-) -> list[float]:
+def _cells_of(network: Bodied) -> list[nn.Module]:
+    """What is opened from the end: cells, or residual blocks."""
+    return list(network.blocks if isinstance(network, ResidualNetwork) else network.cells)
+
+
+def _head_of(network: Bodied) -> nn.Module:
+    return network.linear if isinstance(network, ResidualNetwork) else network.head
+
+
+def trained_classifier(network: Bodied, vectors: Tensor, labels: Tensor, recipe: Recipe, seed: int) -> list[float]:
     """Trains the classifier alone on features computed once; the mean loss of each epoch."""
-    linear = network.head.linear.cpu()
+    linear = classifier_of(network).cpu()
     scale = vectors.std(dim=0).clamp(min=1e-6)
     middle = vectors.mean(dim=0)
     plain = Linear(linear.in_features, linear.out_features)

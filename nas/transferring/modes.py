@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from nas.exporting.choosing import Choice
 from nas.exporting.weights import Weights
 from nas.retraining.seeds import Setting, Trained, Watch, finished, keep, trained_once
 from nas.training.augment import Source
 from nas.training.recipe import Recipe
 from nas.training.trainer import Data, Metrics
-from nas.transferring.body import Finetuned, body_of, features, trained_classifier
-from search_spaces.cells.network import NasBench201Network, Network
-from search_spaces.cells.skeleton import Skeleton
+from nas.transferring.body import Bodied, Finetuned, classifier_of, features, trained_classifier
 
 MODES = ("scratch", "features", "finetune")
+_HEADS = ("network.head.", "network.linear.")  # the classifier of a cell network, of a residual one
 _FEATURE_BATCH, _FEATURE_EPOCHS = 256, 50  # of the classifier alone, whose passes cost next to nothing
 
 
@@ -35,38 +33,35 @@ class Finetuning:
     pace: float = 0.1
 
 
-def on_features(
-    choice: Choice, weights: Weights, skeleton: Skeleton, setting: Setting, seed: int, folder: Path, watch: Watch
-) -> Trained:
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A trained body: which weights it has, what network they belong to, and how it stands under a new classifier."""
+
+    weights: Weights
+    identity: Mapping[str, Any]
+    make: Callable[[int], Bodied]  # of a seed, for the classifier
+
+
+def on_features(body: Body, setting: Setting, seed: int, folder: Path, watch: Watch) -> Trained:
     """A new classifier on a frozen body: features are computed once and kept."""
-    facts = _facts(choice, skeleton, setting, seed, weights, "features")
+    facts = _facts(body, setting, seed, "features")
     done = finished(folder, facts, 1, seed, watch)
     if done is not None:
         return done
-    network, metrics = _with_classifier(choice, weights, skeleton, setting, seed, folder.parent)
+    network, metrics = _with_classifier(body, setting, seed, folder.parent)
     watch(1, metrics)
     return Trained(seed, keep(network, facts, setting, [metrics], folder), [metrics])
 
 
-def finetuned(
-    choice: Choice,
-    weights: Weights,
-    skeleton: Skeleton,
-    setting: Setting,
-    seed: int,
-    folder: Path,
-    watch: Watch,
-    how: Finetuning,
-) -> Trained:
+def finetuned(body: Body, setting: Setting, seed: int, folder: Path, watch: Watch, how: Finetuning) -> Trained:
     """The same, then the last cells opened and trained on at a smaller rate."""
-    facts = {**_facts(choice, skeleton, setting, seed, weights, "finetune"), **asdict(how)}
+    facts = {**_facts(body, setting, seed, "finetune"), **asdict(how)}
 
     def make(_: Data) -> nn.Module:
-        network = _with_classifier(choice, weights, skeleton, setting, seed, folder.parent)[0]
-        return Finetuned(network, how.open_cells)
+        return Finetuned(_with_classifier(body, setting, seed, folder.parent)[0], how.open_cells)
 
     def pace(name: str) -> float:
-        return 1.0 if name.startswith("network.head.") else how.pace
+        return 1.0 if name.startswith(_HEADS) else how.pace
 
     def kept(wrapped: nn.Module) -> nn.Module:
         assert isinstance(wrapped, Finetuned)
@@ -75,17 +70,8 @@ def finetuned(
     return trained_once(make, facts, setting, seed, folder, watch, pace=pace, kept=kept)
 
 
-def _facts(
-    choice: Choice, skeleton: Skeleton, setting: Setting, seed: int, weights: Weights, mode: str
-) -> dict[str, Any]:
-    return {
-        **setting.facts(),
-        "genotype": choice.genotype.to_dict(),
-        "skeleton": asdict(skeleton),
-        "seed": seed,
-        "mode": mode,
-        "body": digest_of(weights.file),
-    }
+def _facts(body: Body, setting: Setting, seed: int, mode: str) -> dict[str, Any]:
+    return {**setting.facts(), **body.identity, "seed": seed, "mode": mode, "body": digest_of(body.weights.file)}
 
 
 def digest_of(file: Path) -> str:
@@ -94,12 +80,10 @@ def digest_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
-def _with_classifier(
-    choice: Choice, weights: Weights, skeleton: Skeleton, setting: Setting, seed: int, cache: Path
-) -> tuple[Network | NasBench201Network, Metrics]:
+def _with_classifier(body: Body, setting: Setting, seed: int, cache: Path) -> tuple[Bodied, Metrics]:
     """The body with a classifier that fits it, and how good the two are."""
-    network = body_of(choice, weights, skeleton, seed)
-    stored = _features_of(network, setting, weights, cache)
+    network = body.make(seed)
+    stored = _features_of(network, setting, body.weights, cache)
     recipe = setting.recipe.changed({"batch_size": _FEATURE_BATCH, "epochs": _FEATURE_EPOCHS})
     with setting.computation.active():
         losses = trained_classifier(network, stored["train"], stored["train labels"], recipe, seed)
@@ -113,15 +97,13 @@ def _with_classifier(
 
 
 @torch.no_grad()
-def _judged(network: Network | NasBench201Network, vectors: Tensor, labels: Tensor) -> tuple[float, float]:
-    logits = network.head.linear(vectors)
+def _judged(network: Bodied, vectors: Tensor, labels: Tensor) -> tuple[float, float]:
+    logits = classifier_of(network)(vectors)
     loss = nn.functional.cross_entropy(logits, labels)
     return float(loss), float((logits.argmax(1) == labels).float().mean())
 
 
-def _features_of(
-    network: Network | NasBench201Network, setting: Setting, weights: Weights, cache: Path
-) -> Mapping[str, Tensor]:
+def _features_of(network: Bodied, setting: Setting, weights: Weights, cache: Path) -> Mapping[str, Tensor]:
     """Features and labels of both splits, from the cache where they were computed before."""
     marks = [digest_of(weights.file), setting.fingerprint, setting.recipe.train_images, setting.computation.precision]
     key = hashlib.sha256(repr(marks).encode()).hexdigest()[:12]

@@ -35,6 +35,7 @@ class Wish:
     target_params: int | None = None
     image_size: int | None = None
     pretrain: str | None = None
+    bodies: Path | None = None
     open_cells: int = 2
     pace: float = 0.1
     controls: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
         finetuning=Finetuning(wish.open_cells, wish.pace),
         body=body,
         pretraining=_pretraining(wish, skeleton) if body is None and wish.mode != "scratch" else None,
+        bodies=wish.bodies,
     )
     return plan, [Arm("searched", choice, skeleton), *_controls(choice, wish, plan, skeleton)]
 
@@ -129,8 +131,6 @@ def _controls(choice: Choice, wish: Wish, plan: Transfer, skeleton: Skeleton) ->
         drawn = random_cell(choice, wish.seeds[0])
         arms.append(Arm("random-cell", drawn, fitted(drawn.genotype, skeleton, Target(macs=limit))))
     if "resnet" in wish.controls:
-        if wish.mode != "scratch":
-            raise NasError("the residual network is trained from scratch only; leave resnet out of --controls")
         bare = replace(skeleton, auxiliary=False, alignment="same")
         arms.append(Arm("resnet", None, bare, resnet_width(bare, limit)))
     return arms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,6 @@ from pathlib import Path
 from torch import nn
 
 from nas.contracts import Json
-from nas.errors import NasError
 from nas.exporting.choosing import Choice
 from nas.exporting.export import Exported, export, usual_formats
 from nas.exporting.weights import Weights, open_weights
@@ -23,8 +23,9 @@ from nas.retraining.seeds import Setting, Trained, trained, trained_once
 from nas.seeding import torch_rng
 from nas.training.checkpoint import read_weights
 from nas.training.trainer import Data, Metrics
+from nas.transferring.body import Bodied, body_of, residual_body_of
 from nas.transferring.controls import ResidualNetwork
-from nas.transferring.modes import Finetuning, digest_of, finetuned, on_features
+from nas.transferring.modes import Body, Finetuning, digest_of, finetuned, on_features
 from nas.transferring.report import Row, report_text
 from search_spaces.cells.cost import cost, cost_of
 from search_spaces.cells.skeleton import Skeleton
@@ -48,6 +49,13 @@ class Arm:
         drawn = None if self.choice is None else self.choice.genotype.to_dict()
         return {"name": self.name, "genotype": drawn, "skeleton": asdict(self.skeleton), "filters": self.filters}
 
+    @property
+    def identity_of_weights(self) -> dict[str, Json]:
+        """What weights of it belong to."""
+        if self.choice is None:
+            return {"name": self.name, "skeleton": asdict(self.skeleton), "filters": self.filters}
+        return {"genotype": self.choice.genotype.to_dict(), "skeleton": asdict(self.skeleton)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
@@ -57,6 +65,7 @@ class Transfer:
         mode: `scratch`, `features` or `finetune`.
         body: weights of the searched cell's body, where a mode needs one.
         pretraining: trains a body first, for every arm, where no weights were given.
+        bodies: where these bodies are kept for other transfers too; None is beside the arm.
     """
 
     mode: str
@@ -65,6 +74,7 @@ class Transfer:
     finetuning: Finetuning
     body: Weights | None = None
     pretraining: Setting | None = None
+    bodies: Path | None = None
 
     def identity(self, arms: Sequence[Arm]) -> dict[str, Json]:
         """What may not change between two starts; more seeds may join."""
@@ -119,41 +129,52 @@ def _run(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Tra
     def heard(epoch: int, metrics: Metrics) -> None:
         watch(arm.name, seed, epoch, metrics)
 
-    if arm.choice is None:
-        return _residual(plan, arm, seed, place, heard)
     if plan.mode == "scratch":
-        return trained(arm.choice.genotype, arm.skeleton, plan.setting, seed, place, heard)
+        return _from_scratch(arm, plan.setting, seed, place, heard)
     body = _body(plan, arm, seed, folder, watch)
     if plan.mode == "features":
-        return on_features(arm.choice, body, arm.skeleton, plan.setting, seed, place, heard)
-    return finetuned(arm.choice, body, arm.skeleton, plan.setting, seed, place, heard, plan.finetuning)
+        return on_features(body, plan.setting, seed, place, heard)
+    return finetuned(body, plan.setting, seed, place, heard, plan.finetuning)
 
 
-def _residual(plan: Transfer, arm: Arm, seed: int, place: Path, heard: Callable[[int, Metrics], None]) -> Trained:
-    if plan.mode != "scratch":
-        raise NasError("the residual network is trained from scratch only; leave resnet out of --controls")
-    facts = {**plan.setting.facts(), **arm.identity, "seed": seed}
+def _from_scratch(arm: Arm, setting: Setting, seed: int, place: Path, heard: Callable[[int, Metrics], None]) -> Trained:
+    if arm.choice is not None:
+        return trained(arm.choice.genotype, arm.skeleton, setting, seed, place, heard)
+    facts = {**setting.facts(), **arm.identity_of_weights, "seed": seed}
 
     def make(_: Data) -> nn.Module:
         return ResidualNetwork(arm.filters, arm.skeleton, torch_rng(seed, "weights"))
 
-    return trained_once(make, facts, plan.setting, seed, place, heard)
+    return trained_once(make, facts, setting, seed, place, heard)
 
 
-def _body(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Weights:
-    """The weights of an arm's body: those given, or those of a training on other data with the same seed."""
-    if plan.pretraining is None:
-        assert plan.body is not None
-        return plan.body
-    assert arm.choice is not None
+def _body(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Body:
+    """An arm's body: with the weights given, or those of a training on other data with the same seed."""
+    choice, skeleton, filters = arm.choice, arm.skeleton, arm.filters
+    weights = plan.body or _pretrained(plan, arm, seed, folder, watch)
+
+    def make(seed: int) -> Bodied:
+        if choice is None:
+            return residual_body_of(filters, weights, skeleton, seed)
+        return body_of(choice, weights, skeleton, seed)
+
+    return Body(weights, arm.identity_of_weights, make)
+
+
+def _pretrained(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Weights:
+    assert plan.pretraining is not None
     data = plan.pretraining.dataset
     skeleton = replace(arm.skeleton, classes=data.classes, image_size=data.image_size, channels=data.channels)
+    own = replace(arm, skeleton=skeleton)
 
     def heard(epoch: int, metrics: Metrics) -> None:
         watch(f"{arm.name}, body", seed, epoch, metrics)
 
     place = folder / f"body-{seed}"
-    return open_weights(trained(arm.choice.genotype, skeleton, plan.pretraining, seed, place, heard).file)
+    if plan.bodies is not None:
+        marks = json.dumps([plan.pretraining.facts(), own.identity], sort_keys=True)
+        place = plan.bodies / f"{arm.name}-{hashlib.sha256(marks.encode()).hexdigest()[:12]}" / f"seed-{seed}"
+    return open_weights(_from_scratch(own, plan.pretraining, seed, place, heard).file)
 
 
 def _tests(

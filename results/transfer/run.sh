@@ -1,16 +1,25 @@
 #!/bin/sh
-# The transfers of this folder: sh run.sh IMAGENETTE CIFAR10 OUT (folders with the data, and where to work).
-# The cell is the best of 22 trials of `nas search --space nasnet --dataset digits` (policy gradient, seed 0).
-set -e
+# One part of the transfers of this folder; killed anywhere, the same command continues it, and finished parts are kept.
+#
+#     sh run.sh MODE PICTURES CIFAR10 OUT      MODE is scratch, features or finetune
+#     for mode in scratch features finetune; do for pictures in imagenette-128 tiny-imagenet-100; do
+#         sh run.sh $mode $pictures cifar10 transfers
+#     done; done
+#     python summarise.py transfers
+#
+# PICTURES holds train/ and val/ with a folder per class, CIFAR10 what bodies are trained on first. The searched cell is
+# the best of 22 trials of `nas search --space nasnet --dataset digits` (policy gradient, seed 0). Beside it stand a random
+# cell of the same space and a residual network, with at most its multiply-adds, each with two seeds. Bodies are trained
+# once (OUT/bodies), for both modes and both sets of pictures.
+set -eu
+mode=$1 pictures=$2 cifar=$3 out=$4
 here=$(dirname "$0")
-images=$1 cifar=$2 out=$3
-small="--image-size 32 --target-macs 4000000 --set skeleton.cells_per_stage=1 --set skeleton.stem_filters=16"
-few="--set recipe.epochs=4 --set recipe.train_images=3000 --set recipe.weight_average=0.9 --threads 1 --device cpu --to none"
-pictures="--dataset image-folder:$images"
-nas transfer "$here/searched-on-digits.json" $pictures $small $few --controls random-cell,resnet --seeds 2 --out "$out/scratch"
-nas transfer "$here/searched-on-digits.json" $pictures $small $few --mode features --pretrain cifar10 --data-dir "$cifar" \
-  --set pretrain.epochs=4 --set pretrain.train_images=3000 --seeds 2 --out "$out/features"
-for seed in 0 1; do
-  nas transfer "$here/searched-on-digits.json" $pictures --image-size 32 $few --mode finetune --seed $seed \
-    --weights "$out/features/searched/body-$seed/weights.safetensors" --out "$out/finetune-$seed"
-done
+set -- --seeds 2 --controls random-cell,resnet --image-size 32 --target-macs 5000000 \
+    --set skeleton.cells_per_stage=1 --set skeleton.stem_filters=16 \
+    --set recipe.epochs=3 --set recipe.train_images=3000 --set recipe.weight_average=0.9 \
+    --threads 1 --device cpu --to none --out "$out/$(basename "$pictures")/$mode"
+if [ "$mode" != scratch ]; then
+    set -- "$@" --pretrain cifar10 --data-dir "$cifar" --bodies "$out/bodies" \
+        --set pretrain.epochs=3 --set pretrain.train_images=3000
+fi
+nas transfer "$here/searched-on-digits.json" --dataset "image-folder:$pictures" --mode "$mode" "$@"
