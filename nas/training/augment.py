@@ -95,9 +95,9 @@ class Source:
         inner = slice(margin, margin + self.image_size)
         return self._normalised(self._pixels[start:stop, inner, inner]), self._labels[start:stop]
 
-    def plain_batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All images for evaluation."""
-        for start in range(0, len(self), batch_size):
+    def plain_batches(self, batch_size: int, first: int = 0, stride: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """All images for evaluation, or from the first of these batches on each so-many-th of them."""
+        for start in range(first * batch_size, len(self), stride * batch_size):
             yield self.plain(start, start + batch_size)
 
     def _cut(self, draws: Draws) -> Tensor:

@@ -21,6 +21,7 @@ from nas.training.average import WeightAverage
 from nas.training.checkpoint import restore_progress, save_progress
 from nas.training.computation import Computation
 from nas.training.failures import Diverged, memory_watched
+from nas.training.gang import ALONE, Gang, check_gang
 from nas.training.graphs import CapturedPass
 from nas.training.measures import peak_memory_mib, reset_peak_memory, synchronized
 from nas.training.recipe import Recipe
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _EVALUATION_PIXELS = 2**18  # of a batch in evaluation, whatever the size of its images
 _STEPS_BETWEEN_CHECKS = 50
+_STATISTICS = ("running_mean", "running_var")  # as torch names them
 
 Metrics = dict[str, float]
 EpochReport = Callable[[int, Metrics], bool]
@@ -70,6 +72,7 @@ class Trainer:
 
     Args:
         pace: by its name, what a parameter's learning rate is multiplied by.
+        gang: the processes that train it together, all with the same arguments; a report must answer all of them alike.
     """
 
     def __init__(
@@ -82,11 +85,13 @@ class Trainer:
         computation: Computation,
         progress: Progress | None = None,
         pace: Pace = lambda _: 1.0,
+        gang: Gang = ALONE,
     ) -> None:
         if computation.graphs and recipe.micro_batch is not None:
             raise SettingsError(f"recipe.micro_batch is {recipe.micro_batch}; with graphs a batch is never divided")
         self._recipe = recipe
         self._seed = seed
+        self._gang = gang
         self._computation = computation
         self._progress = progress
         self._device = computation.torch_device
@@ -94,6 +99,7 @@ class Trainer:
         self._train = Source(data.train, data.mean, data.std, recipe, self._device)
         self._val = Source(data.val, data.mean, data.std, recipe, self._device)
         self._batch_size = min(recipe.batch_size, len(self._train))
+        check_gang(gang, self._batch_size, computation)
         self._steps_per_epoch = steps_per_epoch(recipe, len(self._train))
         self._captured: CapturedPass | None = None
         self._parameters = list(network.parameters())
@@ -104,6 +110,7 @@ class Trainer:
         """Train to the last epoch, or until a report says stop; the metrics of each epoch."""
         with self._computation.active(), memory_watched():
             curve = self._restored()
+            self._gang.check_equal(len(curve), "the epoch they continue from")
             saved = time.monotonic()
             for epoch in range(1, self._recipe.epochs + 1):
                 if epoch > len(curve):
@@ -121,9 +128,10 @@ class Trainer:
         reset_peak_memory(self._device)
         began = synchronized(self._device)
         train_loss, train_accuracy = self._learn(epoch)
+        self._gang.level(self._statistics())
         learned = synchronized(self._device)
         with nullcontext() if self._average is None else self._average.applied(self.network):
-            val_loss, val_accuracy = evaluated(self.network, self._val, self._computation)
+            val_loss, val_accuracy = evaluated(self.network, self._val, self._computation, self._gang)
         ended = synchronized(self._device)
         if not math.isfinite(val_loss):
             raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}")
@@ -151,7 +159,8 @@ class Trainer:
             loss += step_loss
             right += step_right
             if (step + 1) % _STEPS_BETWEEN_CHECKS == 0 or step + 1 == self._steps_per_epoch:
-                _check_finite(float(loss), epoch, step)
+                _check_finite(float(self._gang.total(loss)), epoch, step)
+        loss, right = self._gang.total(loss), self._gang.total(right)
         return float(loss) / self._steps_per_epoch, int(right) / (self._steps_per_epoch * self._batch_size)
 
     def _step(self, draws: Draws, epoch: int, step: int) -> tuple[Tensor, Tensor]:
@@ -160,6 +169,7 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = group["pace"] * learning_rate_at(self._recipe, done, self._steps_per_epoch)
         loss, right = self._graphed(draws, done) if self._computation.graphs else self._gradients(draws, done)
+        self._gang.add_gradients(self._parameters)
         if self._recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip)
         self._optimizer.step()
@@ -168,14 +178,15 @@ class Trainer:
         return loss, right
 
     def _gradients(self, draws: Draws, done: int) -> tuple[Tensor, Tensor]:
-        """Add up the gradients of a batch, a part of it at a time where the recipe says so."""
+        """Add up the gradients of our share of a batch, a part of it at a time where the recipe says so."""
         self._optimizer.zero_grad(set_to_none=True)
         size = len(draws.order)
         part = min(self._recipe.micro_batch or size, size)
         loss = torch.zeros((), device=self._device)
         right = torch.zeros((), device=self._device, dtype=torch.int64)
-        for start in range(0, size, part):
-            images, labels = self._train.augmented(draws.part(start, start + part))
+        first, end = self._gang.share(size)
+        for start in range(first, end, part):
+            images, labels = self._train.augmented(draws.part(start, min(start + part, end)))
             self._draw_noise(done, start, len(labels))
             part_loss, part_right = self._pass(images, labels, len(labels) / size)
             loss += part_loss
@@ -212,6 +223,12 @@ class Trainer:
             loss = loss + self._recipe.auxiliary_weight * extra
         return loss, logits
 
+    def _statistics(self) -> list[Tensor]:
+        """What batch norms remember, which differs between the processes of a gang; in the running mean too."""
+        own = {name: tensor for name, tensor in self.network.named_buffers() if name.endswith(_STATISTICS)}
+        averaged = [] if self._average is None else [self._average.mean[name] for name in own]
+        return [*own.values(), *averaged]
+
     def _restored(self) -> list[Metrics]:
         if self._progress is None:
             return []
@@ -222,24 +239,28 @@ class Trainer:
     def _saved(self, curve: list[Metrics], saved: float) -> float:
         """Keep the training if the last time is long ago; when that was last done."""
         progress = self._progress
-        if progress is None or time.monotonic() - saved < progress.seconds_between:
+        if progress is None or not self._gang.is_first or time.monotonic() - saved < progress.seconds_between:
             return saved
         average = None if self._average is None else self._average.mean
         save_progress(progress.file, self.network, self._optimizer, {**progress.facts, "curve": curve}, average)
         return time.monotonic()
 
 
-def evaluated(network: nn.Module, source: Source, computation: Computation) -> tuple[float, float]:
-    """Mean loss and accuracy over a split, in one pass."""
+def evaluated(network: nn.Module, source: Source, computation: Computation, gang: Gang = ALONE) -> tuple[float, float]:
+    """Mean loss and accuracy over a split, in one pass; the processes of a gang take its batches in turn."""
     network.eval()
     batch_size = min(max(_EVALUATION_PIXELS // source.image_size**2, 16), 1024)
     losses, right = [], []
     with torch.inference_mode(), computation.autocast():
-        for images, labels in source.plain_batches(batch_size):
+        for images, labels in source.plain_batches(batch_size, gang.rank, gang.size):
             logits = network(images).float()
             losses.append(functional.cross_entropy(logits, labels, reduction="sum"))
             right.append((logits.argmax(1) == labels).sum())
-    return float(torch.stack(losses).sum()) / len(source), int(torch.stack(right).sum()) / len(source)
+        if not losses:  # there are fewer batches than processes
+            losses = [torch.zeros((), device=computation.torch_device)]
+            right = [torch.zeros((), device=computation.torch_device, dtype=torch.int64)]
+        loss, count = gang.total(torch.stack(losses).sum()), gang.total(torch.stack(right).sum())
+    return float(loss) / len(source), int(count) / len(source)
 
 
 def steps_per_epoch(recipe: Recipe, train_images: int) -> int:
