@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from nas.files import write_whole
 from nas.final_split import FinalSplit
 from nas.retraining.curves import curves_svg
 from nas.retraining.judging import Judgement, judged
-from nas.retraining.seeds import Setting, Trained, trained
+from nas.retraining.seeds import Job, Setting, Trained, job_of
 from nas.training.trainer import Metrics
 from search_spaces.cells.skeleton import Skeleton
 
@@ -98,8 +99,10 @@ def retrain(
         formats: of the export; None is all that can be written here, none is no export.
     """
     claim(folder, SETTINGS_FILE, _identity(entrants, setting))
+    jobs = [_job(each, setting, folder, seed, watch) for each in entrants for seed in seeds]
+    trainings = setting.place.trainings(jobs)
     ranking = sorted(
-        (_entrant(choice, skeleton, setting, folder, seeds, watch) for choice, skeleton in entrants),
+        (_entrant(choice, skeleton, setting, folder, islice(trainings, len(seeds))) for choice, skeleton in entrants),
         key=lambda entrant: -entrant.val_accuracy,
     )
     first = ranking[0]
@@ -145,20 +148,27 @@ def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
     write_whole(file, json.dumps(identity, indent=2) + "\n")
 
 
+def _job(entrant: tuple[Choice, Skeleton], setting: Setting, folder: Path, seed: int, watch: Watch) -> Job:
+    choice, skeleton = entrant
+
+    def heard(epoch: int, metrics: Metrics) -> None:
+        watch(choice, seed, epoch, metrics)
+
+    return job_of(choice.genotype, skeleton, setting, seed, _own(folder, choice) / f"seed-{seed}", heard)
+
+
+def _own(folder: Path, choice: Choice) -> Path:
+    return folder / choice.genotype.key[:12]
+
+
 def _entrant(
-    choice: Choice, skeleton: Skeleton, setting: Setting, folder: Path, seeds: Sequence[int], watch: Watch
+    choice: Choice, skeleton: Skeleton, setting: Setting, folder: Path, trainings: Iterator[Trained]
 ) -> Entrant:
-    own = folder / choice.genotype.key[:12]
-    runs = []
-    for seed in seeds:
-
-        def heard(epoch: int, metrics: Metrics, seed: int = seed) -> None:
-            watch(choice, seed, epoch, metrics)
-
-        runs.append(trained(choice.genotype, skeleton, setting, seed, own / f"seed-{seed}", heard))
+    """A choice with its trainings, which run now."""
+    runs, own = tuple(trainings), _own(folder, choice)
     curves = {run.seed: run.curve for run in runs}
     write_whole(own / "curves.svg", curves_svg(f"{choice.title} on {setting.dataset.name}", curves))
-    return Entrant(choice, skeleton, own, tuple(runs))
+    return Entrant(choice, skeleton, own, runs)
 
 
 def _tested(first: Entrant) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from safetensors import SafetensorError
 from torch import nn
@@ -23,6 +24,29 @@ from search_spaces.cells.network import build_network
 from search_spaces.cells.skeleton import Skeleton
 
 Watch = Callable[[int, Metrics], None]
+_WEIGHTS, _HALF_WAY = "weights.safetensors", "progress.safetensors"
+
+
+class Place(ABC):
+    """Where trainings run: in this process, or wherever somebody takes them."""
+
+    def facts(self) -> dict[str, Any]:
+        """What of the place decides the weights that come out."""
+        return {}
+
+    @abstractmethod
+    def trainings(self, jobs: Sequence[Job]) -> Iterator[Trained]:
+        """Each job's training, in their order; what a folder holds already is not trained again."""
+
+
+@final
+class Here(Place):
+    """This process, one training after another."""
+
+    def trainings(self, jobs: Sequence[Job]) -> Iterator[Trained]:
+        """Each training when it is asked for."""
+        for job in jobs:
+            yield job.done() or _trained_here(job)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +59,7 @@ class Setting:
     recipe: Recipe
     computation: Computation
     checkpoint_seconds: float = 60.0
+    place: Place = field(default_factory=Here)
 
     def facts(self) -> dict[str, Any]:
         """What weights belong to, besides genotype, skeleton and seed."""
@@ -43,6 +68,7 @@ class Setting:
             "data": self.fingerprint,
             "recipe": self.recipe.to_dict(),
             "precision": self.computation.precision,
+            **self.place.facts(),
         }
 
     def labels(self) -> dict[str, Any]:
@@ -68,15 +94,57 @@ class Trained:
         return self.curve[-1]["val_accuracy"]
 
 
-def trained(genotype: Genotype, skeleton: Skeleton, setting: Setting, seed: int, folder: Path, watch: Watch) -> Trained:
-    """Train a genotype from scratch with one seed, in a folder of its own."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One training of one seed, and the folder that it is kept in.
+
+    Args:
+        make: the network to begin with.
+        facts: what the weights belong to.
+        pace: by its name, what a parameter's learning rate is multiplied by.
+        kept: the network whose weights are kept, where something is wrapped around it.
+    """
+
+    make: Callable[[Data], nn.Module]
+    facts: Mapping[str, Any]
+    setting: Setting
+    seed: int
+    folder: Path
+    watch: Watch
+    pace: Pace = lambda _: 1.0
+    kept: Callable[[nn.Module], nn.Module] = lambda network: network
+
+    @property
+    def progress(self) -> Progress:
+        """Where it keeps itself between epochs."""
+        facts = json.loads(json.dumps(self.facts))
+        return Progress(self.folder / _HALF_WAY, facts, self.setting.checkpoint_seconds)
+
+    def done(self) -> Trained | None:
+        """The finished training, if the folder holds it already; its curve is told again."""
+        return finished(self.folder, self.facts, self.setting.recipe.epochs, self.seed, self.watch)
+
+    def end(self, network: nn.Module, curve: list[Metrics]) -> Trained:
+        """Keep a network that has been trained to the end."""
+        file = keep(self.kept(network), self.facts, self.setting, curve, self.folder)
+        self.progress.file.unlink(missing_ok=True)
+        return Trained(self.seed, file, curve)
+
+
+def job_of(genotype: Genotype, skeleton: Skeleton, setting: Setting, seed: int, folder: Path, watch: Watch) -> Job:
+    """The training of a genotype from scratch with one seed."""
     facts = {**setting.facts(), "genotype": genotype.to_dict(), "skeleton": asdict(skeleton), "seed": seed}
 
     def make(data: Data) -> nn.Module:
         steps = setting.recipe.epochs * steps_per_epoch(setting.recipe, len(data.train))
         return build_network(genotype, replace(skeleton, drop_path_steps=steps), torch_rng(seed, "weights"))
 
-    return trained_once(make, facts, setting, seed, folder, watch)
+    return Job(make=make, facts=facts, setting=setting, seed=seed, folder=folder, watch=watch)
+
+
+def trained(genotype: Genotype, skeleton: Skeleton, setting: Setting, seed: int, folder: Path, watch: Watch) -> Trained:
+    """Train a genotype from scratch with one seed, in a folder of its own."""
+    return next(setting.place.trainings([job_of(genotype, skeleton, setting, seed, folder, watch)]))
 
 
 def trained_once(
@@ -90,21 +158,14 @@ def trained_once(
     pace: Pace = lambda _: 1.0,
     kept: Callable[[nn.Module], nn.Module] = lambda network: network,
 ) -> Trained:
-    """Any training of one seed, unless its folder holds the finished one already.
-
-    Args:
-        make: the network to begin with.
-        facts: what the weights belong to.
-        kept: the network whose weights are kept, where something is wrapped around it.
-    """
-    return finished(folder, facts, setting.recipe.epochs, seed, watch) or _trained(
-        make, facts, setting, seed, folder, watch, pace, kept
-    )
+    """Any training of one seed, unless its folder holds the finished one already; the arguments are those of a job."""
+    job = Job(make=make, facts=facts, setting=setting, seed=seed, folder=folder, watch=watch, pace=pace, kept=kept)
+    return next(setting.place.trainings([job]))
 
 
 def finished(folder: Path, facts: Mapping[str, Any], epochs: int, seed: int, watch: Watch) -> Trained | None:
     """The training that this folder holds already, if it is the one with these facts; its curve is told again."""
-    file = folder / "weights.safetensors"
+    file = folder / _WEIGHTS
     try:
         _, found = read_weights(file)
     except (OSError, ValueError, KeyError, SafetensorError):
@@ -119,39 +180,26 @@ def finished(folder: Path, facts: Mapping[str, Any], epochs: int, seed: int, wat
 
 def keep(network: nn.Module, facts: Mapping[str, Any], setting: Setting, curve: list[Metrics], folder: Path) -> Path:
     """Write the weights of a finished training, with everything that belongs to them."""
-    file = folder / "weights.safetensors"
+    file = folder / _WEIGHTS
     accuracy = {"accuracy": {"validation": curve[-1]["val_accuracy"]}}
     save_weights(file, network, {**facts, **setting.labels(), **accuracy, "curve": curve})
     return file
 
 
-def _trained(
-    make: Callable[[Data], nn.Module],
-    facts: Mapping[str, Any],
-    setting: Setting,
-    seed: int,
-    folder: Path,
-    watch: Watch,
-    pace: Pace,
-    kept: Callable[[nn.Module], nn.Module],
-) -> Trained:
-    data = setting.data()
-    half_way = folder / "progress.safetensors"
+def _trained_here(job: Job) -> Trained:
+    data = job.setting.data()
     trainer = Trainer(
-        make(data),
+        job.make(data),
         data,
-        setting.recipe,
-        seed=seed,
-        computation=setting.computation,
-        progress=Progress(half_way, json.loads(json.dumps(facts)), setting.checkpoint_seconds),
-        pace=pace,
+        job.setting.recipe,
+        seed=job.seed,
+        computation=job.setting.computation,
+        progress=job.progress,
+        pace=job.pace,
     )
 
     def report(epoch: int, metrics: Metrics) -> bool:
-        watch(epoch, metrics)
+        job.watch(epoch, metrics)
         return True
 
-    curve = trainer.run(report)
-    file = keep(kept(trainer.network), facts, setting, curve, folder)
-    half_way.unlink(missing_ok=True)
-    return Trained(seed, file, curve)
+    return job.end(trainer.network, trainer.run(report))

@@ -11,7 +11,7 @@ from typing import Any
 from nas.datasets import Dataset
 from nas.evaluators.train import child_settings
 from nas.exporting.choosing import Choice
-from nas.retraining.seeds import Setting
+from nas.retraining.seeds import Here, Place, Setting
 from nas.settings import complete
 from nas.training.computation import Computation, Precision, chosen_device, usable_cores
 from nas.training.recipe import Recipe
@@ -69,6 +69,7 @@ def setting_of(
     threads: int | None = None,
     precision: Precision = "fp32",
     checkpoint_seconds: float = 60.0,
+    place: Place | None = None,
 ) -> Setting:
     """What all seeds share."""
     return Setting(
@@ -78,6 +79,7 @@ def setting_of(
         recipe=recipe,
         computation=Computation(chosen_device(device), threads or usable_cores(), precision),
         checkpoint_seconds=checkpoint_seconds,
+        place=place or Here(),
     )
 
 
