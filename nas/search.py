@@ -11,6 +11,7 @@ from typing import Any
 from nas.attempt import plain
 from nas.contracts import Evaluator
 from nas.errors import SettingsError, SpaceError, StoreError, StudyError
+from nas.exporting.record import clear, read_record
 from nas.files import write_whole
 from nas.ledger import Ledger
 from nas.plan import Plan, differences, read_study_json
@@ -117,11 +118,19 @@ def write_best(search: OpenSearch) -> None:
         return
     folder = search.study.folder / "best"
     genotype = best.trial.genotype
+    _clear_other_export(folder, genotype.key, best.trial.number)
     write_whole(folder / "genotype.json", genotype.to_json() + "\n")
     if not search.evaluator.cheap and genotype.cells:
         from nas.drawings.svg import cells_svg
 
         write_whole(folder / "cells.svg", cells_svg(genotype))
+
+
+def _clear_other_export(folder: Path, key: str, number: int) -> None:
+    """Files of an earlier winner would be taken for those of this one."""
+    record = read_record(folder)
+    if record is not None and (record.subject.get("key"), record.subject.get("trial")) != (key, number):
+        clear(folder, record, but=("genotype.json",))
 
 
 def ledger_of(folder: Path, plan: Plan) -> Ledger:

@@ -96,7 +96,7 @@ def test_an_export_runs_by_copying_what_is_printed(drawing: str, tmp_path: Path)
     words = ["export", drawing, "--to", "python,json,svg", "--out", str(out), *SMALL]
     printed = CliRunner().invoke(app, words, catch_exceptions=False).output
     assert sorted(file.name for file in out.iterdir()) == [
-        "README.md", "cells.svg", "genotype.json", "model.py", "network.svg", "weights.safetensors",
+        "README.md", "cells.svg", "export.json", "genotype.json", "model.py", "network.svg", "weights.safetensors",
     ]  # fmt: skip
     assert "verified python-source: largest difference 0 (0 of the largest logit), batches 1, 2, 17" in printed
     command = re.search(r"run it anywhere with torch: python (\S+)", printed.replace("\n", " "))

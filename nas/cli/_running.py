@@ -12,30 +12,43 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nas.cli._winner import winner_formats, winner_of, winner_told
 from nas.planning import Assignment
 from nas.search import OpenSearch, opened, run
 from nas.study import Study
+
+if TYPE_CHECKING:
+    from nas.exporting.winner import Winner
 
 INTERRUPTED = 3
 _ENDS = ("told", "stopped", "failed")
 
 
-def run_and_report(todo: Assignment, *, as_json: bool) -> None:
-    """Run a study to its end and name the winner; exit code 3 when it was interrupted."""
+def run_and_report(todo: Assignment, *, as_json: bool, to: str | None = None) -> None:
+    """Run a study to its end, name the winner and export it; exit code 3 when it was interrupted.
+
+    Args:
+        to: formats of the export; None is all that take seconds, `none` is no export.
+    """
+    formats = winner_formats(to)
     progress = Progress(quiet=as_json)
     with _signals(todo.folder) as stop, opened(todo.plan, todo.folder, todo.budget, progress.see) as search:
         stop.study = search.study
         progress.begin(search)
         with progress:
             reason = run(search)
-        if as_json:
-            print(json.dumps(summary(search, reason)))
-        else:
+        if not as_json:
             _print_end(search, reason)
+        stop.study = None  # from here on a signal ends the export, not the search
+        winner = winner_of(search, formats, quiet=as_json) if reason is not None else None
+        if as_json:
+            print(json.dumps({**summary(search, reason), "export": winner.to_dict() if winner else None}))
+        else:
+            print("\n".join((*winner_told(winner), *_next_commands(search, winner, interrupted=reason is None))))
     if reason is None:
         raise typer.Exit(INTERRUPTED)
 
@@ -185,11 +198,9 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
         print(f"winner: trial {number}, score {best.score:.6g}, key {best.trial.genotype.key}")
         for name, value in ledger.opened.get(number, {}).items():
             print(f"        {name} {value:.6g} (read now, after the search, for its incumbents only)")
-    for line in _next_commands(search, interrupted=reason is None):
-        print(line)
 
 
-def _next_commands(search: OpenSearch, *, interrupted: bool) -> Iterator[str]:
+def _next_commands(search: OpenSearch, winner: Winner | None, *, interrupted: bool) -> Iterator[str]:
     study, folder = search.study, search.study.folder
     yield "next:"
     if interrupted:
@@ -197,7 +208,9 @@ def _next_commands(search: OpenSearch, *, interrupted: bool) -> Iterator[str]:
     if study.ledger.best is not None:
         yield f"  nas show {folder / 'best' / 'genotype.json'}"
         yield f"  nas best {folder} --top 5"
-        if not search.evaluator.cheap:
+        if winner is not None and winner.files:
+            yield f"  nas retrain {folder}"
+        elif not search.evaluator.cheap:
             yield f"  nas export {folder}"
     if not interrupted and (more := _more(study)):
         yield f"  nas resume {folder} {more}"

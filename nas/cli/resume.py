@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._options import Folder, Json
+from nas.cli._options import Folder, Json, To
 
 
 def command(
@@ -19,6 +19,7 @@ def command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="runner.OPTION=VALUE", help="Any option of the runner.")
     ] = None,
+    to: To = None,
     as_json: Json = False,
 ) -> None:
     """Continue a study exactly where it was, or extend a finished one."""
@@ -35,4 +36,4 @@ def command(
     plan = plan.with_runner(changed_runner(plan.runner, runner, tree))
     ledger = ledger_of(folder, plan)
     budget = extended(budget_of(folder, ledger), ledger.counts["asked"], trials, budget_seconds, max_hours)
-    run_and_report(Assignment(plan, budget, folder), as_json=as_json)
+    run_and_report(Assignment(plan, budget, folder), as_json=as_json, to=to)

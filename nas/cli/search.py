@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nas.cli._options import Json
+from nas.cli._options import Json, To
 from nas.cli._search_options import takes_search_options
 
 
 @takes_search_options()
-def command(tree: Mapping[str, Any], as_json: Json = False) -> None:
-    """Search: draw, judge, remember; ends by naming the winner. The same command again continues where it was."""
+def command(tree: Mapping[str, Any], to: To = None, as_json: Json = False) -> None:
+    """Search: draw, judge, remember; ends by naming and exporting the winner. The same command again continues it."""
     from nas.cli._running import run_and_report
     from nas.planning import assignment
 
-    run_and_report(assignment(tree), as_json=as_json)
+    run_and_report(assignment(tree), as_json=as_json, to=to)

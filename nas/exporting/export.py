@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nas.contracts import Json
 from nas.errors import NasError
 from nas.exporting.card import card, write_card
+from nas.exporting.record import Record, clear, read_record
 from nas.exporting.subject import Subject
 from nas.exporting.verification import Check, batches_for, verified
 from nas.exporting.written import Exporter, Written
@@ -63,7 +66,7 @@ def export(
         text = card(subject, spent, written, checks, speeds)
         files = {name: part.files for name, part in written.items()} | {"card": (write_card(draft, text),)}
         folder.mkdir(exist_ok=True)
-        placed = {name: tuple(_placed(file, folder) for file in part) for name, part in files.items()}
+        placed = _placed(files, folder, _identity(subject))
     except OSError as problem:
         raise NasError(f"{folder} cannot be written: {problem.strerror}; choose another with --out") from problem
     finally:
@@ -97,7 +100,30 @@ def _speeds(subject: Subject, draft: Path) -> list[Latency]:
     return latencies(subject, (1,), seconds=1.0, engines=engines, model=model if model.exists() else None)
 
 
-def _placed(file: Path, folder: Path) -> Path:
-    place = folder / file.name
-    file.replace(place)
-    return place
+def _identity(subject: Subject) -> dict[str, Json]:
+    """Whose files these are: the same only for the same drawing with the same weights in the same skeleton."""
+    digest = hashlib.sha256(repr(asdict(subject.skeleton)).encode())
+    for name, tensor in subject.network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    trial = subject.origin.get("trial")
+    facts = {"key": subject.genotype.key, "trial": trial, "trained": bool(subject.trained)}
+    return {**facts, "digest": digest.hexdigest()[:16]}
+
+
+def _placed(
+    files: Mapping[str, tuple[Path, ...]], folder: Path, identity: Mapping[str, Json]
+) -> dict[str, tuple[Path, ...]]:
+    """Puts files in place so that those of two subjects never lie side by side, wherever this is cut short."""
+    old = read_record(folder)
+    if old is not None and old.subject != identity:
+        clear(folder, old)
+        old = None
+    names = {name: tuple(file.name for file in part) for name, part in files.items()}
+    listed = {**(old.files if old else {}), **names}
+    Record(identity, listed, whole=False).write(folder)
+    for part in files.values():
+        for file in part:
+            file.replace(folder / file.name)
+    Record(identity, listed, whole=True).write(folder)
+    return {name: tuple(folder / each for each in part) for name, part in names.items()}

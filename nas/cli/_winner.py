@@ -1,0 +1,52 @@
+"""What follows a search: the winner's files, and how to run them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nas.exporting.winner import Winner
+    from nas.search import OpenSearch
+
+
+def winner_formats(to: str | None) -> list[str] | None:
+    """The formats of the winner's export; refused before the search begins, not after it."""
+    from nas.cli._training import formats_of
+    from nas.registry import resolve
+
+    formats = formats_of(to)
+    for name in formats or ():
+        resolve("exporter", name)
+    return formats
+
+
+def winner_of(search: OpenSearch, formats: list[str] | None, *, quiet: bool) -> Winner | None:
+    """Export the winner of a finished search where its network was trained and its weights were kept."""
+    best = search.study.ledger.best
+    if best is None or formats == [] or search.evaluator.cheap or not best.trial.genotype.cells:
+        return None
+    from nas.exporting.winner import export_winner, kept_weights, quick_formats
+
+    formats = formats or list(quick_formats())
+    if not kept_weights(search.study.folder, best.trial.number):
+        return None
+    if not quiet:
+        sys.stdout.flush()
+        print(f"exporting the winner: {', '.join(formats)}", file=sys.stderr)
+    return export_winner(search.study.folder, formats)
+
+
+def winner_told(winner: Winner | None) -> Iterator[str]:
+    """Where the files lie and how they are run; what failed, in a line with the command to try again."""
+    if winner is None:
+        return
+    if winner.files:
+        names = ", ".join(file.name for file in winner.files)
+        yield f"exported and verified: {winner.folder} ({names})"
+        if winner.folder / "model.py" in winner.files:
+            yield f"run it anywhere with torch: python {winner.folder / 'model.py'}"
+    if winner.problem is not None:
+        what = "not every format could be" if winner.files else "the winner could not be"
+        yield f"{what} exported ({winner.problem}); try again: {winner.again}"

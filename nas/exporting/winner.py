@@ -1,0 +1,108 @@
+"""The winner of a trained search as files in its `best/`: renewed with the winner, and never a reason to fail."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.exporting.record import read_record
+from nas.registry import resolve
+
+if TYPE_CHECKING:
+    from nas.exporting.choosing import Choice
+
+_PLAIN = ("python", "json")  # what needs nothing but torch
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """What lies in `best/`, all of it verified, and what could not be written there."""
+
+    study: Path
+    files: tuple[Path, ...]
+    problem: str | None = None
+    again: str | None = None  # the command that tries what failed once more
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie."""
+        return self.study / "best"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        files = [str(file) for file in self.files]
+        return {"folder": str(self.folder), "files": files, "problem": self.problem, "try_again": self.again}
+
+
+def quick_formats() -> tuple[str, ...]:
+    """The formats a search leaves behind: those written within seconds by the packages installed here."""
+    onnx = all(importlib.util.find_spec(package) for package in ("onnx", "onnxscript", "onnxruntime"))
+    return (*_PLAIN, "svg", *(("onnx",) if onnx else ()))
+
+
+def kept_weights(study: Path, number: int) -> bool:
+    """Whether a study kept the weights of this trial, so that its network can be exported as trained."""
+    return (study / "checkpoints" / str(number) / "weights.safetensors").is_file()
+
+
+def export_winner(study: Path, formats: Sequence[str]) -> Winner:
+    """Export the best trial of a study to its `best/`, unless it lies there already.
+
+    Whatever goes wrong is told, not raised: the search is over, and its log holds all that was found.
+    """
+    for draft in study.glob(".best-*"):  # of an export that was killed
+        shutil.rmtree(draft, ignore_errors=True)
+    try:
+        return Winner(study, _exported(study, formats))
+    except (Exception, KeyboardInterrupt) as problem:  # foreign code: exporters may raise anything
+        again = f"nas export {study} --to {','.join(formats)}"
+        return Winner(study, _without_extras(study, formats, problem), _sentence(problem), again)
+
+
+def _without_extras(study: Path, formats: Sequence[str], problem: BaseException) -> tuple[Path, ...]:
+    """What needs torch alone, where one of the other formats may be what failed."""
+    plain = [name for name in formats if name in _PLAIN]
+    if len(plain) in (0, len(formats)) or isinstance(problem, KeyboardInterrupt):
+        return ()
+    try:
+        return _exported(study, plain)
+    except (Exception, KeyboardInterrupt):
+        return ()
+
+
+def _exported(study: Path, formats: Sequence[str]) -> tuple[Path, ...]:
+    from nas.exporting.choosing import choices, subject_of
+    from nas.exporting.export import export
+
+    choice = choices(str(study))[0]
+    folder = study / "best"
+    there = _lying_there(choice, folder, formats)
+    if there:
+        return there
+    exported = export(subject_of(choice), folder, formats)
+    return tuple(dict.fromkeys(file for files in exported.files.values() for file in files))
+
+
+def _lying_there(choice: Choice, folder: Path, formats: Sequence[str]) -> tuple[Path, ...]:
+    """The files of an earlier export of the same winner."""
+    record = read_record(folder)
+    if record is None or not record.holds(folder, [resolve("exporter", name) for name in formats]):
+        return ()
+    subject = record.subject
+    if (subject.get("key"), subject.get("trial"), subject.get("trained")) != (
+        choice.genotype.key,
+        choice.origin["trial"],
+        True,
+    ):
+        return ()
+    return tuple(dict.fromkeys(folder / name for part in record.files.values() for name in part))
+
+
+def _sentence(problem: BaseException) -> str:
+    if isinstance(problem, KeyboardInterrupt):
+        return "it was interrupted"
+    return " ".join(f"{problem}".split())[:300] or type(problem).__name__
