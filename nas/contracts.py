@@ -96,6 +96,11 @@ class Strategy(ABC):
         """Facts besides the options that decide the proposals (arguments of a wrapped library), for study.json."""
         return {}
 
+    @property
+    def resumes_from_snapshots(self) -> bool:
+        """Whether this strategy can be restored; one that cannot is told its whole past."""
+        return type(self).restore is not Strategy.restore
+
     def snapshot(self) -> Mapping[str, np.ndarray] | None:
         """All that past tells have changed, as arrays; None where replaying them is fast enough."""
         return None

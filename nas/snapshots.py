@@ -40,6 +40,8 @@ class Snapshots:
 
     def restore(self) -> None:
         """Bring the strategy to where the last snapshot was taken."""
+        if not self._strategy.resumes_from_snapshots:  # then a file of this name is somebody else's
+            return
         found = read_snapshot(self._log)
         if found is not None:
             self._strategy.restore(found.arrays)

@@ -15,7 +15,7 @@ import pytest
 from command_line import ROOT, SMALL, ended, nas, started
 from study_parts import lines
 
-from nas import registry
+from nas import __version__, registry
 from nas.cli import VERBS
 
 Event = dict[str, Any]
@@ -271,3 +271,9 @@ def test_every_verb_helps() -> None:
         word = verb.rstrip("_").replace("_", "-")
         assert word in help_page
         assert nas(word, "--help").code == 0
+
+
+def test_it_says_its_version() -> None:
+    answer = nas("--version")
+    assert (answer.code, answer.out) == (0, f"nas {__version__}\n")
+    assert nas("--help").code == 0

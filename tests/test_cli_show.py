@@ -236,3 +236,13 @@ def test_the_drawing_in_the_readme_is_up_to_date() -> None:
     pictures = ROOT / "docs" / "pictures"
     assert (pictures / "nasnet-a.svg").read_text(encoding="utf-8") == svg(shown.drawing(network=False))
     assert (pictures / "nasnet-a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_choices_that_look_like_an_option_are_told_how_to_be_given() -> None:
+    assert refusal("convert", "-1,2,3", "--to", "json", "--space", "nasnet") == (
+        "'-1,2,3' begins with a minus and was taken for an option; put it behind -- if it is none: "
+        "nas convert --to json --space nasnet -- -1,2,3"
+    )
+    words = ("--to", "json", "--space", "nasnet", "--", "-1,2,3")
+    assert refusal("convert", *words) == "space 'nasnet' has 50 decisions, but 3 choices were given"
+    assert "No such option: --too" in CliRunner().invoke(app, ["convert", "nasnet-a", "--too", "json"]).output

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import SMALL
+from command_line import nas as run_command
+from study_parts import lines
 
 import nas.snapshots
 from nas.contracts import Evaluation
@@ -110,9 +113,9 @@ def test_updates_lost_in_a_kill_are_written_once(tmp_path: Path, monkeypatch: py
     whole, _ = studied(tmp_path / "s", 50, monkeypatch)
     expected = updates(whole)
     log = tmp_path / "s" / "events.jsonl"
-    lines = log.read_bytes().splitlines(keepends=True)
-    last = max(index for index, line in enumerate(lines) if b'"updated"' in line)
-    log.write_bytes(b"".join(lines[:last]))
+    told = log.read_bytes().splitlines(keepends=True)
+    last = max(index for index, line in enumerate(told) if b'"updated"' in line)
+    log.write_bytes(b"".join(told[:last]))
     cut, _ = studied(tmp_path / "s", 50, monkeypatch)
     assert (tmp_path / "s" / FILE_NAME).exists()
     assert updates(cut) == expected
@@ -122,3 +125,15 @@ def test_a_strategy_without_snapshots_has_no_file(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(PolicyGradient, "snapshot", lambda self: None)
     studied(tmp_path / "s", 45, monkeypatch)
     assert not (tmp_path / "s" / FILE_NAME).exists()
+
+
+def test_a_stray_file_beside_a_strategy_without_snapshots_is_ignored(tmp_path: Path) -> None:
+    words = ("--trials", "6", "--out", tmp_path / "s", "--json")
+    assert run_command("search", *SMALL, *words).code == 0
+    log = tmp_path / "s" / "events.jsonl"
+    write_snapshot(log, Snapshot(ARRAYS, log.stat().st_size, 0))
+    assert read_snapshot(log) is not None
+    assert run_command("resume", tmp_path / "s", "--trials", "+4", "--json").json["counts"]["asked"] == 10
+    assert run_command("search", *SMALL, "--trials", "10", "--out", tmp_path / "t").code == 0
+    drawn = [[line["key"] for line in lines(tmp_path / name) if line["event"] == "asked"] for name in "st"]
+    assert drawn[0] == drawn[1]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from nas import __version__
+from nas.cli._verb import Verb
 from nas.errors import NasError
 
 app = typer.Typer(
@@ -23,7 +26,23 @@ _ABORTED = 130  # how typer ends on Ctrl-C
 # A verb is a file here with a function `command`; the file name is the verb. The order is the order of the help page.
 VERBS = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_")))
 for _verb in VERBS:
-    app.command(_verb.rstrip("_").replace("_", "-"))(importlib.import_module(f"nas.cli.{_verb}").command)
+    app.command(_verb.rstrip("_").replace("_", "-"), cls=Verb)(importlib.import_module(f"nas.cli.{_verb}").command)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"nas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _begin(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the verb."""
+    del version
 
 
 def main() -> None:
