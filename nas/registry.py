@@ -34,6 +34,7 @@ KINDS: Mapping[str, Kind] = {
     "space": Kind("search_spaces", _ROOT.parent / "search_spaces", ("search_spaces.cells.space", "SearchSpace"),
                   frozenset({"errors"})),
     "runner": Kind("runners", _ROOT.parent / "runners", ("nas.contracts", "Runner")),
+    "place": Kind("runners.places", _ROOT.parent / "runners" / "places", ("nas.retraining.seeds", "Place")),
     "dataset": Kind("nas.datasets", _ROOT / "datasets", None),
     "exporter": Kind("nas.exporters", _ROOT / "exporters", None),
 }  # fmt: skip

@@ -73,25 +73,25 @@ class Cluster:
         if self._most is not None:
             return self._most  # what does not fit waits, and tells an autoscaler that more is wanted
         if time.monotonic() - self._counted_at > _SECONDS_BETWEEN_COUNTS:
-            self._places = max(1, self._room(_nodes()))
+            self._places = max(1, self._room(alive_nodes()))
             self._counted_at = time.monotonic()
         return self._places
 
     def check(self) -> None:
         """Refuse what no node can ever give."""
-        nodes = _nodes()
+        nodes = alive_nodes()
         if self._room(nodes) == 0:
             raise StudyError(
-                f"a child needs {self._need} on one node, but {_described(nodes)}: ask for less with --cpus-per-trial "
+                f"a child needs {self._need} on one node, but {described(nodes)}: ask for less with --cpus-per-trial "
                 "and --gpus-per-trial, or add a node"
             )
 
     def plan(self) -> Iterator[str]:
         """What is about to happen, in words."""
-        nodes = _nodes()
+        nodes = alive_nodes()
         room = self._room(nodes)
         at_once = room if self._most is None else min(room, self._most)
-        yield _described(nodes)
+        yield described(nodes)
         packed = math.floor(1 / self._need.gpus + 1e-9) if 0 < self._need.gpus < 1 else 0
         yield f"{self._need} per child, {at_once} at once" + (f", {packed} on a GPU" if packed else "")
         if self._most is not None and self._most > room:
@@ -101,12 +101,14 @@ class Cluster:
         return sum(self._need.fit(resources) for resources in nodes)
 
 
-def _nodes() -> list[Mapping[str, float]]:
+def alive_nodes() -> list[Mapping[str, float]]:
+    """The resources of each node."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return [node["Resources"] for node in nodes if node["Alive"]]
 
 
-def _described(nodes: list[Mapping[str, float]]) -> str:
+def described(nodes: list[Mapping[str, float]]) -> str:
+    """The cluster in words."""
     cpus, gpus = (sum(resources.get(name, 0.0) for resources in nodes) for name in ("CPU", "GPU"))
     largest = max((resources.get("CPU", 0.0) for resources in nodes), default=0.0)
     words = f"the cluster has {len(nodes)} node{'' if len(nodes) == 1 else 's'} with {cpus:g} CPUs and {gpus:g} GPUs"

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -42,10 +41,14 @@ class _Watched:
 
 
 @contextmanager
-def watched(study: Path) -> Iterator[None]:
-    """While this lasts, the head of the cluster and our own node are looked at every second, from a thread."""
+def watched(remedy: str) -> Iterator[None]:
+    """While this lasts, the head of the cluster and our own node are looked at every second, from a thread.
+
+    Args:
+        remedy: what the user is to do once Ray runs again.
+    """
     over = threading.Event()
-    threading.Thread(target=_watch, args=(_what_we_need(), study, over), daemon=True).start()
+    threading.Thread(target=_watch, args=(_what_we_need(), remedy, over), daemon=True).start()
     try:
         yield
     finally:
@@ -63,11 +66,11 @@ def _what_we_need() -> list[_Watched]:
     return needed
 
 
-def _watch(needed: list[_Watched], study: Path, over: threading.Event) -> None:
+def _watch(needed: list[_Watched], remedy: str, over: threading.Event) -> None:
     while not over.wait(_SECONDS_BETWEEN_LOOKS):
         for each in needed:
             if not each.look() and not over.is_set():
-                _end(each, study)
+                _end(each, remedy)
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -85,11 +88,11 @@ def answers(host: str, port: int) -> bool:
         return False
 
 
-def _end(lost: _Watched, study: Path) -> None:
+def _end(lost: _Watched, remedy: str) -> None:
     """Say so and leave: the main thread waits inside Ray and cannot be woken, and every line of the log is written."""
     words = (
         f"error: {lost.name} of the Ray cluster at {lost.host}:{lost.port} has gone away: nothing that was told is "
-        f"lost; start Ray again and continue with `nas resume {study}`\n"
+        f"lost; start Ray again and {remedy}\n"
     )
     os.write(2, ((_SHOW_CURSOR if sys.stderr.isatty() else "") + words).encode())
     os._exit(_EXIT_CODE)

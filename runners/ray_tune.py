@@ -67,7 +67,7 @@ class RayTune(Runner):
             cluster.check()
             for line in cluster.plan():
                 study.notice(line)
-            with watched(study.folder):
+            with watched(f"continue with `nas resume {study.folder}`"):
                 self._tune(study, evaluator, cluster.places)
 
     def _tune(self, study: Study, evaluator: Evaluator, places: Any) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nas.retraining.run import Retrained
+    from nas.retraining.seeds import Place
     from nas.training.computation import Precision
     from nas.transferring.planning import Wish
     from nas.transferring.run import Transferred
@@ -37,6 +38,44 @@ def precision_of(word: str) -> Precision:
     if word == "bf16":
         return "bf16"
     raise SettingsError(known_names(word, ("fp32", "bf16"), "precision"))
+
+
+def place_of(
+    *,
+    runner: str | None = None,
+    workers: int,
+    gpus_per_worker: float | None,
+    sync_batch_norm: bool,
+    address: str | None,
+    device: str,
+    threads: int | None,
+) -> Place:
+    """Where trainings run: in this process, or on Ray where there are several workers or the runner is called so."""
+    from nas.errors import SettingsError, known_names
+    from nas.registry import load
+    from nas.retraining.seeds import Here
+    from nas.training.computation import chosen_device
+
+    if runner not in (None, "local", "ray"):
+        raise SettingsError(known_names(runner, ("local", "ray"), "runner of trainings"))
+    if runner == "local" and workers > 1:
+        raise SettingsError(f"{workers} workers train a network together on Ray: leave out --runner local")
+    if workers == 1 and runner != "ray":
+        words = {"--gpus-per-worker": gpus_per_worker, "--address": address, "--sync-batch-norm": sync_batch_norm}
+        for word, value in words.items():
+            if value not in (None, False):
+                raise SettingsError(f"{word} is for trainings on Ray: add --workers 2 or more")
+        return Here()
+    gpus = float(chosen_device(device).startswith("cuda")) if gpus_per_worker is None else gpus_per_worker
+    place: Place = load("place", "ray-train")(
+        workers=workers, threads=threads or 1, gpus_per_worker=gpus, sync_batch_norm=sync_batch_norm, address=address
+    )
+    return place
+
+
+def notices(as_json: bool) -> Callable[[str], None]:
+    """Where a place says what is about to happen."""
+    return lambda text: None if as_json else print(f"trainings: {text}", file=sys.stderr)
 
 
 def percent(values: Sequence[float]) -> str:
@@ -79,13 +118,14 @@ def run_transfer(
             shown = f"loss {metrics['train_loss']:.4f}, validation {metrics['val_accuracy']:.4f}"
             print(f"{arm}, seed {number}, epoch {epoch}: {shown}", file=sys.stderr)
 
-    place = out or Path("transferred") / f"{choice.name}-{Path(plan.setting.dataset.name).name}-{wish.mode}"
-    result = transfer(plan, arms, place, watch, formats_of(to))
+    folder = out or Path("transferred") / f"{choice.name}-{Path(plan.setting.dataset.name).name}-{wish.mode}"
+    with wish.place.opened(folder, notices(as_json)):
+        result = transfer(plan, arms, folder, watch, formats_of(to))
     if as_json:
         rows = [row.to_dict() for row in result.rows]
-        print(json.dumps({"folder": str(place), "mode": wish.mode, "arms": rows, "weights": str(result.weights)}))
+        print(json.dumps({"folder": str(folder), "mode": wish.mode, "arms": rows, "weights": str(result.weights)}))
     else:
-        print("\n".join(transfer_told(result, place)))
+        print("\n".join(transfer_told(result, folder)))
 
 
 def formats_of(to: str | None) -> list[str] | None:

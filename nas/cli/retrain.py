@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli._options import Json, Set
+from nas.cli._options import Address, GpusPerWorker, Json, Set, SyncBatchNorm, Workers
 
 
 def command(
@@ -26,8 +26,13 @@ def command(
     data_dir: Annotated[Path | None, typer.Option(help="Where data sets lie.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Of an image folder.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; of each worker.")] = None,
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    runner: Annotated[str | None, typer.Option(help="local, or ray: as many trainings at once as fit.")] = None,
+    workers: Workers = 1,
+    gpus_per_worker: GpusPerWorker = None,
+    sync_batch_norm: SyncBatchNorm = False,
+    address: Address = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +44,7 @@ def command(
     import sys
 
     from nas.cli._genotypes import parts_of
-    from nas.cli._training import dataset_of_preset, formats_of, precision_of, results_told
+    from nas.cli._training import dataset_of_preset, formats_of, notices, place_of, precision_of, results_told
     from nas.datasets import open_dataset
     from nas.exporting.choosing import choices
     from nas.retraining.run import retrain
@@ -49,7 +54,13 @@ def command(
     data = open_dataset(dataset or dataset_of_preset(preset), data_dir, image_size=image_size)
     found = choices(source, top)
     sized = [full_size(each, data, preset, given.get("skeleton", {}), given.get("recipe", {})) for each in found]
-    setting = setting_of(data, sized[0][1], device=device, threads=threads, precision=precision_of(precision))
+    place = place_of(
+        runner=runner, workers=workers, gpus_per_worker=gpus_per_worker, sync_batch_norm=sync_batch_norm,
+        address=address, device=device, threads=threads,
+    )  # fmt: skip
+    setting = setting_of(
+        data, sized[0][1], device=device, threads=threads, precision=precision_of(precision), place=place
+    )
     entrants = [(choice, skeleton) for choice, (skeleton, _) in zip(found, sized, strict=True)]
 
     def watch(choice: Any, number: int, epoch: int, metrics: Any) -> None:
@@ -57,6 +68,8 @@ def command(
             shown = f"loss {metrics['train_loss']:.4f}, validation {metrics['val_accuracy']:.4f}"
             print(f"{choice.name}, seed {number}, epoch {epoch}: {shown}", file=sys.stderr)
 
-    place = out or Path("retrained") / found[0].name
-    result = retrain(entrants, setting, place, seeds=range(seed, seed + seeds), watch=watch, formats=formats_of(to))
-    print(json.dumps(result.to_dict()) if as_json else "\n".join(results_told(result, place)))
+    folder = out or Path("retrained") / found[0].name
+    numbers = range(seed, seed + seeds)
+    with place.opened(folder, notices(as_json)):
+        result = retrain(entrants, setting, folder, seeds=numbers, watch=watch, formats=formats_of(to))
+    print(json.dumps(result.to_dict()) if as_json else "\n".join(results_told(result, folder)))

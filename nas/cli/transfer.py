@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._options import Json, Set
+from nas.cli._options import Address, GpusPerWorker, Json, Set, SyncBatchNorm, Workers
 
 _BODY, _MACHINE = "Body", "Machine"
 
@@ -38,8 +38,14 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The folder to work in.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where data sets lie.", rich_help_panel=_MACHINE)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_MACHINE)] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor.", rich_help_panel=_MACHINE)] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of the processor; of each worker.", rich_help_panel=_MACHINE)
+    ] = None,
     precision: Annotated[str, typer.Option(help="fp32 or bf16.", rich_help_panel=_MACHINE)] = "fp32",
+    workers: Workers = 1,
+    gpus_per_worker: GpusPerWorker = None,
+    sync_batch_norm: SyncBatchNorm = False,
+    address: Address = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -49,14 +55,19 @@ def command(
     Run the same command again to resume.
     """
     from nas.cli._genotypes import parts_of
-    from nas.cli._training import precision_of, run_transfer
+    from nas.cli._training import place_of, precision_of, run_transfer
     from nas.transferring.planning import Wish
 
+    place = place_of(
+        workers=workers, gpus_per_worker=gpus_per_worker, sync_batch_norm=sync_batch_norm, address=address,
+        device=device, threads=threads,
+    )  # fmt: skip
     wish = Wish(
         dataset=dataset, preset=preset, mode=mode, target_macs=target_macs, target_params=target_params,
         image_size=image_size, pretrain=pretrain, bodies=bodies, open_cells=open_cells, pace=pace,
         controls=tuple(word.strip() for word in (controls or "").split(",") if word.strip()),
         seeds=tuple(range(seed, seed + seeds)), data_dir=data_dir, device=device, threads=threads,
         precision=precision_of(precision), settings=parts_of(settings, ("skeleton", "recipe", "pretrain")),
+        place=place,
     )  # fmt: skip
     run_transfer(source, weights, wish, out, to, as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
@@ -33,6 +34,17 @@ class Place(ABC):
     def facts(self) -> dict[str, Any]:
         """What of the place decides the weights that come out."""
         return {}
+
+    @contextmanager
+    def opened(self, folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
+        """Where trainings may run for as long as this lasts.
+
+        Args:
+            folder: of the command, for what the place has to write down.
+            notice: hears what is about to happen.
+        """
+        del folder, notice
+        yield
 
     @abstractmethod
     def trainings(self, jobs: Sequence[Job]) -> Iterator[Trained]:

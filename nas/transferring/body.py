@@ -100,11 +100,12 @@ class Finetuned(nn.Module):
         if not 0 <= open_cells <= len(cells):
             raise NasError(f"{open_cells} cells cannot be unfrozen; this network has {len(cells)}")
         self.network = network
-        self._open = {id(module) for module in [_head_of(network), *cells[len(cells) - open_cells :]]}
+        opened = {id(module) for module in [_head_of(network), *cells[len(cells) - open_cells :]]}
         if open_cells and isinstance(network, NasBench201Network):
-            self._open.add(id(network.bn))
-        for child in self._parts():
-            child.requires_grad_(id(child) in self._open)
+            opened.add(id(network.bn))
+        self._open = [id(child) in opened for child in self._parts()]
+        for child, is_open in zip(self._parts(), self._open, strict=True):
+            child.requires_grad_(is_open)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(images)  # type: ignore[no-any-return]
@@ -112,8 +113,8 @@ class Finetuned(nn.Module):
     def train(self, mode: bool = True) -> Finetuned:
         """Only what is open trains: the rest stays in evaluation mode, or its statistics would drift."""
         super().train(mode)
-        for child in self._parts():
-            child.train(mode and id(child) in self._open)
+        for child, is_open in zip(self._parts(), self._open, strict=True):
+            child.train(mode and is_open)
         return self
 
     def _parts(self) -> list[nn.Module]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nas.datasets import open_dataset
+from nas.datasets import Dataset, open_dataset
 from nas.errors import NasError, known_names
 from nas.exporting.choosing import Choice
 from nas.exporting.weights import Weights
-from nas.retraining.seeds import Setting
+from nas.retraining.seeds import Here, Place, Setting
 from nas.retraining.settings import changed, setting_of
 from nas.training.computation import Precision
+from nas.training.recipe import Recipe
 from nas.training.recipe import preset as known_preset
 from nas.transferring.controls import check_controls, random_cell, resnet_width
 from nas.transferring.fitting import Target, fitted
@@ -45,10 +46,22 @@ class Wish:
     threads: int | None = None
     precision: Precision = "fp32"
     settings: Mapping[str, Mapping[str, Any]] | None = None
+    place: Place = field(default_factory=Here)
 
     def of(self, part: str) -> Mapping[str, Any]:
         """What the user set of one part."""
         return (self.settings or {}).get(part, {})
+
+    def setting(self, dataset: Dataset, recipe: Recipe) -> Setting:
+        """What all trainings on a dataset share."""
+        return setting_of(
+            dataset,
+            recipe,
+            device=self.device,
+            threads=self.threads,
+            precision=self.precision,
+            place=self.place,
+        )
 
 
 def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
@@ -62,9 +75,7 @@ def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
     dataset = open_dataset(wish.dataset, wish.data_dir, image_size=wish.image_size or preset.image_size)
     body = _body(choice, wish)
     recipe = changed(preset.recipe, wish.of("recipe"))
-    setting = setting_of(
-        dataset, recipe, device=wish.device, threads=wish.threads, precision=wish.precision, checkpoint_seconds=60
-    )
+    setting = wish.setting(dataset, recipe)
     skeleton = _skeleton(choice, wish, setting, body)
     plan = Transfer(
         mode=wish.mode,
@@ -116,7 +127,7 @@ def _pretraining(wish: Wish, skeleton: Skeleton) -> Setting:
             "pretrain on other data"
         )
     recipe = changed(known_preset(dataset.preset).recipe, wish.of("pretrain"))
-    return setting_of(dataset, recipe, device=wish.device, threads=wish.threads, precision=wish.precision)
+    return wish.setting(dataset, recipe)
 
 
 def _controls(choice: Choice, wish: Wish, plan: Transfer, skeleton: Skeleton) -> list[Arm]:

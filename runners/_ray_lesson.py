@@ -1,0 +1,180 @@
+"""The workers' side of a training: they learn a lesson alone or in a gang, and the first of them tells the desk."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+import ray
+from ray.train.torch import get_device
+from torch import Tensor, nn
+
+from nas.datasets import Images
+from nas.errors import NasError
+from nas.training.computation import Computation
+from nas.training.failures import TrainingFailure
+from nas.training.gang import ALONE, Gang, synchronized_norms
+from nas.training.recipe import Recipe
+from nas.training.schedule import Pace
+from nas.training.trainer import Data, Metrics, Progress, Trainer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What workers must know to train a network, besides the network and its data.
+
+    Args:
+        number: its name at the desk.
+        facts: whose half-finished training it may take up.
+    """
+
+    number: int
+    recipe: Recipe
+    computation: Computation
+    seed: int
+    pace: Pace
+    facts: Mapping[str, Any]
+    checkpoint_seconds: float
+    sync_batch_norm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """An epoch is over; `checkpoint` is the half-finished training where it was just kept."""
+
+    number: int
+    epoch: int
+    metrics: Metrics
+    checkpoint: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The network has been trained."""
+
+    number: int
+    curve: list[Metrics]
+    state: dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """It came to nothing, and would again."""
+
+    number: int
+    problem: Exception
+
+
+Word = Progressed | Ended | Raised
+
+
+@final
+class Desk:
+    """Stands beside the driver, outlives workers, and keeps what they say until the driver asks."""
+
+    def __init__(self) -> None:
+        self._words: list[Word] = []
+        self._checkpoints: dict[int, bytes | None] = {}  # of the lessons that have not ended
+
+    def begin(self, number: int, checkpoint: bytes | None) -> None:
+        """A lesson begins, or continues from here."""
+        self._checkpoints[number] = checkpoint
+
+    def resume(self, number: int) -> tuple[bool, bytes | None]:
+        """Whether a lesson is still to be learnt, and from where."""
+        return number in self._checkpoints, self._checkpoints.get(number)
+
+    def say(self, word: Word) -> None:
+        """Called by workers."""
+        if word.number not in self._checkpoints:
+            return  # it has ended already
+        if not isinstance(word, Progressed):
+            del self._checkpoints[word.number]
+        elif word.checkpoint is not None:
+            self._checkpoints[word.number] = word.checkpoint
+        self._words.append(word)
+
+    def take(self) -> list[Word]:
+        """Called by the driver: everything new."""
+        words, self._words = self._words, []
+        return words
+
+
+def learn_alone(lesson: Lesson, network: nn.Module, data: Data, desk: Any) -> None:
+    """A task of Ray: one process trains the network."""
+    _learn(lesson, network, data, desk, ALONE)
+
+
+def learn_together(given: dict[str, Any]) -> None:
+    """The loop of Ray Train, in each process of a gang."""
+    lesson: Lesson = given["lesson"]
+    if lesson.computation.device != "cpu":
+        lesson = replace(lesson, computation=replace(lesson.computation, device=str(get_device())))
+    network, data = ray.get([given["network"], given["data"]])
+    _learn(lesson, network, data, given["desk"], Gang.joined())
+
+
+def _learn(lesson: Lesson, network: nn.Module, data: Data, desk: Any, gang: Gang) -> None:
+    wanted, checkpoint = ray.get(desk.resume.remote(lesson.number))
+    if not wanted:
+        return  # this is a second try, and the first has said why there need be none
+    try:
+        with tempfile.TemporaryDirectory(prefix="nas-training-") as folder:
+            file = Path(folder) / "progress.safetensors"
+            if checkpoint is not None:
+                file.write_bytes(checkpoint)
+            trainer = _trainer(lesson, network, data, gang, file)
+            curve = trainer.run(_Report(lesson.number, desk, gang, file))
+    except (NasError, TrainingFailure) as problem:
+        ray.get(desk.say.remote(Raised(lesson.number, problem)))
+        raise
+    if gang.is_first:
+        state = {name: tensor.detach().cpu() for name, tensor in trainer.network.state_dict().items()}
+        ray.get(desk.say.remote(Ended(lesson.number, curve, state)))
+
+
+def _trainer(lesson: Lesson, network: nn.Module, data: Data, gang: Gang, file: Path) -> Trainer:
+    if lesson.sync_batch_norm:
+        network = synchronized_norms(network, lesson.computation)
+    return Trainer(
+        network,
+        replace(data, train=_owned(data.train), val=_owned(data.val)),
+        lesson.recipe,
+        seed=lesson.seed,
+        computation=lesson.computation,
+        progress=Progress(file, lesson.facts, lesson.checkpoint_seconds),
+        pace=lesson.pace,
+        gang=gang,
+    )
+
+
+def _owned(images: Images) -> Images:
+    """Ray's arrays are read-only, and torch wants labels it may write."""
+    return Images(images.pixels, images.labels.copy())
+
+
+@final
+class _Report:
+    """Tells the desk of each epoch, and of the checkpoint that was written before it."""
+
+    def __init__(self, number: int, desk: Any, gang: Gang, file: Path) -> None:
+        self._number, self._desk, self._gang, self._file = number, desk, gang, file
+        self._seen = self._written_at()
+
+    def __call__(self, epoch: int, metrics: Metrics) -> bool:
+        if self._gang.is_first:
+            ray.get(self._desk.say.remote(Progressed(self._number, epoch, metrics, self._new_checkpoint())))
+        return True
+
+    def _new_checkpoint(self) -> bytes | None:
+        written_at = self._written_at()
+        if written_at == self._seen:
+            return None
+        self._seen = written_at
+        return self._file.read_bytes()
+
+    def _written_at(self) -> int:
+        return self._file.stat().st_mtime_ns if self._file.exists() else 0
