@@ -149,7 +149,7 @@ def reading(found: list[dict[str, Any]], compared: list[dict[str, Any]], seeds: 
         yield f"- {pictures}, the searched cell by mode: {ranked} per cent of test top-1."
     macs = {arm["arm"]: arm["macs"] for arm in found[0]["arms"]}
     more = [f"{100 * (macs['searched'] / macs[name] - 1):.0f} % more than {name}" for name in CONTROLS if name in macs]
-    yield f"- Widths are whole numbers, so the searched network has {' and '.join(more)} in multiply-adds, in its favour."
+    yield f"- Widths are whole numbers, so the searched network has multiply-adds to its favour: {', '.join(more)}."
     yield CAVEATS
     missing = [f"{name} {mode}" for name in dict.fromkeys(part["pictures"] for part in found) for mode in MODES
                if not any((part["pictures"], part["mode"]) == (name, mode) for part in found)]  # fmt: skip
