@@ -1,4 +1,4 @@
-"""Put the table that was made into the package, with every figure that its card names.
+"""Put the table that was made into the package, with its card and every figure that the card names.
 
 python results/published/digits-table/card.py STUDIES [nasbench201.csv.gz]
 
@@ -17,10 +17,12 @@ import sys
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau
 
+from nas.datasets import open_dataset
 from nas.evaluators.table import SHIPPED, Table
 from nas.registry import load
 from nas.store import read_events
@@ -30,16 +32,16 @@ OPS = "01234"  # of the published table, in the order of our options
 
 
 def main() -> None:
-    """Copy the table and write the figures beside it."""
+    """Copy the table; write the figures and the card beside it."""
     studies = Path(sys.argv[1])
     SHIPPED.mkdir(exist_ok=True)
     table = SHIPPED / f"{NAME}.csv.gz"
     shutil.copy(studies / table.name, table)
-    facts = {**of_the_table(table), **of_the_making(studies)}
+    facts: dict[str, Any] = {**of_the_table(table), **of_the_making(studies)}
     if len(sys.argv) > 2:
         facts["tau_with_published"] = beside_published(table, Path(sys.argv[2]))
     (SHIPPED / f"{NAME}.json").write_text(json.dumps(facts, indent=1) + "\n")
-    print(json.dumps(facts, indent=1))
+    (SHIPPED / f"{NAME}.md").write_text(card(facts))
 
 
 def of_the_table(table: Path) -> dict[str, object]:
@@ -102,6 +104,26 @@ def beside_published(table: Path, published: Path) -> dict[str, float]:
     found["ours and params"] = tau(scores, params)
     found["c10_val_12 and c10_test_200"] = tau(columns["c10_val_12"], columns["c10_test_200"])
     return found
+
+
+def card(facts: dict[str, Any]) -> str:
+    """The words of the template around the figures."""
+    score, study = facts["score"], facts["study"]
+    words = {
+        **facts, **study["hardware"], **study["versions"],
+        "name": NAME, "validation": len(open_dataset("digits").load("val")), "commit": study["commit"][:8],
+        "lowest": score["lowest"], "highest": score["highest"], "mean": score["mean"],
+        "quantiles": ", ".join(f"{name} {value:.3f}" for name, value in score["quantiles"].items()),
+        "ratio": facts["sd_between_architectures"] / facts["sd_between_seeds"],
+        "taus": ", ".join(f"{value:.3f} (seeds {name})" for name, value in facts["tau_between_seeds"].items()),
+        "published": _rows(facts.get("tau_with_published", {})),
+    }  # fmt: skip
+    template = (Path(__file__).parent / "card.template.md").read_text()
+    return template.format_map(words)
+
+
+def _rows(taus: dict[str, float]) -> str:
+    return "\n".join(f"| {name} | {value:.3f} |" for name, value in taus.items())
 
 
 def tau(one: object, other: object) -> float:
