@@ -31,7 +31,7 @@ test-slow: $(READY) ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
 
 test-ray: $(READY) ## Run the tests that start a real Ray, in a network of loopback alone.
-	$(ALONE) $(abspath $(BIN))/python -m pytest -m ray
+	$(ALONE) $(abspath $(BIN))/python -m pytest -m ray $$(grep -rl --include='test_*.py' 'mark\.ray' tests)
 
 soak-ray: $(READY) ## Kill workers, nodes and drivers of a Ray cluster hundreds of times; nothing may be lost.
 	cd tests && $(ALONE) $(abspath $(BIN))/python soak_ray.py

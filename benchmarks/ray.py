@@ -72,7 +72,8 @@ def main() -> None:
 def inside() -> dict[str, str]:
     """The environment of the second start; which benchmarks travels in it."""
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-for-benchmarks"}  # read when Ray is imported
-    return {**os.environ, **token, INSIDE: ",".join(sys.argv[1:])}
+    even = {"RAY_worker_niceness": "0"}  # workers are no less important than what else the machine does
+    return {**os.environ, **token, **even, INSIDE: ",".join(sys.argv[1:])}
 
 
 def namespace() -> list[str]:

@@ -26,10 +26,15 @@ class Actors(Protocol):
         """Write what a trial left into its folder of the study; a failure if it was lost on the way."""
 
 
+def _nobody() -> None:
+    return None
+
+
 @dataclass(slots=True)
 class _Flight:
     ticket: Ticket
     trial: Trial
+    chosen: Callable[[], Any] = _nobody
     actor: Any = None
     began: float = 0.0
     is_late: bool = False
@@ -76,6 +81,11 @@ class Flights:
         """Whether nothing runs that could make room for more."""
         return not self._flights
 
+    def queued(self, name: str, chosen: Callable[[], Any]) -> None:
+        """Tune waits for a worker; `chosen` tells which one it has turned to, if any."""
+        if flight := self._flights.get(name):
+            flight.chosen = chosen
+
     def started(self, name: str, actor: Any) -> None:
         """A worker has taken up a trial."""
         if flight := self._flights.get(name):
@@ -104,6 +114,8 @@ class Flights:
     def look(self) -> None:
         """Give up trials that take too long, and say how many places are idle."""
         for flight in self._flights.values():
+            if flight.actor is None:  # a worker that hangs before it takes up the trial would hold it for ever
+                flight.actor, flight.began = flight.chosen(), time.monotonic()
             if self._timeout is not None and flight.age > self._timeout and not flight.is_late:
                 flight.is_late = True
                 self._actors.kill(flight.actor)

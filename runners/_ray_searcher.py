@@ -1,11 +1,13 @@
-"""Our study seen by Ray Tune: a searcher that asks it, a callback that tells it, a stopper that ends on problems."""
+"""Our study seen by Ray Tune: what asks it, tells it, orders its trials, and ends on problems."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
 from ray import cloudpickle, exceptions, tune
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from nas.contracts import Failure
@@ -51,6 +53,7 @@ class StudyCallback(tune.Callback):
 
     def __init__(self, flights: Flights) -> None:
         self._flights = flights
+        self._seen = 0
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has taken up a trial."""
@@ -76,8 +79,25 @@ class StudyCallback(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Called at least ten times a second."""
-        del iteration, trials, info
+        del iteration, info
+        for trial in trials[self._seen :]:
+            self._flights.queued(trial.trial_id, partial(_worker_of, trial))
+        self._seen = len(trials)
         self._flights.look()
+
+
+@final
+class InOrder(FIFOScheduler):
+    """A free worker takes the trial that was asked for it.
+
+    Tune's own choice is the oldest trial that waits, whose worker may just be starting, and that one would be killed:
+    with short trials no worker of a new node, and none in place of a dead one, would ever be ready. It also looks at
+    every trial of the study each time.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """No preference: Tune goes through what waits."""
+        del tune_controller
 
 
 @final
@@ -98,6 +118,10 @@ class StopOnProblem(tune.Stopper):
             return False
         self._flights.abandon()
         return True
+
+
+def _worker_of(trial: Any) -> Any:
+    return trial.temporary_state.ray_actor
 
 
 def failure_of(problem: BaseException) -> Failure:

@@ -55,12 +55,12 @@ class _Attempt:
         self._ended = not isinstance(words[-1], Progressed)
         return words
 
-    def abandon(self) -> None:
-        """Ask it to stop and wait a little."""
+    def abandon(self, *, patience: float) -> None:
+        """Ask it to stop and wait so many seconds."""
         if not self._ended:
             self._asks = False
             self._answers.put(False)
-        self._thread.join(_SECONDS_TO_STOP)
+        self._thread.join(patience)
 
     def _run(self) -> None:
         try:
@@ -95,7 +95,7 @@ class Worker(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Let go of the last trial and begin the next one."""
-        self._attempt.abandon()
+        self._attempt.abandon(patience=_SECONDS_TO_STOP)
         self._begin(new_config)
         return True
 
@@ -112,8 +112,8 @@ class Worker(tune.Trainable):
         self._is_to_stop = True
 
     def cleanup(self) -> None:
-        """Stop what runs."""
-        self._attempt.abandon()
+        """Stop what runs; this process ends in a moment, and Tune waits for it."""
+        self._attempt.abandon(patience=0.0)
 
     def _begin(self, config: dict[str, Any]) -> None:
         ticket: Ticket = config[TICKET]

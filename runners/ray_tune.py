@@ -88,7 +88,7 @@ class RayTune(Runner):
         """One fresh run of Tune. It never restores: the log of the study is the only truth."""
         from ray import tune
 
-        from runners._ray_searcher import StopOnProblem, StudyCallback, StudySearcher
+        from runners._ray_searcher import InOrder, StopOnProblem, StudyCallback, StudySearcher
         from runners._ray_worker import Worker
 
         worker = tune.with_parameters(
@@ -101,6 +101,7 @@ class RayTune(Runner):
         tune.run(
             tune.with_resources(worker, {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial}),
             search_alg=StudySearcher(flights),
+            scheduler=InOrder(),  # type: ignore[no-untyped-call]
             callbacks=[StudyCallback(flights)],
             stop=StopOnProblem(flights),
             num_samples=-1,

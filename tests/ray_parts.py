@@ -19,6 +19,7 @@ from search_spaces.cells.space import SearchSpace
 
 HERE = Path(__file__).parent
 ANYWHERE = "NAS_TEST_RAY_ANYWHERE"
+PATIENCE = 300.0  # seconds until we believe that something hangs; a busy machine takes its time
 
 
 def why_not_here() -> str | None:
@@ -39,7 +40,8 @@ class Keeper(Evaluator):
         epoch_seconds: how long each epoch sleeps.
         megabytes: how much memory each child touches.
         out_of_memory: trials with an even seed ask for more memory than there is.
-        mend: every fifth seed raises what only the user can mend, the others sleep for a minute.
+        mend: every third seed raises what only the user can mend, the others sleep for ten minutes.
+        poison: every seventh seed kills its worker, each time.
         nan: from the second report on the score is no number, for every third seed.
     """
 
@@ -52,11 +54,12 @@ class Keeper(Evaluator):
         megabytes: int = 0,
         out_of_memory: bool = False,
         mend: bool = False,
+        poison: bool = False,
         nan: bool = False,
     ) -> None:
         super().__init__(space)
         self.epochs, self.epoch_seconds, self.megabytes = epochs, epoch_seconds, megabytes
-        self.out_of_memory, self.mend, self.nan = out_of_memory, mend, nan
+        self.out_of_memory, self.mend, self.poison, self.nan = out_of_memory, mend, poison, nan
         self.last_step = epochs
 
     def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
@@ -64,8 +67,10 @@ class Keeper(Evaluator):
         if self.out_of_memory and seed % 2 == 0:
             _ask_for_too_much()
         if self.mend:
-            time.sleep(60.0 if seed % 5 else 1.0)
+            time.sleep(600.0 if seed % 3 else 1.0)
             raise SettingsError("the data set is not where it should be")
+        if self.poison and seed % 7 == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
         ballast = bytearray(self.megabytes << 20)
         ballast[::4096] = b"x" * len(ballast[::4096])
         score = sum(self.space.encode(genotype)) + seed % 1000 / 1000
@@ -104,11 +109,13 @@ def _ask_for_too_much() -> None:
 def environment(**more: str) -> dict[str, str]:
     """What a subprocess sees: our tests can be imported, and one core is one core."""
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-for-tests"}
+    # That a node is dead is known after five of these; without the other, workers starve where other work goes on.
+    ray = {"RAY_health_check_period_ms": "1000", "RAY_worker_niceness": "0"}
     paths = {
         "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
-    return {**os.environ, **token, **paths, "OMP_NUM_THREADS": "1", **more}
+    return {**os.environ, **token, **ray, **paths, "OMP_NUM_THREADS": "1", **more}
 
 
 def search(folder: Path, *words: str, trials: int = 12, evaluator: str = "ray_parts:Keeper") -> list[str]:
@@ -120,9 +127,9 @@ def search(folder: Path, *words: str, trials: int = 12, evaluator: str = "ray_pa
     ]  # fmt: skip
 
 
-def run(command: list[str], *, timeout: float = 180, **more: str) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
     """Run to the end."""
-    return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=timeout)
+    return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=PATIENCE)
 
 
 @contextmanager
@@ -138,10 +145,27 @@ def running(command: list[str], **more: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def wait_for(happened: Callable[[], bool], seconds: float = 90) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
+def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    """Wait for its end."""
+    out, error = process.communicate(timeout=PATIENCE)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+
+def wait_to_hear(process: subprocess.Popen[str], words: str) -> None:
+    """Wait until it has said so on its standard error."""
+    assert process.stderr is not None
+    said = b""
+    while words.encode() not in said:
+        said += (more := os.read(process.stderr.fileno(), 4096))
+        assert more, said.decode()
+
+
+def wait_for(happened: Callable[[], bool], driver: subprocess.Popen[str]) -> None:
+    """Wait until something is so, which it can only become while this process lives."""
+    end = time.monotonic() + PATIENCE
     while not happened():
+        if driver.poll() is not None and not happened():
+            raise AssertionError(f"ended with {driver.returncode} before it happened: {driver.communicate()}")
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
 
@@ -152,9 +176,14 @@ def count(folder: Path, kind: str) -> int:
     return log.read_bytes().count(b'"event":"%s"' % kind.encode()) if log.exists() else 0
 
 
-def workers() -> list[int]:
-    """The processes that run children."""
-    return sorted(processes("ray::Worker") + processes("ray::ResourceTrainable"))  # idle, and as Tune calls them
+def busy_workers() -> list[int]:
+    """The processes that run a child just now; Ray gives them names."""
+    return processes("ray::ResourceTrainable.train")
+
+
+def strike(driver: subprocess.Popen[str], how: int = signal.SIGKILL) -> None:
+    """Send a signal to a worker that runs a child."""
+    wait_for(lambda: any(kill(pid, how) for pid in busy_workers()[-1:]), driver)
 
 
 def processes(beginning: str) -> list[int]:

@@ -134,6 +134,22 @@ def test_a_trial_that_waits_for_a_worker_is_not_late(tmp_path: Path) -> None:
         assert actors.killed == []
 
 
+def test_a_worker_that_hangs_before_it_begins_is_killed_too(tmp_path: Path) -> None:
+    with study_of(tmp_path, retries=0) as study:
+        flights, actors = table(study, timeout=1e-9)
+        flights.next_ticket("a")
+        chosen: list[Any] = []
+        flights.queued("a", lambda: chosen[0] if chosen else None)
+        flights.look()
+        assert actors.killed == []
+        chosen.append("actor a")
+        flights.look()
+        flights.look()
+        assert actors.killed == ["actor a"]
+        flights.lost("a", Failure("worker_lost", "killed by us"))
+        assert lines(tmp_path)[-1]["kind"] == "timeout"
+
+
 def test_retries_are_capped(tmp_path: Path) -> None:
     with study_of(tmp_path, count=1, retries=3) as study:
         flights, _ = table(study)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray_parts import why_not_here
 from runner_parts import Worker
 from study_parts import lines, story
 
@@ -19,24 +18,39 @@ from nas.rules import Budget, Rules
 from nas.seeding import derive
 from nas.study import Study
 
+TESTS = str(Path(__file__).parent.parent)
 SPACE = load("space", "nasbench201")()
 WAYS: dict[str, list[dict[str, Any]]] = {"local": [{}, {"workers": 2}, {"trial_timeout": 300.0}]}
-LEFT_OUT = pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here()))
 
 
 def ways() -> Iterator[Any]:
-    """Every runner in every way it runs; what starts a Ray is left out where that would do harm."""
+    """Every runner in every way it runs."""
     for name in names("runner"):
         for options in WAYS.get(name, [{}]):
             words = ", ".join(f"{option}={value}" for option, value in options.items())
-            marks = [pytest.mark.ray, LEFT_OUT] if name.startswith("ray") else []
+            marks = [pytest.mark.ray] if name.startswith("ray") else []
             yield pytest.param((name, options), id=f"{name}({words})", marks=marks)
+
+
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[None]:
+    """A Ray for all tests here: to start one takes longer than most studies."""
+    import ray
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", TESTS)
+        patch.setenv("RAY_worker_niceness", "0")  # else they starve where other work goes on
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        yield
+        ray.shutdown()
 
 
 @pytest.fixture(params=ways())
 def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Runner:
     name, options = request.param
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))  # workers import the evaluator too
+    monkeypatch.setenv("PYTHONPATH", TESTS)  # workers import the evaluator too
+    if name.startswith("ray"):
+        request.getfixturevalue("one_ray")
     made: Runner = load("runner", name)(**options)
     return made
 
