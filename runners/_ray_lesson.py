@@ -10,7 +10,8 @@ from typing import Any, final
 
 import ray
 from ray.train.torch import get_device
-from torch import Tensor, nn
+from safetensors.torch import save
+from torch import nn
 
 from nas.datasets import Images
 from nas.errors import NasError
@@ -20,6 +21,7 @@ from nas.training.gang import ALONE, Gang, synchronized_norms
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace
 from nas.training.trainer import Data, Metrics, Progress, Trainer
+from runners._ray_desk import Ended, Progressed, Raised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,68 +41,6 @@ class Lesson:
     facts: Mapping[str, Any]
     checkpoint_seconds: float
     sync_batch_norm: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """An epoch is over; `checkpoint` is the half-finished training where it was just kept."""
-
-    number: int
-    epoch: int
-    metrics: Metrics
-    checkpoint: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The network has been trained."""
-
-    number: int
-    curve: list[Metrics]
-    state: dict[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """It came to nothing, and would again."""
-
-    number: int
-    problem: Exception
-
-
-Word = Progressed | Ended | Raised
-
-
-@final
-class Desk:
-    """Stands beside the driver, outlives workers, and keeps what they say until the driver asks."""
-
-    def __init__(self) -> None:
-        self._words: list[Word] = []
-        self._checkpoints: dict[int, bytes | None] = {}  # of the lessons that have not ended
-
-    def begin(self, number: int, checkpoint: bytes | None) -> None:
-        """A lesson begins, or continues from here."""
-        self._checkpoints[number] = checkpoint
-
-    def resume(self, number: int) -> tuple[bool, bytes | None]:
-        """Whether a lesson is still to be learnt, and from where."""
-        return number in self._checkpoints, self._checkpoints.get(number)
-
-    def say(self, word: Word) -> None:
-        """Called by workers."""
-        if word.number not in self._checkpoints:
-            return  # it has ended already
-        if not isinstance(word, Progressed):
-            del self._checkpoints[word.number]
-        elif word.checkpoint is not None:
-            self._checkpoints[word.number] = word.checkpoint
-        self._words.append(word)
-
-    def take(self) -> list[Word]:
-        """Called by the driver: everything new."""
-        words, self._words = self._words, []
-        return words
 
 
 def learn_alone(lesson: Lesson, network: nn.Module, data: Data, desk: Any) -> None:
@@ -132,8 +72,8 @@ def _learn(lesson: Lesson, network: nn.Module, data: Data, desk: Any, gang: Gang
         ray.get(desk.say.remote(Raised(lesson.number, problem)))
         raise
     if gang.is_first:
-        state = {name: tensor.detach().cpu() for name, tensor in trainer.network.state_dict().items()}
-        ray.get(desk.say.remote(Ended(lesson.number, curve, state)))
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in trainer.network.state_dict().items()}
+        ray.get(desk.say.remote(Ended(lesson.number, curve, save(state))))
 
 
 def _trainer(lesson: Lesson, network: nn.Module, data: Data, gang: Gang, file: Path) -> Trainer:

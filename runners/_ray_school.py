@@ -17,6 +17,7 @@ import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from safetensors.torch import load
 from torch import nn
 
 from nas.datasets import Images
@@ -25,7 +26,8 @@ from nas.files import write_whole
 from nas.retraining.seeds import Job, Setting, Trained
 from nas.training.trainer import Data
 from runners._ray_cluster import Need, alive_nodes, connected, described, tune_settings
-from runners._ray_lesson import Desk, Ended, Lesson, Progressed, Raised, Word, learn_alone, learn_together
+from runners._ray_desk import Desk, Ended, Progressed, Raised, Word
+from runners._ray_lesson import Lesson, learn_alone, learn_together
 from runners._ray_watchdog import watched
 from runners.places.ray_train import RayTrain
 
@@ -126,8 +128,8 @@ class School:
                 if epoch > entry.epoch:  # workers that continue tell again what was told
                     entry.epoch = epoch
                     entry.job.watch(epoch, metrics)
-            case Ended(number, curve, state):
-                entry.network.load_state_dict(state)
+            case Ended(number, curve, weights):
+                entry.network.load_state_dict(load(weights))
                 self._trained[number] = entry.job.end(entry.network, curve), entry.future
                 del self._open[number]
             case Raised(_, problem):
@@ -158,10 +160,10 @@ class School:
 
     def _task(self, given: dict[str, Any]) -> Future[Any]:
         """One process trains the network."""
-        task: Any = ray.remote(learn_alone).options(
+        as_wanted: Any = ray.remote(
             num_cpus=self._place.threads, num_gpus=self._place.gpus_per_worker, max_retries=_RETRIES, max_calls=1
         )
-        future: Future[Any] = task.remote(**given).future()
+        future: Future[Any] = as_wanted(learn_alone).remote(**given).future()
         return future
 
     def _gang(self, number: int, given: dict[str, Any]) -> Future[Any]:
