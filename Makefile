@@ -6,8 +6,8 @@ READY  := $(VENV)/.ready
 
 # Ray listens on every interface whatever it is told, so it runs where there is none but loopback, if the machine allows.
 LONELY := unshare --map-root-user --net --mount --pid --fork --mount-proc
-# A folder of its own keeps it from looking for a cluster that died long ago.
-ALONE  := RAY_TMPDIR=$$(mktemp -d) $(shell $(LONELY) ip link set lo up 2>/dev/null && echo "$(LONELY) sh -c 'ip link set lo up && exec \"\$$@\"' alone")
+# A folder of its own keeps it from looking for a cluster that died long ago; workers starve if they are nicer than others.
+ALONE  := RAY_TMPDIR=$$(mktemp -d) RAY_worker_niceness=0 $(shell $(LONELY) ip link set lo up 2>/dev/null && echo "$(LONELY) sh -c 'ip link set lo up && exec \"\$$@\"' alone")
 
 .DEFAULT_GOAL := help
 

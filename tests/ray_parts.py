@@ -160,11 +160,11 @@ def wait_to_hear(process: subprocess.Popen[str], words: str) -> None:
         assert more, said.decode()
 
 
-def wait_for(happened: Callable[[], bool], driver: subprocess.Popen[str]) -> None:
-    """Wait until something is so, which it can only become while this process lives."""
+def wait_for(happened: Callable[[], bool], driver: subprocess.Popen[str] | None = None) -> None:
+    """Wait until something is so; where a driver is named, it can only become so while that lives."""
     end = time.monotonic() + PATIENCE
     while not happened():
-        if driver.poll() is not None and not happened():
+        if driver is not None and driver.poll() is not None and not happened():
             raise AssertionError(f"ended with {driver.returncode} before it happened: {driver.communicate()}")
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
