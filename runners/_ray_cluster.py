@@ -66,21 +66,23 @@ class Cluster:
     def __init__(self, need: Need, most: int | None) -> None:
         self._need, self._most = need, most
         self._counted_at = -math.inf
-        self._places = 0
+        self._counted = 0
 
     def places(self) -> int:
         """How many children may run at once: as many as fit, or the number that was asked for."""
-        if self._most is not None:
-            return self._most  # what does not fit waits, and tells an autoscaler that more is wanted
+        return self.room() if self._most is None else self._most  # what waits tells an autoscaler that more is wanted
+
+    def room(self) -> int:
+        """How many children fit on the nodes there are."""
         if time.monotonic() - self._counted_at > _SECONDS_BETWEEN_COUNTS:
-            self._places = max(1, self._room(alive_nodes()))
+            self._counted = max(1, self._fit(alive_nodes()))
             self._counted_at = time.monotonic()
-        return self._places
+        return self._counted
 
     def check(self) -> None:
         """Refuse what no node can ever give."""
         nodes = alive_nodes()
-        if self._room(nodes) == 0:
+        if self._fit(nodes) == 0:
             raise StudyError(
                 f"a child needs {self._need} on one node, but {described(nodes)}: ask for less with --cpus-per-trial "
                 "and --gpus-per-trial, or add a node"
@@ -89,7 +91,7 @@ class Cluster:
     def plan(self) -> Iterator[str]:
         """What is about to happen, in words."""
         nodes = alive_nodes()
-        room = self._room(nodes)
+        room = self._fit(nodes)
         at_once = room if self._most is None else min(room, self._most)
         yield described(nodes)
         packed = math.floor(1 / self._need.gpus + 1e-9) if 0 < self._need.gpus < 1 else 0
@@ -97,7 +99,7 @@ class Cluster:
         if self._most is not None and self._most > room:
             yield f"{self._most} at once were asked for: the others wait until nodes join"
 
-    def _room(self, nodes: list[Mapping[str, float]]) -> int:
+    def _fit(self, nodes: list[Mapping[str, float]]) -> int:
         return sum(self._need.fit(resources) for resources in nodes)
 
 

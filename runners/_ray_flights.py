@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, final
 
 from nas.contracts import Evaluation, Failure, Trial
@@ -26,15 +27,11 @@ class Actors(Protocol):
         """Write what a trial left into its folder of the study; a failure if it was lost on the way."""
 
 
-def _nobody() -> None:
-    return None
-
-
 @dataclass(slots=True)
 class _Flight:
     ticket: Ticket
     trial: Trial
-    chosen: Callable[[], Any] = _nobody
+    entry: Any = None
     actor: Any = None
     began: float = 0.0
     is_late: bool = False
@@ -51,12 +48,21 @@ class Flights:
     Args:
         places: how many trials may be in flight just now.
         timeout: seconds a trial may run; None: as long as it takes.
+        room: how many of them fit on the nodes there are; the others wait for more nodes.
     """
 
-    def __init__(self, study: Study, actors: Actors, places: Callable[[], int], timeout: float | None) -> None:
+    def __init__(
+        self,
+        study: Study,
+        actors: Actors,
+        places: Callable[[], int],
+        timeout: float | None,
+        room: Callable[[], int] | None = None,
+    ) -> None:
         self._study = study
         self._actors = actors
         self._places = places
+        self._room = room or places
         self._timeout = timeout
         self._flights: dict[str, _Flight] = {}
         self._study_waits = False
@@ -81,10 +87,16 @@ class Flights:
         """Whether nothing runs that could make room for more."""
         return not self._flights
 
-    def queued(self, name: str, chosen: Callable[[], Any]) -> None:
-        """Tune waits for a worker; `chosen` tells which one it has turned to, if any."""
+    def queued(self, name: str, entry: Any) -> None:
+        """Tune waits for a worker; its entry of the trial tells which one it has turned to, if any."""
         if flight := self._flights.get(name):
-            flight.chosen = chosen
+            flight.entry = entry
+
+    def waiting_longest(self) -> Any:
+        """Tune's entry of the trial that has waited longest and for which no worker can be starting."""
+        starting = self._room() - sum(flight.actor is not None for flight in self._flights.values())
+        waiting = (flight.entry for flight in self._flights.values() if flight.actor is None and flight.entry)
+        return next(islice(waiting, max(0, starting), None), None)
 
     def started(self, name: str, actor: Any) -> None:
         """A worker has taken up a trial."""
@@ -114,8 +126,8 @@ class Flights:
     def look(self) -> None:
         """Give up trials that take too long, and say how many places are idle."""
         for flight in self._flights.values():
-            if flight.actor is None:  # a worker that hangs before it takes up the trial would hold it for ever
-                flight.actor, flight.began = flight.chosen(), time.monotonic()
+            if flight.actor is None and flight.entry:  # a worker may hang before it takes up the trial
+                flight.actor, flight.began = flight.entry.temporary_state.ray_actor, time.monotonic()
             if self._timeout is not None and flight.age > self._timeout and not flight.is_late:
                 flight.is_late = True
                 self._actors.kill(flight.actor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -81,23 +80,27 @@ class StudyCallback(tune.Callback):
         """Called at least ten times a second."""
         del iteration, info
         for trial in trials[self._seen :]:
-            self._flights.queued(trial.trial_id, partial(_worker_of, trial))
+            self._flights.queued(trial.trial_id, trial)
         self._seen = len(trials)
         self._flights.look()
 
 
 @final
 class InOrder(FIFOScheduler):
-    """A free worker takes the trial that was asked for it.
+    """A free worker takes the trial that waits longest, unless a worker of its own may be starting for it.
 
-    Tune's own choice is the oldest trial that waits, whose worker may just be starting, and that one would be killed:
-    with short trials no worker of a new node, and none in place of a dead one, would ever be ready. It also looks at
-    every trial of the study each time.
+    Tune's own choice looks at every trial of the study each time, and then kills the worker that is starting: with
+    short trials no worker of a new node, and none in place of a dead one, would ever be ready.
     """
 
+    def __init__(self, flights: Flights) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._flights = flights
+
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """No preference: Tune goes through what waits."""
+        """None: Tune gives free workers to trials for which it has asked for no worker yet."""
         del tune_controller
+        return self._flights.waiting_longest()
 
 
 @final
@@ -118,10 +121,6 @@ class StopOnProblem(tune.Stopper):
             return False
         self._flights.abandon()
         return True
-
-
-def _worker_of(trial: Any) -> Any:
-    return trial.temporary_state.ray_actor
 
 
 def failure_of(problem: BaseException) -> Failure:

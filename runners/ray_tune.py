@@ -7,13 +7,14 @@ import math
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 from nas.contracts import Evaluator, Runner
 from nas.errors import SettingsError, shortened
 from nas.study import Study
 
 if TYPE_CHECKING:
+    from runners._ray_cluster import Cluster
     from runners._ray_flights import Flights
 
 
@@ -68,13 +69,13 @@ class RayTune(Runner):
             for line in cluster.plan():
                 study.notice(line)
             with watched(f"continue with `nas resume {study.folder}`"):
-                self._tune(study, evaluator, cluster.places)
+                self._tune(study, evaluator, cluster)
 
-    def _tune(self, study: Study, evaluator: Evaluator, places: Any) -> None:
+    def _tune(self, study: Study, evaluator: Evaluator, cluster: Cluster) -> None:
         from runners._ray_actors import RayActors
         from runners._ray_flights import Flights
 
-        flights = Flights(study, RayActors(study), places, self.trial_timeout)
+        flights = Flights(study, RayActors(study), cluster.places, self.trial_timeout, cluster.room)
         throwaway = Path(tempfile.mkdtemp(prefix="nas-tune-"))
         try:
             self._fit(study, evaluator, flights, throwaway)
@@ -101,7 +102,7 @@ class RayTune(Runner):
         tune.run(
             tune.with_resources(worker, {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial}),
             search_alg=StudySearcher(flights),
-            scheduler=InOrder(),  # type: ignore[no-untyped-call]
+            scheduler=InOrder(flights),
             callbacks=[StudyCallback(flights)],
             stop=StopOnProblem(flights),
             num_samples=-1,

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -138,16 +139,32 @@ def test_a_worker_that_hangs_before_it_begins_is_killed_too(tmp_path: Path) -> N
     with study_of(tmp_path, retries=0) as study:
         flights, actors = table(study, timeout=1e-9)
         flights.next_ticket("a")
-        chosen: list[Any] = []
-        flights.queued("a", lambda: chosen[0] if chosen else None)
+        entry = SimpleNamespace(temporary_state=SimpleNamespace(ray_actor=None))
+        flights.queued("a", entry)
         flights.look()
         assert actors.killed == []
-        chosen.append("actor a")
+        entry.temporary_state.ray_actor = "actor a"
         flights.look()
         flights.look()
         assert actors.killed == ["actor a"]
         flights.lost("a", Failure("worker_lost", "killed by us"))
         assert lines(tmp_path)[-1]["kind"] == "timeout"
+
+
+def test_a_free_worker_takes_the_trial_that_waits_longest_but_for_those_whose_own_may_start(tmp_path: Path) -> None:
+    with study_of(tmp_path) as study:
+        room = 2
+        flights = Flights(study, Recorded(), lambda: 5, None, lambda: room)
+        entries = {name: SimpleNamespace(name=name) for name in "abcde"}
+        for name, entry in entries.items():
+            flights.next_ticket(name)
+            flights.queued(name, entry)
+        flights.started("a", "actor a")
+        assert flights.waiting_longest() is entries["c"], "for b a worker may be starting"
+        flights.started("b", "actor b")
+        assert flights.waiting_longest() is entries["c"]
+        room = 5
+        assert flights.waiting_longest() is None, "each will have its own"
 
 
 def test_retries_are_capped(tmp_path: Path) -> None:
