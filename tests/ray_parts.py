@@ -221,7 +221,10 @@ def start_node(cpus: int, *, head: bool = False) -> int:
     """Start a node as the documentation says; returns its raylet's process."""
     before = set(raylets())
     place = ["--head", "--include-dashboard=false"] if head else ["--address=127.0.0.1:6379"]
-    done = run(["ray", "start", *place, f"--num-cpus={cpus}", "--disable-usage-stats"])
+    for _ in range(3):  # Ray gives up after half a minute, which is little where other work goes on
+        done = run(["ray", "start", *place, f"--num-cpus={cpus}", "--disable-usage-stats"])
+        if done.returncode == 0:
+            break
     assert done.returncode == 0, done.stdout + done.stderr
     (new,) = set(raylets()) - before
     return new
