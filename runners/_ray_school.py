@@ -24,6 +24,7 @@ from nas.datasets import Images
 from nas.errors import StudyError, shortened
 from nas.files import write_whole
 from nas.retraining.seeds import Job, Setting, Trained
+from nas.training.failures import TrainingFailure
 from nas.training.trainer import Data
 from runners._ray_cluster import Need, alive_nodes, connected, described, tune_settings
 from runners._ray_desk import Desk, Ended, Progressed, Raised, Word
@@ -132,6 +133,8 @@ class School:
                 entry.network.load_state_dict(load(weights))
                 self._trained[number] = entry.job.end(entry.network, curve), entry.future
                 del self._open[number]
+            case Raised(_, TrainingFailure() as problem):
+                raise entry.job.failed(problem) from problem
             case Raised(_, problem):
                 raise problem
 

@@ -13,7 +13,7 @@ from nas import final_split
 from nas.cli import app
 from nas.datasets import Dataset, Images
 from nas.datasets.digits import digits
-from nas.errors import NasError
+from nas.errors import NasError, StudyError
 from nas.exporting.choosing import Choice, choices
 from nas.retraining.curves import curves_svg
 from nas.retraining.judging import judged
@@ -21,8 +21,9 @@ from nas.retraining.run import Retrained, retrain, spread
 from nas.retraining.seeds import Setting, trained
 from nas.retraining.settings import full_size, setting_of
 from nas.training.computation import Computation
+from nas.training.failures import OutOfMemory
 from nas.training.recipe import Recipe
-from nas.training.trainer import Metrics
+from nas.training.trainer import Metrics, Trainer
 from search_spaces import zoo
 from search_spaces.cells.nasbench201_text import from_nasbench201_text
 from search_spaces.cells.skeleton import Skeleton
@@ -190,6 +191,22 @@ def test_bad_words_get_one_sentence(words: list[str], sentence: str, tmp_path: P
         CliRunner().invoke(app, ["retrain", "nasnet-a", "--out", str(tmp_path / "o"), *words], catch_exceptions=False)
     assert sentence in str(problem.value)
     assert not (tmp_path / "o").exists()
+
+
+def test_a_training_that_diverges_is_told_in_one_sentence(tmp_path: Path) -> None:
+    entrants = [(choice(0), SKELETON)]
+    wild = setting(learning_rate=1_000.0, gradient_clip=0.0, momentum=0.9999)
+    with pytest.raises(StudyError, match=r"seed-0 came to nothing: the \w+ loss is \S+ .*; try a lower learning rate$"):
+        retrain(entrants, wild, tmp_path, seeds=[0], watch=quiet, formats=[])
+
+
+def test_memory_that_runs_out_is_told_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OutOfMemory("cannot have 9 GiB")
+
+    monkeypatch.setattr(Trainer, "run", full)
+    with pytest.raises(StudyError, match=r"seed-0 came to nothing: cannot have 9 GiB; .*--set recipe\.micro_batch=16"):
+        run(tmp_path)
 
 
 def test_judging_counts_right_answers() -> None:

@@ -14,9 +14,11 @@ from safetensors import SafetensorError
 from torch import nn
 
 from nas.datasets import Dataset
+from nas.errors import StudyError
 from nas.seeding import torch_rng
 from nas.training.checkpoint import read_weights, save_weights
 from nas.training.computation import Computation
+from nas.training.failures import TrainingFailure
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace
 from nas.training.trainer import Data, Metrics, Progress, Trainer, steps_per_epoch
@@ -26,6 +28,7 @@ from search_spaces.cells.skeleton import Skeleton
 
 Watch = Callable[[int, Metrics], None]
 _WEIGHTS, _HALF_WAY = "weights.safetensors", "progress.safetensors"
+_SMALLER = "take a part of each batch at a time with --set recipe.micro_batch=16, or a smaller skeleton"
 
 
 class Place(ABC):
@@ -142,6 +145,11 @@ class Job:
         self.progress.file.unlink(missing_ok=True)
         return Trained(self.seed, file, curve)
 
+    def failed(self, problem: TrainingFailure) -> StudyError:
+        """What is told of a training that came to nothing."""
+        remedy = f"; {_SMALLER}" if problem.failure_kind == "out_of_memory" else ""
+        return StudyError(f"the training in {self.folder} came to nothing: {problem}{remedy}")
+
 
 def job_of(genotype: Genotype, skeleton: Skeleton, setting: Setting, seed: int, folder: Path, watch: Watch) -> Job:
     """The training of a genotype from scratch with one seed."""
@@ -214,4 +222,8 @@ def _trained_here(job: Job) -> Trained:
         job.watch(epoch, metrics)
         return True
 
-    return job.end(trainer.network, trainer.run(report))
+    try:
+        curve = trainer.run(report)
+    except TrainingFailure as problem:
+        raise job.failed(problem) from problem
+    return job.end(trainer.network, curve)

@@ -134,7 +134,7 @@ class Trainer:
             val_loss, val_accuracy = evaluated(self.network, self._val, self._computation, self._gang)
         ended = synchronized(self._device)
         if not math.isfinite(val_loss):
-            raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}")
+            raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}; try a lower learning rate")
         return {
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
