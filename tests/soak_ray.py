@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=("workers", "drivers", "all"), default="all")
     parser.add_argument("--trials", type=int, default=1_000, help="of the part `workers`")
-    parser.add_argument("--worker-kills", type=int, default=200)
+    parser.add_argument("--worker-kills", type=int, default=210, help="with those that only hang")
     parser.add_argument("--hangs", type=int, default=5, help="workers that are stopped for ever")
     parser.add_argument("--studies", type=int, default=5, help="of the part `drivers`")
     parser.add_argument("--driver-kills", type=int, default=50)
