@@ -105,6 +105,16 @@ def test_files_of_an_earlier_winner_do_not_stay(mine: Path) -> None:
     assert json.loads((mine / "best" / "genotype.json").read_text()) == said["best"]["genotype"]
 
 
+def test_another_skeleton_takes_the_place_of_the_network_but_not_of_the_genotype(mine: Path) -> None:
+    nas("resume", mine, "--to", "python,json,svg")
+    genotype = (mine / "best" / "genotype.json").read_text()
+    assert nas("export", mine, "--to", "python", "--set", "skeleton.filters=6").code == 0
+    assert names(mine) == FILES - {"cells.svg", "network.svg"}
+    assert (mine / "best" / "genotype.json").read_text() == genotype
+    export(subject_of(choices(str(mine), top=2)[1]), mine / "best", ["dot"])
+    assert "genotype.json" not in names(mine), "it is nobody's drawing there any more"
+
+
 def test_an_export_cut_short_is_not_taken_for_a_whole_one(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     best, other = choices(str(mine), top=2)
     export(subject_of(other), mine / "best", ["json", "dot"])

@@ -23,6 +23,7 @@ from nas.registry import load, resolve
 from search_spaces.cells.cost import Cost, cost
 
 FORMATS = ("python", "onnx", "torch-export", "json", "svg", "png", "dot")
+_DRAWING: tuple[str, ...] = ("genotype.json",)
 _NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "png": ("matplotlib",)}
 
 
@@ -115,15 +116,22 @@ def _placed(
     files: Mapping[str, tuple[Path, ...]], folder: Path, identity: Mapping[str, Json]
 ) -> dict[str, tuple[Path, ...]]:
     """Puts files in place so that those of two subjects never lie side by side, wherever this is cut short."""
-    old = read_record(folder)
-    if old is not None and old.subject != identity:
-        clear(folder, old)
-        old = None
     names = {name: tuple(file.name for file in part) for name, part in files.items()}
-    listed = {**(old.files if old else {}), **names}
+    listed = {**_left_of_others(folder, identity), **names}
     Record(identity, listed, whole=False).write(folder)
     for part in files.values():
         for file in part:
             file.replace(folder / file.name)
     Record(identity, listed, whole=True).write(folder)
     return {name: tuple(folder / each for each in part) for name, part in names.items()}
+
+
+def _left_of_others(folder: Path, identity: Mapping[str, Json]) -> dict[str, tuple[str, ...]]:
+    """What stays of an earlier export: all of the same subject, only the drawing itself of the same genotype."""
+    old = read_record(folder)
+    if old is None or old.subject == identity:
+        return dict(old.files) if old else {}
+    is_same_drawing = old.subject.get("key") == identity["key"]
+    kept = {name: part for name, part in old.files.items() if is_same_drawing and part == _DRAWING}
+    clear(folder, old, but=[file for part in kept.values() for file in part])
+    return kept
