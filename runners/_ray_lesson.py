@@ -16,7 +16,7 @@ from torch import nn
 from nas.datasets import Images
 from nas.errors import NasError
 from nas.training.computation import Computation
-from nas.training.failures import TrainingFailure
+from nas.training.failures import TrainingFailure, memory_watched
 from nas.training.gang import ALONE, Gang, synchronized_norms
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace
@@ -66,8 +66,9 @@ def _learn(lesson: Lesson, network: nn.Module, data: Data, desk: Any, gang: Gang
             file = Path(folder) / "progress.safetensors"
             if checkpoint is not None:
                 file.write_bytes(checkpoint)
-            trainer = _trainer(lesson, network, data, gang, file)
-            curve = trainer.run(_Report(lesson.number, desk, gang, file))
+            with memory_watched():
+                trainer = _trainer(lesson, network, data, gang, file)
+                curve = trainer.run(_Report(lesson.number, desk, gang, file))
     except (NasError, TrainingFailure) as problem:
         ray.get(desk.say.remote(Raised(lesson.number, problem)))
         raise

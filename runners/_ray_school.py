@@ -213,6 +213,6 @@ def _lost(entry: _Open) -> StudyError:
     lines = [line.strip() for line in str(problem or "").splitlines() if line.strip()]
     reason = shortened(lines[-1]) if lines else "its workers ended without a word"
     return StudyError(
-        f"the training in {entry.job.folder} was lost after {_RETRIES} retries: {reason}; the same command continues "
-        "from its last checkpoint"
+        f"the training in {entry.job.folder} was lost (workers that die are replaced {_RETRIES} times): {reason}; the "
+        "same command continues from its last checkpoint"
     )

@@ -200,11 +200,17 @@ def test_a_training_that_diverges_is_told_in_one_sentence(tmp_path: Path) -> Non
         retrain(entrants, wild, tmp_path, seeds=[0], watch=quiet, formats=[])
 
 
-def test_memory_that_runs_out_is_told_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OutOfMemory("cannot have 9 GiB")
+@pytest.mark.parametrize(
+    ("moment", "problem"),
+    [("run", OutOfMemory("cannot have 9 GiB")), ("__init__", torch.OutOfMemoryError("cannot have 9 GiB"))],
+)
+def test_memory_that_runs_out_is_told_with_a_remedy(
+    moment: str, problem: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise problem
 
-    monkeypatch.setattr(Trainer, "run", full)
+    monkeypatch.setattr(Trainer, moment, full)
     with pytest.raises(StudyError, match=r"seed-0 came to nothing: cannot have 9 GiB; .*--set recipe\.micro_batch=16"):
         run(tmp_path)
 

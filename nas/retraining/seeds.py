@@ -18,7 +18,7 @@ from nas.errors import StudyError
 from nas.seeding import torch_rng
 from nas.training.checkpoint import read_weights, save_weights
 from nas.training.computation import Computation
-from nas.training.failures import TrainingFailure
+from nas.training.failures import TrainingFailure, memory_watched
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace
 from nas.training.trainer import Data, Metrics, Progress, Trainer, steps_per_epoch
@@ -207,23 +207,23 @@ def keep(network: nn.Module, facts: Mapping[str, Any], setting: Setting, curve: 
 
 
 def _trained_here(job: Job) -> Trained:
-    data = job.setting.data()
-    trainer = Trainer(
-        job.make(data),
-        data,
-        job.setting.recipe,
-        seed=job.seed,
-        computation=job.setting.computation,
-        progress=job.progress,
-        pace=job.pace,
-    )
-
     def report(epoch: int, metrics: Metrics) -> bool:
         job.watch(epoch, metrics)
         return True
 
+    data = job.setting.data()
     try:
-        curve = trainer.run(report)
+        with memory_watched():
+            trainer = Trainer(
+                job.make(data),
+                data,
+                job.setting.recipe,
+                seed=job.seed,
+                computation=job.setting.computation,
+                progress=job.progress,
+                pace=job.pace,
+            )
+            curve = trainer.run(report)
     except TrainingFailure as problem:
         raise job.failed(problem) from problem
     return job.end(trainer.network, curve)
