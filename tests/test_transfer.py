@@ -168,6 +168,7 @@ def test_a_residual_network_has_a_body_too_and_bodies_are_shared(drawing: Path, 
         (["--target-macs", "10"], "more than the 10 asked for; raise --target-macs"),
         (["--target-macs", "9", "--target-params", "9"], "give one of the two targets"),
         (["--target-params", "-3"], "--target-params is -3; expected a whole number above 0"),
+        (["--bodies", "b"], "--bodies keeps what --pretrain trains: give both, with --mode features or finetune"),
         (["--set", "recipe.optimizer=adam"], "recipe.optimizer is 'adam'; expected 'sgd', 'adamw', 'rmsprop'"),
     ],
 )
@@ -175,6 +176,19 @@ def test_bad_words_get_one_sentence(
     more: list[str], sentence: str, drawing: Path, pictures: Path, tmp_path: Path
 ) -> None:
     assert sentence in refused(*words(drawing, pictures, tmp_path / "out", *more))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("open_cells", [7, 9])
+def test_too_many_open_cells_are_refused_before_any_arm_is_trained(
+    open_cells: int, drawing: Path, pictures: Path, tmp_path: Path
+) -> None:
+    """The drawn network has eight cells, the residual one beside it six blocks."""
+    more = ["--mode", "finetune", "--pretrain", f"image-folder:{pictures}", "--controls", "resnet"]
+    more += ["--open-cells", str(open_cells), "--set", "skeleton.cells_per_stage=2", "--set", "skeleton.filters=8"]
+    sentence = refused(*words(drawing, pictures, tmp_path / "out", *more))
+    there = 8 if open_cells > 8 else 6
+    assert f"{open_cells} cells cannot be unfrozen; this network has {there}: give --open-cells {there}" in sentence
     assert not (tmp_path / "out").exists()
 
 
@@ -214,7 +228,7 @@ def test_only_the_last_cells_and_the_classifier_move(tmp_path: Path) -> None:
     assert all(name.startswith(open_parts) for name in moved), moved
     assert any("running_mean" in name for name in moved)
     assert {group["pace"] for group in optimizer.param_groups if group["params"]} == {1.0, 0.1}
-    with pytest.raises(NasError, match="99 cells cannot be unfrozen; this network has 5"):
+    with pytest.raises(NasError, match="99 cells cannot be unfrozen; this network has 5: give --open-cells 5 or"):
         Finetuned(network, 99)
 
 

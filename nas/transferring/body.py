@@ -98,7 +98,10 @@ class Finetuned(nn.Module):
         super().__init__()
         cells = _cells_of(network)
         if not 0 <= open_cells <= len(cells):
-            raise NasError(f"{open_cells} cells cannot be unfrozen; this network has {len(cells)}")
+            there = len(cells)
+            raise NasError(
+                f"{open_cells} cells cannot be unfrozen; this network has {there}: give --open-cells {there} or fewer"
+            )
         self.network = network
         opened = {id(module) for module in [_head_of(network), *cells[len(cells) - open_cells :]]}
         if open_cells and isinstance(network, NasBench201Network):

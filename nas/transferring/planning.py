@@ -16,6 +16,7 @@ from nas.retraining.settings import changed, setting_of
 from nas.training.computation import Precision
 from nas.training.recipe import Recipe
 from nas.training.recipe import preset as known_preset
+from nas.transferring.body import Finetuned
 from nas.transferring.controls import check_controls, random_cell, resnet_width
 from nas.transferring.fitting import Target, fitted
 from nas.transferring.modes import MODES, Finetuning
@@ -71,6 +72,8 @@ def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
     if not choice.genotype.cells:
         raise NasError("this genotype has choices and no cells, so there is no network to transfer")
     check_controls(list(wish.controls))
+    if wish.bodies is not None and (wish.pretrain is None or wish.mode == "scratch"):
+        raise NasError("--bodies keeps what --pretrain trains: give both, with --mode features or finetune, or neither")
     preset = transfer_preset(wish.preset)
     dataset = open_dataset(wish.dataset, wish.data_dir, image_size=wish.image_size or preset.image_size)
     body = _body(choice, wish)
@@ -86,7 +89,11 @@ def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
         pretraining=_pretraining(wish, skeleton) if body is None and wish.mode != "scratch" else None,
         bodies=wish.bodies,
     )
-    return plan, [Arm("searched", choice, skeleton), *_controls(choice, wish, plan, skeleton)]
+    arms = [Arm("searched", choice, skeleton), *_controls(choice, wish, plan, skeleton)]
+    if wish.mode == "finetune":
+        for arm in arms:  # here, not after hours of training bodies
+            Finetuned(arm.on_meta(), wish.open_cells)
+    return plan, arms
 
 
 def _body(choice: Choice, wish: Wish) -> Weights | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from nas.contracts import Json
@@ -27,7 +28,7 @@ from nas.transferring.body import Bodied, body_of, residual_body_of
 from nas.transferring.controls import ResidualNetwork
 from nas.transferring.modes import Body, Finetuning, digest_of, finetuned, on_features
 from nas.transferring.report import Row, report_text
-from search_spaces.cells.cost import cost, cost_of
+from search_spaces.cells.cost import cost, cost_of, network_on_meta
 from search_spaces.cells.skeleton import Skeleton
 
 Watch = Callable[[str, int, int, Metrics], None]  # arm, seed, epoch, metrics
@@ -55,6 +56,13 @@ class Arm:
         if self.choice is None:
             return {"name": self.name, "skeleton": asdict(self.skeleton), "filters": self.filters}
         return {"genotype": self.choice.genotype.to_dict(), "skeleton": asdict(self.skeleton)}
+
+    def on_meta(self) -> Bodied:
+        """Its network without memory for its weights."""
+        if self.choice is not None:
+            return network_on_meta(self.choice.genotype, self.skeleton)
+        with torch.device("meta"):
+            return ResidualNetwork(self.filters, self.skeleton)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
