@@ -14,7 +14,7 @@ FILES = sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py"))
 
 # Heavy packages have one home each: path prefixes that may import them.
 HOMES = {
-    "ray": ("runners/ray_tune.py", "runners/_ray", "nas/transfer", "nas/cli/_ray"),
+    "ray": ("runners/ray_tune.py", "runners/_ray"),
     "optuna": ("nas/strategies/optuna_sampler.py", "nas/integrations/", "nas/dashboard.py"),
     "optuna_dashboard": ("nas/dashboard.py",),
     "pandas": (
