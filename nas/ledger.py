@@ -69,7 +69,7 @@ class Ledger:
 
     @property
     def best(self) -> Incumbent | None:
-        """The trial with the highest score; the earliest of equals."""
+        """The trial with the highest score; of equals the one told first."""
         return self.incumbents[-1] if self.incumbents else None
 
     @property
@@ -170,7 +170,7 @@ class Ledger:
     def _rank(self, score: float, number: int) -> None:
         if len(self.top) < self.rules.keep or (self.top and score > self.top[-1][0]):
             self.top.append((score, number))
-            self.top.sort(key=lambda entry: (-entry[0], entry[1]))
+            self.top.sort(key=lambda entry: -entry[0])  # stable: of equals the one told first
             del self.top[self.rules.keep :]
 
     def _stopped(self, event: Event, offset: int) -> Heard | None:

@@ -163,16 +163,16 @@ def trial_events(folder: Path, number: int) -> list[Mapping[str, Any]]:
 
 
 def ranked(folder: Path, top: int) -> list[tuple[float, Mapping[str, Any], Mapping[str, Any]]]:
-    """The best distinct trials of a study: score, `asked` event, `told` event; the earliest of equals first."""
+    """The best distinct trials of a study: score, `asked` event, `told` event; of equals the one told first."""
     asked: dict[int, Mapping[str, Any]] = {}
-    told: list[tuple[float, int, Mapping[str, Any]]] = []
+    told: list[tuple[float, Mapping[str, Any]]] = []
     for _, event in events_of(folder):
         if event["event"] == "asked" and "duplicate_of" not in event:
             asked[event["number"]] = event
         elif event["event"] == "told" and "reused" not in event:
-            told.append((event["score"], event["number"], event))
-    told.sort(key=lambda entry: (-entry[0], entry[1]))
-    return [(score, asked[number], event) for score, number, event in told[:top]]
+            told.append((event["score"], event))
+    told.sort(key=lambda entry: -entry[0])  # stable, so that the first is the winner that the ledger names
+    return [(score, asked[event["number"]], event) for score, event in told[:top]]
 
 
 def _continued(plan: Plan, folder: Path) -> Plan:

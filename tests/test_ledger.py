@@ -25,6 +25,7 @@ from study_parts import (
 from nas.ledger import Ledger
 from nas.registry import load
 from nas.rules import Budget, Rules
+from nas.search import ranked
 from nas.store import read_events
 from nas.study import Study
 
@@ -71,6 +72,17 @@ def test_of_equal_scores_the_earliest_is_best(tmp_path: Path) -> None:
         assert study.ledger.best is not None
         assert study.ledger.best.trial.number == 0
         assert study.ledger.top == [(0.5, 0), (0.5, 1)]
+
+
+def test_of_equal_scores_that_several_workers_find_the_one_told_first_is_best_everywhere(tmp_path: Path) -> None:
+    with study_of(tmp_path, [A, B, C], Rules(keep=2)) as study:
+        trials = [asked(study) for _ in range(3)]
+        for trial in reversed(trials):
+            told(study, trial, 0.5)
+        assert study.ledger.best is not None
+        assert study.ledger.best.trial.number == 2
+        assert study.ledger.top == [(0.5, 2), (0.5, 1)]
+    assert [question["number"] for _, question, _ in ranked(tmp_path, 3)] == [2, 1, 0]
 
 
 def test_finals_are_only_in_the_log_once_opened(tmp_path: Path) -> None:
