@@ -71,7 +71,7 @@ def all_cases(gang: Gang, folder: Path) -> dict[str, Any]:
 
 
 def _resumed(gang: Gang, folder: Path) -> Learned:
-    file = folder / "progress.safetensors"  # one folder, and only the first writes
+    own = folder / f"rank-{gang.rank}" / "progress.safetensors"  # only the first process makes its
 
     def kill(epoch: int, metrics: Metrics) -> bool:
         if epoch == 2:
@@ -79,10 +79,11 @@ def _resumed(gang: Gang, folder: Path) -> Learned:
         return True
 
     try:
-        learned(RECIPE, gang, progress=Progress(file, {"of": "a test"}, 0.0), report=kill)
+        learned(RECIPE, gang, progress=Progress(own, {"of": "a test"}, 0.0), report=kill)
     except Killed:
         distributed.barrier()
-    written = len(list(folder.glob("*progress*")))
+    written = [file.parent.name for file in folder.glob("*/progress.safetensors")]
+    file = folder / "rank-0" / own.name
     result = learned(RECIPE, gang, progress=Progress(file, {"of": "a test"}, 1e9), seed=8)
     return {**result, "written": written}
 
