@@ -183,6 +183,7 @@ def test_a_published_cell_keeps_its_conventions() -> None:
         ),
         (["--preset", "digits-demo", "--set", "recipe.pace=1"], "no setting of the recipe is called 'pace'"),
         (["--preset", "digits-demo", "--top", "3"], "--top 3 asks for the best of a study"),
+        (["--preset", "digits-demo", "--to", "python,caffe"], "no exporter is called 'caffe'; there are "),
         (["--set", "strategy.population=3"], "no part to set here is called 'strategy'"),
     ],
 )

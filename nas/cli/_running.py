@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas.cli._winner import winner_formats, winner_of, winner_told
+from nas.cli._training import formats_of
+from nas.cli._winner import winner_of, winner_told
 from nas.planning import Assignment
 from nas.search import OpenSearch, opened, run
 from nas.study import Study
@@ -34,7 +35,7 @@ def run_and_report(todo: Assignment, *, as_json: bool, to: str | None = None) ->
     Args:
         to: formats of the export; None is all that take seconds, `none` is no export.
     """
-    formats = winner_formats(to)
+    formats = formats_of(to)
     progress = Progress(quiet=as_json)
     with _signals(todo.folder) as stop, opened(todo.plan, todo.folder, todo.budget, progress.see) as search:
         stop.study = search.study

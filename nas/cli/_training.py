@@ -129,10 +129,15 @@ def run_transfer(
 
 
 def formats_of(to: str | None) -> list[str] | None:
-    """The formats of an export: None is all that can be written, `none` is none."""
+    """The formats of an export: None is all that can be written, `none` is none. Refused before the work, not after."""
+    from nas.registry import resolve
+
     if to is None:
         return None
-    return [] if to == "none" else [word.strip() for word in to.split(",") if word.strip()]
+    formats = [] if to == "none" else [word.strip() for word in to.split(",") if word.strip()]
+    for name in formats:
+        resolve("exporter", name)
+    return formats
 
 
 def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:

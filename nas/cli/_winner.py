@@ -11,17 +11,6 @@ if TYPE_CHECKING:
     from nas.search import OpenSearch
 
 
-def winner_formats(to: str | None) -> list[str] | None:
-    """The formats of the winner's export; refused before the search begins, not after it."""
-    from nas.cli._training import formats_of
-    from nas.registry import resolve
-
-    formats = formats_of(to)
-    for name in formats or ():
-        resolve("exporter", name)
-    return formats
-
-
 def winner_of(search: OpenSearch, formats: list[str] | None, *, quiet: bool) -> Winner | None:
     """Export the winner of a finished search where its network was trained and its weights were kept."""
     best = search.study.ledger.best
