@@ -14,6 +14,7 @@ from typing import Any, final
 
 import numpy as np
 import ray
+from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -46,10 +47,22 @@ def school(place: RayTrain, folder: Path, notice: Callable[[str], None]) -> Iter
         with tune_settings(), connected(place.address, folder / "ray.log"):
             for line in _plan(place):
                 notice(line)
-            with watched("continue with the same command"):
+            with watched("continue with the same command"), told_in_a_sentence(folder):
                 yield School(place, throwaway)
     finally:
         shutil.rmtree(throwaway, ignore_errors=True)
+
+
+@contextmanager
+def told_in_a_sentence(folder: Path) -> Iterator[None]:
+    """Ray's own failures on our side: the desk may die too, say where memory runs out."""
+    try:
+        yield
+    except RayError as problem:
+        raise StudyError(
+            f"Ray could not go on ({_reason(problem)}): continue with the same command; what it had to say is in "
+            f"{folder / 'ray.log'}"
+        ) from problem
 
 
 def _plan(place: RayTrain) -> Iterator[str]:
@@ -210,9 +223,13 @@ def _in_memory(images: Images) -> Images:
 
 def _lost(entry: _Open) -> StudyError:
     problem = entry.future.exception()
-    lines = [line.strip() for line in str(problem or "").splitlines() if line.strip()]
-    reason = shortened(lines[-1]) if lines else "its workers ended without a word"
+    reason = "its workers ended without a word" if problem is None else _reason(problem)
     return StudyError(
         f"the training in {entry.job.folder} was lost (workers that die are replaced {_RETRIES} times): {reason}; the "
         "same command continues from its last checkpoint"
     )
+
+
+def _reason(problem: BaseException) -> str:
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    return shortened(lines[-1]) if lines else type(problem).__name__

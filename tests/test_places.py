@@ -11,7 +11,7 @@ from command_line import nas
 
 from nas.cli._training import place_of
 from nas.datasets import open_dataset
-from nas.errors import SettingsError
+from nas.errors import SettingsError, StudyError
 from nas.registry import load, names
 from nas.retraining.seeds import Here
 from nas.retraining.settings import setting_of
@@ -122,3 +122,15 @@ def test_a_checkpoint_is_what_workers_resume_from() -> None:
     desk.say(Progressed(1, 1, {}, b"new"))
     desk.say(Progressed(1, 2, {}, None))
     assert desk.resume(1) == (True, b"new")
+
+
+def test_a_failure_of_ray_itself_is_one_sentence(tmp_path: Path) -> None:
+    from ray.exceptions import RayActorError
+
+    from runners._ray_school import told_in_a_sentence
+
+    with (
+        pytest.raises(StudyError, match=r"^Ray could not go on \(.+\): continue with the same command; .*ray\.log$"),
+        told_in_a_sentence(tmp_path),
+    ):
+        raise RayActorError
