@@ -25,7 +25,6 @@ from nas.datasets import Images
 from nas.errors import StudyError, shortened
 from nas.files import write_whole
 from nas.retraining.seeds import Job, Setting, Trained
-from nas.training.failures import TrainingFailure
 from nas.training.trainer import Data
 from runners._ray_cluster import Need, alive_nodes, connected, described, tune_settings
 from runners._ray_desk import Desk, Ended, Progressed, Raised, Word
@@ -124,7 +123,8 @@ class School:
         while number not in self._trained:
             over = [each for each, entry in self._open.items() if entry.future.done()]
             for word in ray.get(self._desk.take.remote()):
-                self._hear(word)
+                with self._open[word.number].job.told():
+                    self._hear(word)
             for each in over:
                 if each in self._open:
                     raise _lost(self._open[each])
@@ -146,8 +146,6 @@ class School:
                 entry.network.load_state_dict(load(weights))
                 self._trained[number] = entry.job.end(entry.network, curve), entry.future
                 del self._open[number]
-            case Raised(_, TrainingFailure() as problem):
-                raise entry.job.failed(problem) from problem
             case Raised(_, problem):
                 raise problem
 

@@ -1,6 +1,8 @@
 """Retraining: several seeds, ranked on validation, the test split read once for the first, resumed after any kill."""
 
+import errno
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from nas.retraining.judging import judged
 from nas.retraining.run import Retrained, retrain, spread
 from nas.retraining.seeds import Setting, trained
 from nas.retraining.settings import full_size, setting_of
+from nas.training import checkpoint
 from nas.training.computation import Computation
 from nas.training.failures import OutOfMemory
 from nas.training.recipe import Recipe
@@ -213,6 +216,17 @@ def test_memory_that_runs_out_is_told_with_a_remedy(
 
     monkeypatch.setattr(Trainer, moment, full)
     with pytest.raises(StudyError, match=r"seed-0 came to nothing: cannot have 9 GiB; .*--set recipe\.micro_batch=16"):
+        run(tmp_path)
+
+
+def test_a_full_disk_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpoint, "_write", full)
+    with pytest.raises(
+        StudyError, match=r"seed-0 cannot be kept: No space left on device; make room, and the same comm"
+    ):
         run(tmp_path)
 
 

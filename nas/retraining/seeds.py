@@ -145,10 +145,19 @@ class Job:
         self.progress.file.unlink(missing_ok=True)
         return Trained(self.seed, file, curve)
 
-    def failed(self, problem: TrainingFailure) -> StudyError:
-        """What is told of a training that came to nothing."""
-        remedy = f"; {_SMALLER}" if problem.failure_kind == "out_of_memory" else ""
-        return StudyError(f"the training in {self.folder} came to nothing: {problem}{remedy}")
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Say in one sentence why a training came to nothing."""
+        try:
+            yield
+        except TrainingFailure as problem:
+            remedy = f"; {_SMALLER}" if problem.failure_kind == "out_of_memory" else ""
+            raise StudyError(f"the training in {self.folder} came to nothing: {problem}{remedy}") from problem
+        except OSError as problem:
+            raise StudyError(
+                f"the training in {self.folder} cannot be kept: {problem.strerror or problem}; make room, and the same "
+                "command continues from its last checkpoint"
+            ) from problem
 
 
 def job_of(genotype: Genotype, skeleton: Skeleton, setting: Setting, seed: int, folder: Path, watch: Watch) -> Job:
@@ -212,18 +221,14 @@ def _trained_here(job: Job) -> Trained:
         return True
 
     data = job.setting.data()
-    try:
-        with memory_watched():
-            trainer = Trainer(
-                job.make(data),
-                data,
-                job.setting.recipe,
-                seed=job.seed,
-                computation=job.setting.computation,
-                progress=job.progress,
-                pace=job.pace,
-            )
-            curve = trainer.run(report)
-    except TrainingFailure as problem:
-        raise job.failed(problem) from problem
-    return job.end(trainer.network, curve)
+    with job.told(), memory_watched():
+        trainer = Trainer(
+            job.make(data),
+            data,
+            job.setting.recipe,
+            seed=job.seed,
+            computation=job.setting.computation,
+            progress=job.progress,
+            pace=job.pace,
+        )
+        return job.end(trainer.network, trainer.run(report))

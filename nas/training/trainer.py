@@ -224,8 +224,17 @@ class Trainer:
         return loss, logits
 
     def _statistics(self) -> list[Tensor]:
-        """What batch norms remember, which differs between the processes of a gang; in the running mean too."""
-        own = {name: tensor for name, tensor in self.network.named_buffers() if name.endswith(_STATISTICS)}
+        """What batch norms learnt, which differs between the processes of a gang; in the running mean too.
+
+        Those that do not train hold the same numbers everywhere, and a mean of them could differ in the last bit.
+        """
+        own = {
+            f"{place}.{name}": tensor
+            for place, module in self.network.named_modules()
+            if module.training
+            for name, tensor in module.named_buffers(recurse=False)
+            if name in _STATISTICS
+        }
         averaged = [] if self._average is None else [self._average.mean[name] for name in own]
         return [*own.values(), *averaged]
 
