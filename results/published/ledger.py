@@ -54,7 +54,8 @@ def _row(name: str, report: dict[str, Any]) -> str:
 
 
 def _spread(described: dict[str, Any]) -> str:
-    return f"{described['mean']:.2f} ± {described['sd']:.2f}" if described["n"] > 1 else "–"
+    digits = 2 if described["mean"] > 1 else 4  # per cent, or shares
+    return f"{described['mean']:.{digits}f} ± {described['sd']:.{digits}f}" if described["n"] > 1 else "–"
 
 
 def _arms(report: dict[str, Any]) -> list[str]:
