@@ -4,7 +4,7 @@
 # five of each search are trained again with fresh seeds, and the winner is chosen by that. Killed anywhere, the same
 # command continues.
 #
-# Preset digits-demo (24 steps): of 8 random cells with two seeds each, scores deviate by 0.132 between cells and by 0.043
+# Preset digits-demo (18 steps): of 8 random cells with two seeds each, scores deviate by 0.132 between cells and by 0.043
 # between seeds, at 1.9 s of one core a child. With 20 epochs it was 0.024 and 0.019, at 5.5 s: dearer, and less telling.
 #
 #     sh results/published/digits-hard/run.sh [STUDIES] [WORKERS]
