@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -69,8 +70,13 @@ def started(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
-        **options,
+        **{"preexec_fn": _hears_ctrl_c, **options},
     )
+
+
+def _hears_ctrl_c() -> None:
+    """As from a terminal; a shell's background jobs are deaf to it, and so would be their children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ended(process: subprocess.Popen[str], seconds: float = 120.0) -> Answer:
