@@ -43,7 +43,7 @@ lint: $(READY) ## Check style.
 types: $(READY) ## Check types.
 	$(BIN)/mypy
 
-check: lint types test ## What CI runs: lint, types, tests.
+check: lint types test ## Lint, types, tests; CI runs test-ray besides.
 
 format: $(READY) ## Rewrite the source in house style.
 	$(BIN)/ruff check --fix .
