@@ -49,6 +49,10 @@ RETRAIN = ("retrain", "nasnet-a", "--preset", "digits-demo", "--device", "cpu")
             ("--workers", "2", "--gpus-per-worker", "0.5"),
             "gpus-per-worker is 0.5: workers that train one network together take a whole GPU each, so expected 0 or 1",
         ),
+        (
+            ("--workers", "2", "--gpus-per-worker", "1"),
+            "--gpus-per-worker is 1, but --device is cpu: leave out one of the two",
+        ),
         (("--workers", "2", "--gpus-per-worker", "8"), "gpus-per-worker is 8.0: expected a number from 0 to 1"),
         (("--workers", "5000"), "workers is 5000: expected a number from 1 to 4096"),
     ],

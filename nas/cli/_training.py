@@ -70,6 +70,8 @@ def place_of(
     place: Place = load("place", "ray-train")(
         workers=workers, threads=threads or 1, gpus_per_worker=gpus, sync_batch_norm=sync_batch_norm, address=address
     )
+    if gpus_per_worker and device == "cpu":
+        raise SettingsError(f"--gpus-per-worker is {gpus_per_worker:g}, but --device is cpu: leave out one of the two")
     return place
 
 
