@@ -91,16 +91,22 @@ class Worker(tune.Trainable):
         _clear_old_work()
         gc.collect()
         gc.freeze()  # what is loaded now stays, so later collections need not look at it
-        self._begin(config)
+        self._attempt: _Attempt | None = None
+        self._is_to_stop = False
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Let go of the last trial and begin the next one."""
-        self._attempt.abandon(patience=_SECONDS_TO_STOP)
-        self._begin(new_config)
+        """Let go of the last trial; the next one is in `new_config`, which Tune sets as `self.config`."""
+        del new_config
+        self._let_go(patience=_SECONDS_TO_STOP)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Run until there is something to say."""
+        """Run until there is something to say.
+
+        A trial begins with its first step, not when a worker is made for it: Tune may still give it to another one.
+        """
+        if self._attempt is None:
+            self._attempt = self._begun()
         words = self._attempt.next_words(go_on=not self._is_to_stop)
         done = not isinstance(words[-1], Progressed)
         if done:
@@ -113,15 +119,19 @@ class Worker(tune.Trainable):
 
     def cleanup(self) -> None:
         """Stop what runs; this process ends in a moment, and Tune waits for it."""
-        self._attempt.abandon(patience=0.0)
+        self._let_go(patience=0.0)
 
-    def _begin(self, config: dict[str, Any]) -> None:
-        ticket: Ticket = config[TICKET]
+    def _begun(self) -> _Attempt:
+        ticket: Ticket = self.config[TICKET]
         assert ticket.trial is not None
-        self._is_to_stop = False
         # An attempt that dies leaves its folder, so that the next one on this node may continue where it was.
         workdir = self._folder / f"{ticket.trial.number}-{ticket.trial.seed}"
-        self._attempt = _Attempt(self._evaluator, ticket.trial, workdir, asks=self._asks)
+        return _Attempt(self._evaluator, ticket.trial, workdir, asks=self._asks)
+
+    def _let_go(self, *, patience: float) -> None:
+        if self._attempt is not None:
+            self._attempt.abandon(patience=patience)
+        self._attempt, self._is_to_stop = None, False
 
 
 def _release_memory() -> None:

@@ -47,6 +47,25 @@ class Worker(Evaluator):
         return Evaluation(seed % 1000 / 1000, {"process": os.getpid()}, 0.5)
 
 
+class SlowToStart(Worker):
+    """Only its first process is ready at once; each trial leaves a line in `begun` when it begins."""
+
+    def __init__(self, space: SearchSpace, folder: Path) -> None:
+        super().__init__(space)
+        self.folder = folder
+
+    def take_shared(self, shared: object) -> None:
+        try:
+            (self.folder / "first").touch(exist_ok=False)
+        except FileExistsError:
+            time.sleep(2)
+
+    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+        with (self.folder / "begun").open("a") as file:
+            file.write(f"{seed}\n")
+        return super().evaluate(genotype, seed=seed, workdir=workdir, report=report)
+
+
 class Unsendable(Worker):
     """Holds something open."""
 

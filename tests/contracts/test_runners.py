@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner_parts import Worker
+from runner_parts import SlowToStart, Worker
 from study_parts import lines, story
 
 from nas.contracts import Runner
@@ -112,6 +112,13 @@ def test_open_trials_run_again_first(tmp_path: Path, runner: Runner) -> None:
         runner.run(study, Worker(SPACE))
     attempts = Counter(event["number"] for event in lines(tmp_path) if event["event"] == "attempted")
     assert attempts == {0: 2, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1}
+
+
+def test_a_trial_begins_once_also_where_a_worker_is_slow_to_start(tmp_path: Path, runner: Runner) -> None:
+    with opened(tmp_path, trials=2) as study:
+        runner.run(study, SlowToStart(SPACE, tmp_path))
+    begun = (tmp_path / "begun").read_text().split()
+    assert sorted(begun) == sorted(str(derive(5, "trial", number)) for number in range(2))
 
 
 def test_a_study_that_is_stopped_finishes_what_runs(tmp_path: Path, runner: Runner) -> None:
