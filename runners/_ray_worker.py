@@ -85,6 +85,7 @@ class Worker(tune.Trainable):
         self, config: dict[str, Any], evaluator: Evaluator, shared: Any, asks: bool, token: str
     ) -> None:
         """Called once in each worker process; evaluator and data come from the node's object store."""
+        del config  # the trial in it begins with its first step
         evaluator.take_shared(shared)
         self._evaluator, self._asks = evaluator, asks
         self._folder = Path(tempfile.gettempdir()) / f"nas-{token}"
