@@ -123,9 +123,13 @@ class Evaluator(ABC):
     def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
         """Judge one genotype. `report(step, metrics)` returns False to stop; files in `workdir/keep/` travel back."""
 
-    def final(self, genotype: Genotype) -> Mapping[str, float]:
-        """What a winner is judged by (say, test accuracy): read only after a study, for its incumbents."""
-        del genotype
+    def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
+        """What a winner is judged by (say, test accuracy): read only after a study, for its incumbents.
+
+        Args:
+            kept: the folder with what its trial left in `keep/`, where the study still has it.
+        """
+        del genotype, kept
         return {}
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:

@@ -8,12 +8,19 @@ from pathlib import Path
 
 from nas.errors import StoreError
 
+WEIGHTS_FILE = "weights.safetensors"  # of a trained network, wherever it lies
+
+
+def checkpoint_of(study: Path, number: int) -> Path:
+    """Where the kept files of a trial lie, as long as it is among the best."""
+    return study / "checkpoints" / str(number)
+
 
 def keep_files(study: Path, work: Path, best: Collection[int]) -> None:
     """Move what a trial left in `keep/` to `checkpoints/` if it is among the best, and drop what no longer is."""
     if not work.is_dir():
         return
-    kept = study / "checkpoints" / work.name
+    kept = checkpoint_of(study, int(work.name))
     try:
         if int(work.name) in best and (work / "keep").is_dir() and not kept.exists():
             kept.parent.mkdir(exist_ok=True)

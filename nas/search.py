@@ -13,6 +13,7 @@ from nas.contracts import Evaluator
 from nas.errors import SettingsError, SpaceError, StoreError, StudyError
 from nas.exporting.record import clear, read_record
 from nas.files import write_whole
+from nas.kept_files import checkpoint_of
 from nas.ledger import Ledger
 from nas.plan import Plan, differences, read_study_json
 from nas.rules import Budget
@@ -107,7 +108,10 @@ def open_finals(study: Study, evaluator: Evaluator) -> None:
     assert study.ledger.finished is not None
     for incumbent in study.ledger.incumbents:
         number = incumbent.trial.number
-        if number not in study.ledger.opened and (final := evaluator.final(incumbent.trial.genotype)):
+        if number in study.ledger.opened:
+            continue
+        kept = checkpoint_of(study.folder, number)
+        if final := evaluator.final(incumbent.trial.genotype, kept=kept if kept.is_dir() else None):
             study.record_final(number, final)
 
 
@@ -173,6 +177,11 @@ def ranked(folder: Path, top: int) -> list[tuple[float, Mapping[str, Any], Mappi
             told.append((event["score"], event))
     told.sort(key=lambda entry: -entry[0])  # stable, so that the first is the winner that the ledger names
     return [(score, asked[event["number"]], event) for score, event in told[:top]]
+
+
+def finals(folder: Path) -> dict[int, Mapping[str, float]]:
+    """What the incumbents of a finished study were judged by, by the numbers of their trials."""
+    return {event["number"]: event["final"] for _, event in events_of(folder) if event["event"] == "opened"}
 
 
 def _continued(plan: Plan, folder: Path) -> Plan:

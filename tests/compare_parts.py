@@ -25,5 +25,5 @@ class Costly(Evaluator):
         score = sum(self.space.encode(genotype)) + seed % 1000 / 1000
         return Evaluation(score, {"params": 10 + sum(self.space.encode(genotype))}, 1.0)
 
-    def final(self, genotype: Genotype) -> Mapping[str, float]:
+    def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
         return {"judged": float(sum(self.space.encode(genotype)))}

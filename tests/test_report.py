@@ -358,3 +358,36 @@ def test_costly_arms_have_fronts_over_parameters(tmp_path: Path) -> None:
     assert list(found["fronts"]) == ["params"]
     assert found["curves"]["cost"]["final"].keys() == {"evolution", "random-search"}
     assert (tmp_path / "all" / "figures" / "front-params.png").stat().st_size > 5_000
+
+
+def test_trained_arms_are_compared_on_the_test_split_read_for_winners_only(tmp_path: Path) -> None:
+    from nas.comparing.plan import Confirm
+
+    small = {"epochs": 1, "train_images": 64, "batch_size": 32}
+    child = {"device": "cpu", "precision": "fp32", "layout": "contiguous", "recipe": small, "skeleton": {"filters": 4}}
+    tree = {"space": {"name": "nasbench201"}, "evaluator": {"name": "train", **child}, "study": {"trials": 4}}
+    compared(tmp_path, "local-search,random-search", seeds="2", tree=tree, confirm=Confirm(2))
+    _, found = write_report([tmp_path])
+    assert found["outcome"] == {"kind": "final", "name": "test_accuracy", "confirmed": True}
+    for label in ("local-search", "random-search"):
+        for seed in (1, 2):
+            for study in (label, seed), (label, f"{seed}/confirm"):
+                log = lines(tmp_path / study[0] / f"seed-{study[1]}")
+                assert [event["number"] for event in log if event["event"] == "opened"] == [_best_of(log)]
+            judged = [event["final"]["test_accuracy"] for event in log if event["event"] == "opened"]
+            rows = {row["seed"]: row for row in arm(found, label)["per_seed"]}
+            assert [rows[seed]["outcome"]] == judged
+        gain = arm(found, label)["improvement"]
+        assert gain["by"] == "score"
+        chosen = np.mean([rows[seed]["confirmed_score"] for seed in (1, 2)])
+        assert gain["percent"] == pytest.approx(100 * (chosen / found["sampling"]["score"]["mean"] - 1))
+    assert found["sampling"]["outcome"] == {"n": 0}
+    assert set(found["curves"]["trials"]) == {"x", "score"}, "only the last incumbents have a final"
+    text = " ".join((tmp_path / "report.md").read_text().replace("\\", "").split())
+    assert "Only winners kept what a final needs, so gains over random sampling compare val_accuracy." in text
+    assert "test_accuracy is read after a study has ended, for its incumbents only" in text
+
+
+def _best_of(log: list[dict[str, Any]]) -> int:
+    told = [event for event in log if event["event"] == "told" and "reused" not in event]
+    return int(max(told, key=lambda event: event["score"])["number"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import SMALL, nas
+from study_parts import lines
 
 from nas.exporting import winner
 from nas.exporting.choosing import choices, subject_of
@@ -65,7 +66,11 @@ def test_a_finished_search_leaves_a_network_that_runs_elsewhere(mine: Path) -> N
     assert done.returncode == 0, done.stderr
     assert "parameters\none image of noise: class " in done.stdout
     trial = json.loads((mine / "best" / RECORD_FILE).read_text())["subject"]["trial"]
-    assert f"- trial: {trial}" in (mine / "best" / "README.md").read_text()
+    card = (mine / "best" / "README.md").read_text()
+    assert f"- trial: {trial}" in card
+    opened = [event for event in lines(mine) if event["event"] == "opened"]
+    assert [event["number"] for event in opened] == [trial]
+    assert f"- test split: {opened[0]['final']['test_accuracy']}\n" in card
 
 
 def test_onnx_comes_along_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

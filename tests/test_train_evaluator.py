@@ -1,6 +1,7 @@
 """The `train` evaluator: what it sees, what it scores, what it leaves, and what it refuses."""
 
 import ast
+import dataclasses
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,9 @@ import torch
 from nas import final_split
 from nas.attempt import attempt
 from nas.contracts import Evaluation, Failure, Stopped, Trial
-from nas.datasets import Dataset, Images, open_dataset
+from nas.datasets import Dataset, DatasetError, Images, open_dataset
 from nas.datasets.digits import digits
-from nas.errors import NasError
+from nas.errors import NasError, StudyError
 from nas.evaluators.train import Train
 from nas.training.checkpoint import read_weights
 from nas.training.trainer import Trainer
@@ -54,6 +55,7 @@ def judged(evaluator: Train, folder: Path, seed: int = 1) -> Evaluation:
 # Whoever may open the test split: it is read after all choices are made. A search is not among them.
 MAY_OPEN = (
     "nas/final_split.py",
+    "nas/evaluators/_on_test.py",
     "nas/retrain",
     "nas/transfer",
     "nas/cli/retrain",
@@ -100,6 +102,49 @@ def test_a_search_never_opens_the_test_split(tmp_path: Path, monkeypatch: pytest
     judged(evaluator, tmp_path)
     assert evaluator.final(GENOTYPE) == {}
     assert set(opened) == {"train", "val"}
+
+
+def test_a_winner_is_judged_on_the_test_split_with_its_own_weights(tmp_path: Path) -> None:
+    evaluator = quick()
+    evaluation = judged(evaluator, tmp_path)
+    found = evaluator.final(GENOTYPE, kept=tmp_path / "keep")
+    network = SPACE.build(GENOTYPE, evaluator.skeleton).eval()
+    network.load_state_dict(read_weights(tmp_path / "keep" / "weights.safetensors")[0])
+    images = digits.read("test", None)
+    pixels = torch.from_numpy(images.pixels).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        logits = network((pixels - digits.mean[0]) / digits.std[0])
+    assert found == {"test_accuracy": float((logits.argmax(1).numpy() == images.labels).mean())}
+    assert 0 < found["test_accuracy"] != evaluation.score
+
+
+def test_no_winner_is_judged_without_its_weights_a_test_split_or_leave(tmp_path: Path) -> None:
+    def without_test(split: str, data_dir: Path | None) -> Images:
+        if split == "test":
+            raise DatasetError("there is none")
+        return digits.read(split, data_dir)
+
+    evaluator = quick()
+    judged(evaluator, tmp_path)
+    assert evaluator.final(GENOTYPE, kept=tmp_path) == {}
+    assert quick(final="none").final(GENOTYPE, kept=tmp_path / "keep") == {}
+    evaluator.dataset = dataclasses.replace(digits, name="half", read=without_test)
+    assert evaluator.final(GENOTYPE, kept=tmp_path / "keep") == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 99])
+def test_weights_that_were_damaged_are_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "weights.safetensors").write_bytes(content)
+    with pytest.raises(
+        StudyError, match=r"weights.safetensors does not hold its weights .*; restore the file, or remove"
+    ):
+        quick().final(GENOTYPE, kept=tmp_path)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    judged(quick(skeleton={"filters": 8}), tmp_path)
+    with pytest.raises(StudyError, match="does not hold its weights"):
+        quick().final(GENOTYPE, kept=tmp_path / "keep")
 
 
 # ------------------------------------------------------------------ scores

@@ -130,7 +130,8 @@ def _options(
     ] = None,
     cost: Annotated[str | None, typer.Option(help="Expression over columns: seconds.", rich_help_panel=_TABLE)] = None,
     final: Annotated[
-        str | None, typer.Option(help="Expression by which winners are judged.", rich_help_panel=_TABLE)
+        str | None,
+        typer.Option(help="Expression winners are judged by; train: test_accuracy, none.", rich_help_panel=_TABLE),
     ] = None,
     decisions: Annotated[
         str | None, typer.Option(help="Pattern of decision columns, or one column.", rich_help_panel=_TABLE)

@@ -86,8 +86,9 @@ class Table(Evaluator):
         known = {name: value for name, value in metrics.items() if value == value}
         return Evaluation(self._scores.item(row), known, self._costs.item(row))
 
-    def final(self, genotype: Genotype) -> Mapping[str, float]:
+    def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
         """The final expression for this genotype, from the file as it was when the study began."""
+        del kept
         if self._final is None:
             return {}
         row = self._row(genotype)

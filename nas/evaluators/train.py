@@ -12,6 +12,7 @@ from nas.contracts import Evaluation, Evaluator, Json, Report
 from nas.datasets import Dataset, Images, open_dataset, share
 from nas.errors import SettingsError, known_names
 from nas.expressions import Expression
+from nas.kept_files import WEIGHTS_FILE
 from nas.seeding import numpy_rng, torch_rng
 from nas.training.recipe import Recipe, preset
 from search_spaces.cells.genotype import Genotype
@@ -40,7 +41,7 @@ _METRICS = (
 
 @final
 class Train(Evaluator):
-    """Real training. It sees the training and validation splits only; the test split belongs to retrain and transfer.
+    """Real training. Children see the training and validation splits only; a finished study's winner, the test split.
 
     Args:
         dataset: a name of `nas list datasets`, `image-folder:DIR` or `my_pkg.my_file:MyDataset`.
@@ -54,6 +55,7 @@ class Train(Evaluator):
         skeleton: settings of the skeleton that differ from the preset (`filters`, `cells_per_stage`, ...).
         recipe: settings of the recipe that differ from the preset (`epochs`, `learning_rate`, ...).
         score: a formula over the metrics of an epoch, `params` and `macs`.
+        final: what winners of finished studies are judged by, with their own weights; `none` keeps the test split shut.
         keep_weights: leave the weights in `keep/`, so that those of the best children stay with the study.
         image_size: of an image folder, where it should not be inferred.
         skip_corrupt: leave out the pictures of an image folder that cannot be decoded.
@@ -77,6 +79,7 @@ class Train(Evaluator):
         skeleton: dict[str, Any] | None = None,
         recipe: dict[str, Any] | None = None,
         score: str = "val_accuracy",
+        final: Literal["test_accuracy", "none"] = "test_accuracy",
         keep_weights: bool = True,
         image_size: int | None = None,
         skip_corrupt: bool = False,
@@ -94,6 +97,7 @@ class Train(Evaluator):
         self._precision = precision
         self._layout = layout
         self._graphs = graphs
+        self._reads_test = final == "test_accuracy"
         self._keep_weights = keep_weights
         self._checkpoint_seconds = checkpoint_seconds
         self._computation: Computation | None = None
@@ -124,6 +128,17 @@ class Train(Evaluator):
             self._keep(trainer.network, genotype, workdir)
         last = scored(curve[-1])
         return Evaluation(last.pop("score"), {**last, "epochs": len(curve)}, time.perf_counter() - began)
+
+    def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
+        """The accuracy on the test split of the very network that was trained; nothing where its weights are gone."""
+        weights = None if kept is None else kept / WEIGHTS_FILE
+        if not self._reads_test or weights is None or not weights.is_file():
+            return {}
+        from nas.evaluators._on_test import accuracy_on_test
+
+        network = self.space.build(genotype, self.skeleton)
+        accuracy = accuracy_on_test(network, weights, self.dataset, self.computation())
+        return {} if accuracy is None else {"test_accuracy": accuracy}
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Parameters and multiply-adds of the child; its latency where that is asked for."""
@@ -191,7 +206,7 @@ class Train(Evaluator):
     def _keep(self, network: nn.Module, genotype: Genotype, workdir: Path) -> None:
         from nas.training.checkpoint import save_weights
 
-        save_weights(workdir / "keep" / "weights.safetensors", network, self._facts(genotype))
+        save_weights(workdir / "keep" / WEIGHTS_FILE, network, self._facts(genotype))
 
     def _facts(self, genotype: Genotype) -> dict[str, Json]:
         """What weights belong to."""

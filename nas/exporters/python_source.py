@@ -8,8 +8,9 @@ from pathlib import Path
 from nas.exporting.python_file import names_in_file, python_file
 from nas.exporting.stranger import answers_of_python
 from nas.exporting.subject import Subject
-from nas.exporting.weights import WEIGHTS_FILE, write_weights
+from nas.exporting.weights import write_weights
 from nas.exporting.written import Written
+from nas.kept_files import WEIGHTS_FILE
 
 _USAGE = """`model.py` needs torch and nothing else:
 

@@ -62,8 +62,9 @@ def _accuracy(subject: Subject) -> Iterator[str]:
         return
     accuracy = subject.trained.get("accuracy")
     rows = dict(accuracy) if isinstance(accuracy, dict) else {}
-    if "validation accuracy" in subject.origin:
-        rows.setdefault("validation", subject.origin["validation accuracy"])
+    for split in ("validation", "test"):
+        if f"{split} accuracy" in subject.origin:
+            rows.setdefault(split, subject.origin[f"{split} accuracy"])
     known = {f"{split} split": value for split, value in rows.items()}
     shown = {name: value for name, value in subject.trained.items() if name not in _NOT_SHOWN}
     yield from _facts(known or {"accuracy": "not written in the weights"})

@@ -10,7 +10,8 @@ from typing import Any
 from nas.errors import NasError
 from nas.exporting.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network
-from nas.exporting.weights import WEIGHTS_FILE, Weights, load_into, open_weights
+from nas.exporting.weights import Weights, load_into, open_weights
+from nas.kept_files import WEIGHTS_FILE, checkpoint_of
 from nas.skeletons import surroundings
 from search_spaces import zoo
 from search_spaces.cells.genotype import Genotype
@@ -83,13 +84,17 @@ def _of_weights(weights: Weights) -> Choice:
 
 def _of_study(folder: Path, top: int) -> list[Choice]:
     from nas.plan import read_study_json
-    from nas.search import ranked
+    from nas.search import finals, ranked
 
     study = read_study_json(folder)
     best = ranked(folder, top)
     if not best:
         raise NasError(f"{folder} has no evaluated trial yet: continue it with `nas resume {folder}`")
-    return [_trial(folder, study, rank, score, asked, told) for rank, (score, asked, told) in enumerate(best, start=1)]
+    judged = finals(folder)
+    return [
+        _trial(folder, study, rank, score, asked, told, judged.get(asked["number"], {}))
+        for rank, (score, asked, told) in enumerate(best, start=1)
+    ]
 
 
 def _trial(
@@ -99,6 +104,7 @@ def _trial(
     score: float,
     asked: Mapping[str, Any],
     told: Mapping[str, Any],
+    judged: Mapping[str, float],
 ) -> Choice:
     number = int(asked["number"])
     origin = {
@@ -111,8 +117,9 @@ def _trial(
         "commit": study.get("commit"),
         "data fingerprint": (study.get("measured") or {}).get("data"),
         "validation accuracy": told["metrics"].get("val_accuracy"),
+        "test accuracy": judged.get("test_accuracy"),
     }
-    kept = folder / "checkpoints" / str(number) / WEIGHTS_FILE
+    kept = checkpoint_of(folder, number) / WEIGHTS_FILE
     return _named(
         Genotype.from_dict(asked["genotype"]),
         origin={name: value for name, value in origin.items() if value is not None},

@@ -19,7 +19,6 @@ from nas.settings import complete
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
 
-WEIGHTS_FILE = "weights.safetensors"
 _FORMAT = "1"
 _LARGEST_FILE = 8 << 30
 _MOST_CLASSES = 100_000

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.exporting.record import read_record
+from nas.kept_files import WEIGHTS_FILE, checkpoint_of
 from nas.registry import resolve
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def quick_formats() -> tuple[str, ...]:
 
 def kept_weights(study: Path, number: int) -> bool:
     """Whether a study kept the weights of this trial, so that its network can be exported as trained."""
-    return (study / "checkpoints" / str(number) / "weights.safetensors").is_file()
+    return (checkpoint_of(study, number) / WEIGHTS_FILE).is_file()
 
 
 def export_winner(study: Path, formats: Sequence[str]) -> Winner:

@@ -70,9 +70,16 @@ def _about_code(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tu
         state, note = "kept", f"commit {commits[0][:12]}"
     yield "The code of search space, training and strategies is published", state, note
     yield "All hyperparameters are stated", "kept", "study.json of every study holds each with its default filled in"
-    evaluator = experiment.settings["evaluator"]["name"]
-    final = "read from the table" if evaluator == "table" else "by the same recipe as during the search"
-    yield "How final architectures are judged is stated", "kept", final
+    yield "How final architectures are judged is stated", "kept", _how_judged(experiment)
+
+
+def _how_judged(experiment: Experiment) -> str:
+    if experiment.settings["evaluator"]["name"] == "table":
+        return "read from the table"
+    finals = {name for frame in experiment.frames if frame.winner is not None for name in frame.winner.final}
+    if "test_accuracy" in finals:
+        return "on the test split, with the weights that the same recipe gave them during the search"
+    return "by the same recipe as during the search"
 
 
 def _about_fairness(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -130,9 +131,12 @@ def _sampling(experiment: Experiment, outcome: Outcome) -> Json | None:
     if not pairs:
         return None
     scores = {seed: score for seed, (score, _) in pairs.items()}
-    chosen = {seed: final for seed, (_, final) in pairs.items()} if outcome.kind == "final" else scores
+    chosen = scores
+    if outcome.kind == "final":
+        chosen = {seed: final for seed, (_, final) in pairs.items() if not math.isnan(final)}
     return {
         "score": described(np.array(list(scores.values()))),
+        "scores": scores,
         "outcome": described(np.array(list(chosen.values()))),
         "outcomes": chosen,
     }

@@ -28,9 +28,17 @@ def incumbents(experiment: Experiment, outcome: Outcome) -> Json:
         if not len(where):
             continue
         found[axis] = {"x": curves.rounded(where)}
-        for what in ("score", "final") if outcome.kind == "final" else ("score",):
+        for what in ("score", "final") if _all_judged(experiment, outcome) else ("score",):
             found[axis][what] = {arm.label: _band(arm, axis, where, what, outcome) for arm in experiment.arms}
     return found
+
+
+def _all_judged(experiment: Experiment, outcome: Outcome) -> bool:
+    """Whether every incumbent has a final; where its weights are needed, only the last one has."""
+    if outcome.kind != "final":
+        return False
+    studies = [study for arm in experiment.arms for study in arm.finished.values()]
+    return all(outcome.name in best.final for study in studies for best in study.bests)
 
 
 def _band(arm: Arm, axis: Any, where: Floats, what: str, outcome: Outcome) -> Json:

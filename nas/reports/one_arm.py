@@ -40,7 +40,7 @@ def arm_row(
         "finished": len(arm.finished),
         "outcome": described(mine),
         "score": described(np.array([study.winner.score for study in arm.finished.values() if study.winner])),
-        "improvement": _improvement(values[arm.label], sampled),
+        "improvement": _improvement(arm, outcome, values[arm.label], sampled),
         "curse": _curse(arm) if outcome.confirmed else None,
         "area": _area(arm, axis, end),
         "to_target": _to_target(arm, goal),
@@ -70,11 +70,19 @@ def described(values: Floats) -> Json:
     }
 
 
-def _improvement(values: Mapping[int, float], sampled: Mapping[str, Any] | None) -> Json | None:
-    """Percent above random sampling, over the seeds both have."""
+def _improvement(
+    arm: Arm, outcome: Outcome, values: Mapping[int, float], sampled: Mapping[str, Any] | None
+) -> Json | None:
+    """Percent above random sampling, over the seeds both have.
+
+    Where only winners have a final (its weights are needed), scores are compared: those by which winners were chosen.
+    """
     if sampled is None:
         return None
-    reference = sampled["outcomes"]
+    reference, by = sampled["outcomes"], outcome.name
+    if not reference:
+        reference, by = sampled["scores"], "score"
+        values = {seed: winner.score for seed in values if (winner := outcome.winner(arm, seed)) is not None}
     seeds = [seed for seed in values if seed in reference]
     if not seeds:
         return None
@@ -83,7 +91,7 @@ def _improvement(values: Mapping[int, float], sampled: Mapping[str, Any] | None)
     if theirs.mean() == 0:
         return None
     percent, interval = relative_improvement(ours, theirs)
-    return {"percent": percent, "interval": interval, "seeds": len(seeds)}
+    return {"percent": percent, "interval": interval, "seeds": len(seeds), "by": by}
 
 
 def _curse(arm: Arm) -> Json:

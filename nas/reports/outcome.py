@@ -74,7 +74,8 @@ def outcomes(arm: Arm, outcome: Outcome) -> dict[int, float]:
 def sampling(study: Frame, outcome: Outcome) -> tuple[float, float]:
     """Random sampling, read off a random search: the mean score of all its draws, and the final of its first.
 
-    The first trial of a study is always an incumbent, so its final is read anyway: an unbiased draw at no cost.
+    The first trial of a study is always an incumbent, so where finals need no weights its final is read anyway: an
+    unbiased draw at no cost.
     """
     if not len(study.score):
         return math.nan, math.nan

@@ -57,11 +57,16 @@ def arms_note(result: Json) -> str:
     again = ""
     if result["outcome"]["confirmed"]:
         again = " Winners were chosen by a second evaluation of the best trials with fresh seeds."
-    sampled = (
-        " Random sampling is what an average architecture reaches: all draws of random search for the score, the first "
-        "draw of each study for the final."
-    )
-    return first + again + (sampled if result["sampling"] else "")
+    return first + again + _sampling_note(result)
+
+
+def _sampling_note(result: Json) -> str:
+    if not result["sampling"]:
+        return ""
+    first = " Random sampling is what an average architecture reaches: all draws of random search for the score"
+    if result["sampling"]["outcome"]["n"]:
+        return first + ", the first draw of each study for the final."
+    return first + f". Only winners kept what a final needs, so gains over random sampling compare {result['score']}."
 
 
 def comparisons(result: Json) -> Table:

@@ -33,7 +33,7 @@ def main() -> None:
     for row in result["comparisons"]:
         del row["paired_seeds"]
     if result["sampling"]:
-        del result["sampling"]["outcomes"]
+        del result["sampling"]["outcomes"], result["sampling"]["scores"]
     (kept / "report.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     shutil.copy(studies / "compare.json", kept / "compare.json")
 
