@@ -6,6 +6,7 @@ python results/published/ledger.py
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ HERE = Path(__file__).parent
 COMMANDS = {
     "nasbench201": "sh results/published/nasbench201/run.sh nasbench201.csv.gz",
     "digits-hard": "sh results/published/digits-hard/run.sh",
+    "digits-hard-test": "sh results/published/digits-hard-test/run.sh",
 }
 
 
@@ -42,7 +44,7 @@ def _row(name: str, report: dict[str, Any]) -> str:
     hours = facts["total_wall_seconds"] / 3600
     command = COMMANDS[name.partition("/")[0]]
     cells = (
-        "2026-11-20",
+        _date(name),
         f"{name}, {seeds} of {planned} seeds",
         commit,
         machine,
@@ -53,9 +55,17 @@ def _row(name: str, report: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _date(name: str) -> str:
+    """Of the commit that brought the report."""
+    git = ["git", "log", "-1", "--format=%as", "--", f"{name}/report.json"]
+    return subprocess.run(git, cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def _spread(described: dict[str, Any]) -> str:
+    if described["n"] < 2:
+        return "–"
     digits = 2 if described["mean"] > 1 else 4  # per cent, or shares
-    return f"{described['mean']:.{digits}f} ± {described['sd']:.{digits}f}" if described["n"] > 1 else "–"
+    return f"{described['mean']:.{digits}f} ± {described['sd']:.{digits}f}"
 
 
 def _arms(report: dict[str, Any]) -> list[str]:
