@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import SMALL, nas
+from safetensors.torch import save_file
 from study_parts import lines
 
 from nas.exporting import winner
@@ -16,6 +17,7 @@ from nas.exporting.choosing import choices, subject_of
 from nas.exporting.export import export
 from nas.exporting.record import RECORD_FILE, Record, clear, read_record
 from nas.registry import load
+from nas.training.checkpoint import read_weights
 
 TRAINED = (
     "search", "--space", "ladder", "--strategy", "random-search", "--dataset", "noise", "--device", "cpu",
@@ -139,9 +141,29 @@ def test_an_export_cut_short_is_not_taken_for_a_whole_one(mine: Path, monkeypatc
     assert not {"model.py", "weights.safetensors", "cells.dot", "README.md"} & names(mine)
     assert read_record(mine / "best").whole is False
     (mine / ".best-left").mkdir()
+    os.utime(mine / ".best-left", (1e9, 1e9))
+    (mine / ".best-somebodys").mkdir()
     assert nas("resume", mine, "--to", "python,json", "--json").json["export"]["problem"] is None
     assert read_record(mine / "best").whole
-    assert not list(mine.glob(".best-*"))
+    assert [path.name for path in mine.glob(".best-*")] == [".best-somebodys"], "who may be at it this moment"
+
+
+def test_other_weights_are_neither_taken_for_the_winners_nor_praised_for_its_accuracy(mine: Path) -> None:
+    def card() -> str:
+        return (mine / "best" / "README.md").read_text()
+
+    nas("resume", mine, "--to", "python")
+    own = read_record(mine / "best").subject
+    tensors, facts = read_weights(mine / "checkpoints" / str(own["trial"]) / "weights.safetensors")
+    changed = {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    foreign = mine.parent / "foreign.safetensors"
+    save_file(changed, foreign, {"format": "1", "facts": json.dumps(facts)})
+    assert nas("export", mine, "--to", "python", "--weights", foreign).code == 0
+    assert read_record(mine / "best").subject != own
+    assert "accuracy: not written in the weights" in card()
+    nas("resume", mine, "--to", "python")
+    assert read_record(mine / "best").subject == own
+    assert "- validation split: " in card()
 
 
 @pytest.mark.parametrize(("formats", "left"), [("python,json,svg", True), ("json", False)])
@@ -182,6 +204,22 @@ def test_a_table_search_exports_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     answer = nas("search", *SMALL, "--trials", "3", "--out", tmp_path / "s", "--json")
     assert answer.json["export"] is None
     assert names(tmp_path / "s") == {"genotype.json"}
+
+
+def test_formats_for_a_search_that_trains_nothing_are_refused_before_it(tmp_path: Path) -> None:
+    sentence = nas("search", *SMALL, "--trials", "3", "--out", tmp_path / "s", "--to", "python,onnx").sentence
+    assert sentence == (
+        "--to python,onnx exports trained weights, and evaluator 'landscape' trains none: leave it out, and export the "
+        "winner untrained with `nas export`"
+    )
+    assert not (tmp_path / "s").exists()
+
+
+def test_weights_that_were_not_kept_are_missed_aloud(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    answer = nas(*TRAINED, "--trials", "1", "--out", folder, "--set", "evaluator.keep_weights=false", "--to", "python")
+    assert answer.code == 0
+    assert "the winner is not exported: its weights were not kept\n" in answer.err
 
 
 def test_a_format_nobody_knows_is_refused_before_the_search(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nas.cli._training import formats_of
-from nas.cli._winner import winner_of, winner_told
+from nas.cli._winner import refuse_without_weights, winner_of, winner_told
 from nas.planning import Assignment
 from nas.search import OpenSearch, opened, run
 from nas.study import Study
@@ -36,6 +36,8 @@ def run_and_report(todo: Assignment, *, as_json: bool, to: str | None = None) ->
         to: formats of the export; None is all that take seconds, `none` is no export.
     """
     formats = formats_of(to)
+    if formats:
+        refuse_without_weights(todo.plan, formats)
     progress = Progress(quiet=as_json)
     with _signals(todo.folder) as stop, opened(todo.plan, todo.folder, todo.budget, progress.see) as search:
         stop.study = search.study

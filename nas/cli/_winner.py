@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
+    from nas.plan import Plan
     from nas.search import OpenSearch
+
+
+def refuse_without_weights(plan: Plan, formats: list[str]) -> None:
+    """Formats were asked for of a search that trains nothing: said before it begins."""
+    from nas.errors import SettingsError
+
+    if getattr(plan.evaluator.factory, "cheap", False):
+        raise SettingsError(
+            f"--to {','.join(formats)} exports trained weights, and evaluator {plan.evaluator.name!r} trains none: "
+            "leave it out, and export the winner untrained with `nas export`"
+        )
 
 
 def winner_of(search: OpenSearch, formats: list[str] | None, *, quiet: bool) -> Winner | None:
@@ -18,9 +30,11 @@ def winner_of(search: OpenSearch, formats: list[str] | None, *, quiet: bool) -> 
         return None
     from nas.exporting.winner import export_winner, kept_weights, quick_formats
 
-    formats = formats or list(quick_formats())
     if not kept_weights(search.study.folder, best.trial.number):
+        if formats and not quiet:
+            print("the winner is not exported: its weights were not kept", file=sys.stderr)
         return None
+    formats = formats or list(quick_formats())
     if not quiet:
         sys.stdout.flush()
         print(f"exporting the winner: {', '.join(formats)}", file=sys.stderr)

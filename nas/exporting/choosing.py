@@ -48,7 +48,13 @@ def choices(source: str, top: int = 1, weights: Path | None = None) -> list[Choi
         if top > 1:
             raise NasError(f"--top {top} asks for the best of a study, but {source!r} is one genotype")
         found = [_single(source, path)]
-    return [replace(choice, weights=given or choice.weights) for choice in found]
+    return found if given is None else [_with(choice, given) for choice in found]
+
+
+def _with(choice: Choice, weights: Weights) -> Choice:
+    """The choice with other weights, of which nothing that was measured with its own is true."""
+    origin = {name: value for name, value in choice.origin.items() if not name.endswith(" accuracy")}
+    return replace(choice, weights=weights, origin=origin)
 
 
 def _single(source: str, path: Path) -> Choice:

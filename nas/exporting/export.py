@@ -67,7 +67,7 @@ def export(
         text = card(subject, spent, written, checks, speeds)
         files = {name: part.files for name, part in written.items()} | {"card": (write_card(draft, text),)}
         folder.mkdir(exist_ok=True)
-        placed = _placed(files, folder, _identity(subject))
+        placed = _placed(files, folder, identity_of(subject))
     except OSError as problem:
         raise NasError(f"{folder} cannot be written: {problem.strerror}; choose another with --out") from problem
     finally:
@@ -101,7 +101,7 @@ def _speeds(subject: Subject, draft: Path) -> list[Latency]:
     return latencies(subject, (1,), seconds=1.0, engines=engines, model=model if model.exists() else None)
 
 
-def _identity(subject: Subject) -> dict[str, Json]:
+def identity_of(subject: Subject) -> dict[str, Json]:
     """Whose files these are: the same only for the same drawing with the same weights in the same skeleton."""
     digest = hashlib.sha256(repr(asdict(subject.skeleton)).encode())
     for name, tensor in subject.network.state_dict().items():

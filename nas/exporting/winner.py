@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nas.contracts import Json
 from nas.exporting.record import read_record
 from nas.kept_files import WEIGHTS_FILE, checkpoint_of
 from nas.registry import resolve
 
-if TYPE_CHECKING:
-    from nas.exporting.choosing import Choice
-
+_SECONDS_DRAFTS_STAY = 3600.0
 _PLAIN = ("python", "json")  # what needs nothing but torch
 
 
@@ -55,13 +56,20 @@ def export_winner(study: Path, formats: Sequence[str]) -> Winner:
 
     Whatever goes wrong is told, not raised: the search is over, and its log holds all that was found.
     """
-    for draft in study.glob(".best-*"):  # of an export that was killed
-        shutil.rmtree(draft, ignore_errors=True)
+    _clear_drafts(study)
     try:
         return Winner(study, _exported(study, formats))
     except (Exception, KeyboardInterrupt) as problem:  # foreign code: exporters may raise anything
         again = f"nas export {study} --to {','.join(formats)}"
         return Winner(study, _without_extras(study, formats, problem), _sentence(problem), again)
+
+
+def _clear_drafts(study: Path) -> None:
+    """Drop what exports left that were killed; a fresh draft may be somebody's who exports this moment."""
+    for draft in study.glob(".best-*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _SECONDS_DRAFTS_STAY:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def _without_extras(study: Path, formats: Sequence[str], problem: BaseException) -> tuple[Path, ...]:
@@ -77,28 +85,23 @@ def _without_extras(study: Path, formats: Sequence[str], problem: BaseException)
 
 def _exported(study: Path, formats: Sequence[str]) -> tuple[Path, ...]:
     from nas.exporting.choosing import choices, subject_of
-    from nas.exporting.export import export
+    from nas.exporting.export import export, identity_of
 
-    choice = choices(str(study))[0]
+    subject = subject_of(choices(str(study))[0])
     folder = study / "best"
-    there = _lying_there(choice, folder, formats)
+    there = _lying_there(identity_of(subject), folder, formats)
     if there:
         return there
-    exported = export(subject_of(choice), folder, formats)
+    exported = export(subject, folder, formats)
     return tuple(dict.fromkeys(file for files in exported.files.values() for file in files))
 
 
-def _lying_there(choice: Choice, folder: Path, formats: Sequence[str]) -> tuple[Path, ...]:
-    """The files of an earlier export of the same winner."""
+def _lying_there(identity: Mapping[str, Json], folder: Path, formats: Sequence[str]) -> tuple[Path, ...]:
+    """The files of an earlier export of the same winner with the same weights."""
     record = read_record(folder)
     if record is None or not record.holds(folder, [resolve("exporter", name) for name in formats]):
         return ()
-    subject = record.subject
-    if (subject.get("key"), subject.get("trial"), subject.get("trained")) != (
-        choice.genotype.key,
-        choice.origin["trial"],
-        True,
-    ):
+    if record.subject != identity:
         return ()
     return tuple(dict.fromkeys(folder / name for part in record.files.values() for name in part))
 
