@@ -53,6 +53,10 @@ RETRAIN = ("retrain", "nasnet-a", "--preset", "digits-demo", "--device", "cpu")
             ("--workers", "2", "--gpus-per-worker", "1"),
             "--gpus-per-worker is 1, but --device is cpu: leave out one of the two",
         ),
+        (
+            ("--workers", "2", "--device", "cuda:1"),
+            "--device is cuda:1, but Ray gives each worker a device of its own: say cpu or cuda",
+        ),
         (("--workers", "2", "--gpus-per-worker", "8"), "gpus-per-worker is 8.0: expected a number from 0 to 1"),
         (("--workers", "5000"), "workers is 5000: expected a number from 1 to 4096"),
     ],

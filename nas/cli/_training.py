@@ -66,6 +66,8 @@ def place_of(
             if value not in (None, False):
                 raise SettingsError(f"{word} is for trainings on Ray: add --workers 2 or more")
         return Here()
+    if device not in ("auto", "cpu", "cuda"):
+        raise SettingsError(f"--device is {device}, but Ray gives each worker a device of its own: say cpu or cuda")
     gpus = float(chosen_device(device).startswith("cuda")) if gpus_per_worker is None else gpus_per_worker
     place: Place = load("place", "ray-train")(
         workers=workers, threads=threads or 1, gpus_per_worker=gpus, sync_batch_norm=sync_batch_norm, address=address

@@ -89,7 +89,7 @@ def check_gang(gang: Gang, batch_size: int, computation: Computation) -> None:
     if batch_size < 2 * gang.size:
         raise SettingsError(
             f"a batch of {batch_size} images cannot be divided among {gang.size} workers: expected two for each; use "
-            f"fewer --workers, or --set recipe.batch_size={2 * gang.size} or more"
+            f"fewer --workers, or --set recipe.batch_size={2 * gang.size} or more, and at least as many training images"
         )
 
 
