@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol, final
 
@@ -104,9 +104,13 @@ class Flights:
             flight.actor, flight.began = actor, time.monotonic()
 
     def heard(self, name: str, words: Sequence[Word]) -> None:
-        """A worker has said something; what comes from one that was given up is not heard."""
+        """A worker has said something; of one that was given up only that it has ended counts."""
         flight = self._flights.get(name)
-        if flight is None or flight.is_late:
+        if flight is None:
+            return
+        if flight.is_late:
+            if words and not isinstance(words[-1], Progressed):  # its last word was on its way: nobody will miss it
+                self._end(name, flight, self._timed_out(flight))
             return
         with self._minding():
             for word in words:
@@ -117,11 +121,9 @@ class Flights:
         flight = self._flights.get(name)
         if flight is None:
             return
-        seconds = flight.age
+        failure = self._timed_out(flight) if flight.is_late else replace(failure, seconds=flight.age)
         self._actors.kill(flight.actor)  # what only seems dead must not go on beside the next attempt
-        if flight.is_late:
-            failure = Failure("timeout", f"no result within {self._timeout:g} s")
-        self._end(name, flight, Failure(failure.kind, failure.message, seconds))
+        self._end(name, flight, failure)
 
     def look(self) -> None:
         """Give up trials that take too long, and say how many places are idle."""
@@ -151,6 +153,9 @@ class Flights:
                 self._end(name, flight, outcome)
             case Raised(problem):
                 self.problem = problem
+
+    def _timed_out(self, flight: _Flight) -> Failure:
+        return Failure("timeout", f"no result within {self._timeout:g} s", flight.age)
 
     def _end(self, name: str, flight: _Flight, outcome: Any) -> None:
         del self._flights[name]

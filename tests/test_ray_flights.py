@@ -23,7 +23,7 @@ from nas.settings import complete
 from nas.study import Study
 from runners._ray_files import packed, unpack
 from runners._ray_flights import Actors, Flights
-from runners._ray_words import Ended, Progressed, Raised, Ticket
+from runners._ray_words import Ended, Progressed, Raised, Ticket, Word
 
 
 @dataclass
@@ -120,11 +120,29 @@ def test_a_late_trial_is_killed_once_and_fails_as_timeout(tmp_path: Path) -> Non
         flights.look()
         flights.look()
         assert actors.killed == ["actor a"]
-        flights.heard("a", [Ended(Evaluation(1.0))])
+        flights.heard("a", [Progressed(1, {"score": 1.0})])
         assert kinds(tmp_path)[-1] == "attempted", "what it says after it was given up is not heard"
         flights.lost("a", Failure("worker_lost", "killed by us"))
         assert lines(tmp_path)[-1]["kind"] == "timeout"
         assert lines(tmp_path)[-1]["message"] == "no result within 1e-09 s"
+
+
+@pytest.mark.parametrize("word", [Ended(Evaluation(1.0), files="reference"), Raised(SettingsError("mend it"))])
+def test_a_late_trial_whose_last_word_was_on_its_way_fails_as_timeout(tmp_path: Path, word: Word) -> None:
+    with study_of(tmp_path, retries=0) as study:
+        flights, actors = table(study, timeout=1e-9)
+        (ticket,) = begin(flights, "a")
+        flights.look()
+        flights.heard("a", [Progressed(1, {"score": 1.0}), word])
+        assert lines(tmp_path)[-1]["kind"] == "timeout", "Tune has seen it end and will not say that it was lost"
+        assert lines(tmp_path)[-1]["seconds"] > 0
+        assert flights.is_over
+        assert ticket is not None
+        assert ticket.trial is None
+        flights.lost("a", Failure("worker_lost", "killed by us"))
+        assert kinds(tmp_path).count("failed") == 1
+        assert actors.killed == ["actor a"]
+        assert actors.fetched == []
 
 
 def test_a_trial_that_waits_for_a_worker_is_not_late(tmp_path: Path) -> None:
