@@ -18,7 +18,7 @@ import ray
 from ray import tune
 
 from nas.attempt import attempt
-from nas.contracts import Evaluator, Trial
+from nas.contracts import Evaluator, Failure, Trial
 from nas.errors import NasError
 from runners._ray_files import packed
 from runners._ray_words import TICKET, WORDS, Ended, Progressed, Raised, Ticket, Word
@@ -69,6 +69,8 @@ class _Attempt:
             word: Word = Ended(outcome, ray.put(kept) if kept else None)
         except NasError as problem:
             word = Raised(problem)
+        except Exception as problem:  # no memory or disk for its files: unsaid, the driver would wait for ever
+            word = Ended(Failure("worker_lost", f"what the trial left could not be sent\n{_told(problem)}"))
         shutil.rmtree(self._workdir, ignore_errors=True)
         self._words.put(word)
 
@@ -133,6 +135,10 @@ class Worker(tune.Trainable):
         if self._attempt is not None:
             self._attempt.abandon(patience=patience)
         self._attempt, self._is_to_stop = None, False
+
+
+def _told(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"
 
 
 def _release_memory() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from runner_parts import Worker as Judge
 from study_parts import Listed, kinds, lines, no_limit, tiny
 
 from nas.contracts import Evaluation, Failure, Stopped, Trial
@@ -23,7 +24,7 @@ from nas.settings import complete
 from nas.study import Study
 from runners._ray_files import packed, unpack
 from runners._ray_flights import Actors, Flights
-from runners._ray_words import Ended, Progressed, Raised, Ticket, Word
+from runners._ray_words import TICKET, WORDS, Ended, Progressed, Raised, Ticket, Word
 
 
 @dataclass
@@ -252,6 +253,38 @@ def test_a_ticket_is_not_copied_and_prints_short() -> None:
     assert copy.deepcopy({"ticket": ticket})["ticket"] is ticket
     assert repr(ticket) == "trial 3"
     assert pickle.loads(pickle.dumps(ticket)).trial == ticket.trial
+
+
+@pytest.mark.parametrize("act", [None, "raise"])
+def test_files_that_cannot_be_sent_lose_the_attempt_and_not_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str | None
+) -> None:
+    import ray
+
+    from runners._ray_worker import Worker as RayWorker
+
+    def full(_: object) -> object:
+        raise ray.exceptions.ObjectStoreFullError("no room left")
+
+    monkeypatch.setattr("ray.put", full)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    worker = object.__new__(RayWorker)  # as Ray makes it, without the log files of its own
+    space = load("space", "nasbench201")()
+    worker.setup({}, Judge(space, {0: act} if act else None), None, asks=False, token="x")
+    worker.config = {TICKET: Ticket(Trial(0, space.decode([0] * len(space.decisions)), 0))}
+    words: list[Word] = []
+    while not words or isinstance(words[-1], Progressed):
+        words += worker.step()[WORDS]
+    (ended,) = words[2:]
+    assert isinstance(ended, Ended)
+    assert isinstance(ended.outcome, Failure)
+    first, *others = ended.outcome.message.splitlines()
+    if act is None:
+        assert (ended.outcome.kind, first) == ("worker_lost", "what the trial left could not be sent")
+        assert "no room left" in others[0]
+    else:
+        assert ended.outcome.kind == "error", "what failed before anything was sent stays what it was"
 
 
 def test_files_travel_with_their_folders(tmp_path: Path) -> None:
