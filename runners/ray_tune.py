@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -68,7 +69,7 @@ class RayTune(Runner):
             cluster.check()
             for line in cluster.plan():
                 study.notice(line)
-            with watched(f"continue with `nas resume {study.folder}`"):
+            with watched(f"continue with `nas resume {shlex.quote(str(study.folder))}`"):
                 self._tune(study, evaluator, cluster)
 
     def _tune(self, study: Study, evaluator: Evaluator, cluster: Cluster) -> None:

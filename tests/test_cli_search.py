@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,19 @@ def test_a_search_says_what_it_does_names_the_winner_and_the_next_commands(tmp_p
     assert best.key == winner[3]
     assert f"  nas show {folder}/best/genotype.json\n  nas best {folder} --top 5\n" in answer.out
     assert f"  nas resume {folder} --trials +40\n" in answer.out
+
+
+@pytest.mark.parametrize("name", ["my dir/s 1", "it's", 'a "b" $HOME'])
+def test_printed_commands_can_be_copied_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    answer = nas(*search("--trials", "5", "--out", folder))
+    commands = [line for line in answer.out.splitlines() if line.startswith("  nas ")]
+    assert len(commands) == 3
+    for command in commands:
+        words = shlex.split(command)
+        assert str(folder) in words or str(folder / "best" / "genotype.json") in words
+        again = nas(*words[1:])
+        assert again.code == 0, again.err
 
 
 def test_it_answers_in_json(tmp_path: Path) -> None:

@@ -3,15 +3,18 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import SMALL, nas
 from safetensors.torch import save_file
 from study_parts import lines
 
+from nas.cli._winner import winner_told
 from nas.exporting import winner
 from nas.exporting.choosing import choices, subject_of
 from nas.exporting.export import export
@@ -187,6 +190,36 @@ def test_a_failed_export_is_told_in_a_line(
     said = nas("resume", mine, "--to", formats, "--json").json["export"]
     assert said["problem"] == "the printer is on fire"
     assert said["try_again"] == f"nas export {mine} --to {formats}"
+
+
+def test_the_commands_to_run_a_winner_can_be_copied_from_any_folder(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = mine.rename(mine.parent / "it's mine")
+    files = tuple(study / "best" / name for name in ("model.py", "model.onnx"))
+    told = list(winner_told(winner.Winner(study, files)))
+    assert shlex.split(told[1].partition(": ")[2]) == ["python", str(files[0])]
+    python, option, code = shlex.split(told[2].removeprefix("run it anywhere with onnxruntime: "))
+    assert (python, option) == ("python", "-c")
+    asked = []
+
+    class Session:
+        def __init__(self, model: str) -> None:
+            asked.append(model)
+
+        def get_inputs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(shape=["batch", 3, 8, 8])]
+
+        def run(self, names: None, images: dict) -> list[tuple[int, ...]]:
+            return [images["images"].shape]
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(InferenceSession=Session))
+    exec(code, {"print": asked.append})
+    assert asked == [str(files[1]), (1, 3, 8, 8)]
+    monkeypatch.setattr(winner, "_exported", lambda *_: 1 / 0)
+    again = winner.export_winner(study, ["json"]).again
+    assert again is not None
+    assert shlex.split(again) == ["nas", "export", str(study), "--to", "json"]
 
 
 def test_an_interrupted_export_leaves_a_finished_search(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,19 +42,21 @@ def _verified(exported: Exported) -> Iterator[str]:
 
 def _next(subject: Subject, exported: Exported) -> Iterator[str]:
     if "python-source" in exported.files:
-        yield f"run it anywhere with torch: python {exported.folder / 'model.py'}"
+        yield f"run it anywhere with torch: python {shlex.quote(str(exported.folder / 'model.py'))}"
     if "onnx-model" in exported.files:
-        yield f"run it anywhere with onnxruntime: {_onnx_command(subject, exported)}"
+        yield f"run it anywhere with onnxruntime: {onnx_command(exported.folder / 'model.onnx')}"
     yield f"how to use each file: {exported.folder / 'README.md'}"
     if not subject.trained:
-        yield f"train it: nas retrain {exported.folder}"
+        yield f"train it: nas retrain {shlex.quote(str(exported.folder))}"
 
 
-def _onnx_command(subject: Subject, exported: Exported) -> str:
+def onnx_command(model: Path) -> str:
     """A line for a shell that classifies an empty image."""
-    images = f"numpy.zeros((1, {', '.join(map(str, subject.shape))}), 'float32')"
-    session = f"onnxruntime.InferenceSession('{exported.folder / 'model.onnx'}')"
-    return f"python -c \"import numpy, onnxruntime; print({session}.run(None, {{'images': {images}}})[0])\""
+    images = "numpy.zeros((1, *s.get_inputs()[0].shape[1:]), 'float32')"
+    session = f"s = onnxruntime.InferenceSession({str(model)!r})"
+    code = f"import numpy, onnxruntime; {session}; print(s.run(None, {{'images': {images}}})[0])"
+    is_plain = not set(code) & set('"$`\\!')  # what a shell reads between double quotes
+    return f'python -c "{code}"' if is_plain else f"python -c {shlex.quote(code)}"
 
 
 def told_record(subject: Subject, exported: Exported) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -204,12 +205,12 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
 
 
 def _next_commands(search: OpenSearch, winner: Winner | None, *, interrupted: bool) -> Iterator[str]:
-    study, folder = search.study, search.study.folder
+    study, folder = search.study, shlex.quote(str(search.study.folder))
     yield "next:"
     if interrupted:
         yield f"  nas resume {folder}"
     if study.ledger.best is not None:
-        yield f"  nas show {folder / 'best' / 'genotype.json'}"
+        yield f"  nas show {shlex.quote(str(study.folder / 'best' / 'genotype.json'))}"
         yield f"  nas best {folder} --top 5"
         if winner is not None and winner.files:
             yield f"  nas retrain {folder}"
@@ -254,7 +255,7 @@ def _signals(folder: Path) -> Iterator[_Stop]:
     try:
         yield stop
     except KeyboardInterrupt:
-        print(f"stopped now; continue with `nas resume {folder}`", file=sys.stderr)
+        print(f"stopped now; continue with `nas resume {shlex.quote(str(folder))}`", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         for name, handler in old.items():

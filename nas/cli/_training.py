@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -102,7 +103,8 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
     yield f"weights: {result.entrants[0].best.file}"
     if result.exported is not None:
         yield f"exported and verified: {result.exported.folder}"
-        yield f"take it to larger data: nas transfer {result.exported.folder} --dataset image-folder:DIR"
+        network = shlex.quote(str(result.exported.folder))
+        yield f"take it to larger data: nas transfer {network} --dataset image-folder:DIR"
     yield f"everything: {folder}"
 
 
@@ -165,5 +167,5 @@ def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:
     yield f"weights, for --weights of every command: {result.weights}"
     if result.exported is not None:
         yield f"exported and verified: {result.exported.folder}"
-        yield f"try it: nas predict {result.exported.folder} PICTURE"
+        yield f"try it: nas predict {shlex.quote(str(result.exported.folder))} PICTURE"
     yield f"everything: {folder}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from nas.cli._exporting import onnx_command
 
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
@@ -49,7 +52,9 @@ def winner_told(winner: Winner | None) -> Iterator[str]:
         names = ", ".join(file.name for file in winner.files)
         yield f"exported and verified: {winner.folder} ({names})"
         if winner.folder / "model.py" in winner.files:
-            yield f"run it anywhere with torch: python {winner.folder / 'model.py'}"
+            yield f"run it anywhere with torch: python {shlex.quote(str(winner.folder / 'model.py'))}"
+        if winner.folder / "model.onnx" in winner.files:
+            yield f"run it anywhere with onnxruntime: {onnx_command(winner.folder / 'model.onnx')}"
     if winner.problem is not None:
         what = "not every format could be" if winner.files else "the winner could not be"
         yield f"{what} exported ({winner.problem}); try again: {winner.again}"

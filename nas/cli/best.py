@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Annotated
 
 import typer
@@ -35,7 +36,8 @@ def command(
         for score, asked, told in ranked(folder, top)
     ]
     if not winners:
-        raise StudyError(f"{folder} has no evaluated trial yet: continue it with `nas resume {folder}`")
+        again = f"nas resume {shlex.quote(str(folder))}"
+        raise StudyError(f"{folder} has no evaluated trial yet: continue it with `{again}`")
     if as_json:
         print(json.dumps({"folder": str(folder), "best": winners}))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ def export_winner(study: Path, formats: Sequence[str]) -> Winner:
     try:
         return Winner(study, _exported(study, formats))
     except (Exception, KeyboardInterrupt) as problem:  # foreign code: exporters may raise anything
-        again = f"nas export {study} --to {','.join(formats)}"
+        again = f"nas export {shlex.quote(str(study))} --to {','.join(formats)}"
         return Winner(study, _without_extras(study, formats, problem), _sentence(problem), again)
 
 
