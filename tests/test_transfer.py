@@ -334,7 +334,7 @@ def test_predicting_needs_trained_weights_and_pictures(pictures: Path, drawing: 
 
 
 def test_class_names_come_from_the_folder_or_its_table(pictures: Path) -> None:
-    from nas.retraining.settings import class_names
+    from nas.datasets._labels import class_names
 
     data = open_dataset(f"image-folder:{pictures}")
     assert class_names(data) == COLOURS

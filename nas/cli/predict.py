@@ -19,6 +19,7 @@ def command(
 ) -> None:
     """Say what a trained network sees in pictures."""
     import json
+    import sys
     from dataclasses import asdict
 
     from nas.exporting.choosing import choices, subject_of
@@ -26,12 +27,18 @@ def command(
 
     subject = subject_of(choices(source, weights=weights)[0])
     found = predictions(subject, pictures, top)
+    if subject.pixels_unknown:
+        print(
+            "the weights do not say the mean and deviation of their training pixels: pixels are taken as 0..1, and the "
+            "answers may be wrong",
+            file=sys.stderr,
+        )
     if as_json:
         rows = [
             {"picture": str(file), "classes": [asdict(guess) for guess in guesses]}
             for file, guesses in zip(pictures, found, strict=True)
         ]
-        print(json.dumps({"predictions": rows}))
+        print(json.dumps({"predictions": rows, "pixels_known": not subject.pixels_unknown}))
         return
     for file, guesses in zip(pictures, found, strict=True):
         print(f"{file}: " + ", ".join(f"{guess.name} {100 * guess.share:.1f} %" for guess in guesses))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from nas.contracts import Evaluation, Evaluator, Json, Report
 from nas.datasets import Dataset, Images, open_dataset, share
+from nas.datasets._labels import labels_of
 from nas.errors import SettingsError, known_names
 from nas.expressions import Expression
 from nas.kept_files import WEIGHTS_FILE
@@ -90,6 +91,7 @@ class Train(Evaluator):
         self.dataset = open_dataset(dataset, data_dir, image_size=image_size, skip_corrupt=skip_corrupt)
         self.skeleton, self.recipe = child_settings(self.dataset, space.name, preset, skeleton or {}, recipe or {})
         self.last_step = self.recipe.epochs
+        self._labels = labels_of(self.dataset)  # here, where the dataset was just looked at: a worker may not see it
         self._score = Expression(score, (*_METRICS, "latency_ms") if latency_batch else _METRICS)
         self._latency_batch = latency_batch
         self._device = device
@@ -206,7 +208,7 @@ class Train(Evaluator):
     def _keep(self, network: nn.Module, genotype: Genotype, workdir: Path) -> None:
         from nas.training.checkpoint import save_weights
 
-        save_weights(workdir / "keep" / WEIGHTS_FILE, network, self._facts(genotype))
+        save_weights(workdir / "keep" / WEIGHTS_FILE, network, {**self._facts(genotype), **self._labels})
 
     def _facts(self, genotype: Genotype) -> dict[str, Json]:
         """What weights belong to."""

@@ -43,6 +43,19 @@ def _summary(subject: Subject, cost: Cost) -> Iterator[str]:
     )
     if not subject.trained:
         yield "**Its weights are random: it is untrained.** Train it with `nas retrain genotype.json`."
+    if subject.pixels_unknown:
+        yield (
+            "**The mean and deviation of its training pixels are not known:** its weights do not say them. Until MEAN "
+            "and STD in `model.py` are set to those of its dataset, what it says of pictures may be wrong."
+        )
+    elif subject.trained:
+        yield f"It expects pixels in 0..1, less {_listed(subject.mean)}, divided by {_listed(subject.std)}."
+    if subject.classes:
+        yield f"Its classes, in order: {_value(', '.join(subject.classes))}."
+
+
+def _listed(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.4g}" for value in values)
 
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -101,7 +101,7 @@ def read_safetensors(file: str | Path) -> dict[str, Tensor]:
 
 
 def normalised(pixels: Tensor) -> Tensor:
-    """Bytes (B, H, W, C) as the images (B, C, H, W) that the network was trained on."""
+    """Bytes (B, H, W, C) as images (B, C, H, W), by MEAN and STD."""
     mean, std = torch.tensor(MEAN), torch.tensor(STD)
     return ((pixels / 255.0 - mean) / std).permute(0, 3, 1, 2).contiguous()
 
@@ -168,7 +168,7 @@ def _top(subject: Subject) -> str:
         channels=skeleton.channels,
         size=skeleton.image_size,
         classes=skeleton.classes,
-        normalised="normalised by MEAN and STD",
+        normalised="pixels in 0..1" if subject.pixels_unknown else "normalised by MEAN and STD",
         facts="\n".join(facts),
     )
 

@@ -41,6 +41,11 @@ class Subject:
         return {role: self.genotype.cells[role] for role in roles}
 
     @property
+    def pixels_unknown(self) -> bool:
+        """Whether the weights are trained on pixels of which nobody knows mean and deviation."""
+        return bool(self.trained) and not (self.mean and self.std)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """An image: channels, rows, columns."""
         return self.skeleton.channels, self.skeleton.image_size, self.skeleton.image_size

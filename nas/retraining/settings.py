@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from nas.datasets import Dataset
+from nas.datasets._labels import class_names
 from nas.evaluators.train import child_settings
 from nas.exporting.choosing import Choice
 from nas.retraining.seeds import Here, Place, Setting
@@ -81,18 +81,3 @@ def setting_of(
         checkpoint_seconds=checkpoint_seconds,
         place=place or Here(),
     )
-
-
-_CIFAR_10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-def class_names(dataset: Dataset) -> tuple[str, ...]:
-    """What the classes are called, where anybody knows."""
-    kind, _, folder = dataset.name.partition(":")
-    if kind == "image-folder":
-        from nas.datasets.image_folder import names_of_classes
-
-        return names_of_classes(Path(folder))
-    if kind == "cifar10":
-        return _CIFAR_10
-    return tuple(map(str, range(10))) if kind == "digits" else ()
