@@ -84,7 +84,7 @@ def answers(host: str, port: int) -> bool:
     try:
         with socket.create_connection((host, port), timeout=_SECONDS_TO_ANSWER):
             return True
-    except OSError:
+    except (OSError, ValueError, OverflowError):  # also of names and ports that cannot be
         return False
 
 

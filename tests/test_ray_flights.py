@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from study_parts import Listed, kinds, lines, no_limit, tiny
 
 from nas.contracts import Evaluation, Failure, Stopped, Trial
 from nas.datasets import Dataset, Images, share
-from nas.errors import SettingsError, StoreError
+from nas.errors import SettingsError, StoreError, StudyError
 from nas.registry import load, resolve
 from nas.rules import Rules
 from nas.settings import complete
@@ -336,6 +337,15 @@ def test_a_worker_sees_shared_images_and_reads_none() -> None:
     share(dataset, {"train": Images(pixels, labels)})
     assert dataset.load("train").pixels is pixels
     assert dataset.load("train").labels.flags.writeable
+
+
+@pytest.mark.parametrize("address", ["é..x:1", "127.0.0.1:99999", "127.0.0.1:-1", "x\0y:1", "127.0.0.1:1"])
+def test_nobody_listens_where_nobody_can(tmp_path: Path, address: str) -> None:
+    from runners._ray_cluster import connected
+
+    words = re.escape(f"nobody listens at {address}: check the address, and that the head runs")
+    with pytest.raises(StudyError, match=words), connected(address, tmp_path / "ray.log"):
+        pass
 
 
 def sizes() -> Sequence[Any]:

@@ -143,6 +143,23 @@ def test_another_run_s_folder_is_left_alone(tmp_path: Path) -> None:
         run(tmp_path / "full")
 
 
+@pytest.mark.parametrize("text", ['{"tested": ', "[1]", "null", "\xff", '{"tested": "MARK"}'])
+def test_a_damaged_result_counts_as_not_there(tmp_path: Path, text: str) -> None:
+    first = run(tmp_path / "out", count=1, seeds=range(1))
+    file = tmp_path / "out" / "result.json"
+    whole = file.read_text()
+    file.write_text(text.replace("MARK", json.loads(whole)["tested"]), encoding="latin-1")
+    assert run(tmp_path / "out", count=1, seeds=range(1)).tests == first.tests
+    assert file.read_text() == whole
+
+
+@pytest.mark.parametrize("text", ["null", "[1]", '{"recipe": ', "", "\xff"])
+def test_damaged_settings_get_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "retrain.json").write_text(text, encoding="latin-1")
+    with pytest.raises(NasError, match="retrain.json holds no settings of a run; restore it, or choose another"):
+        run(tmp_path, count=1, seeds=range(1))
+
+
 def test_the_command_retrains_tests_and_exports(tmp_path: Path) -> None:
     file = tmp_path / "g.json"
     file.write_text(GENOTYPES[0].to_json())

@@ -85,21 +85,18 @@ def refused(*given: str) -> str:
 
 
 def test_a_cell_goes_to_pictures_and_its_weights_come_back(drawing: Path, pictures: Path, tmp_path: Path) -> None:
-    first = run(
-        *words(
-            drawing,
-            pictures,
-            tmp_path / "scratch",
-            *TINY,
-            "--set",
-            "recipe.epochs=8",
-            "--set",
-            "recipe.weight_average=0",
-        )
-    )
+    eight = ("--set", "recipe.epochs=8", "--set", "recipe.weight_average=0")
+    from_scratch = words(drawing, pictures, tmp_path / "scratch", *TINY, *eight)
+    first = run(*from_scratch)
     row = first["arms"][0]
     assert row["spreads"]["top_1_mean"] > 0.6
     assert row["spreads"]["top_5_mean"] == 1.0
+    result = tmp_path / "scratch" / "result.json"
+    whole = result.read_text()
+    for damaged in ("[", "[1]", json.dumps({**json.loads(whole), "test": {}})):
+        result.write_text(damaged)
+        assert run(*from_scratch)["arms"] == first["arms"]
+        assert result.read_text() == whole
     weights = first["weights"]
     assert choices(weights)[0].weights.classes == COLOURS
     seen = run("predict", weights, str(pictures / "val" / "red" / "0.png"), "--top", "2")["predictions"][0]["classes"]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -133,10 +134,9 @@ def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
 
     file = folder / name
     if file.exists():
-        try:
-            there = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as problem:
-            raise NasError(f"{file} is not JSON; restore it, or choose another folder with --out") from problem
+        there = read_object(file)
+        if there is None:
+            raise NasError(f"{file} holds no settings of a run; restore it, or choose another folder with --out")
         changes = differences(there, identity)
         if changes:
             raise NasError(
@@ -146,6 +146,15 @@ def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NasError(f"{folder} is not empty and was not begun by this command; choose another with --out")
     write_whole(file, json.dumps(identity, indent=2) + "\n")
+
+
+def read_object(file: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where there is none that can be read, say after a power cut."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _job(entrant: tuple[Choice, Skeleton], setting: Setting, folder: Path, seed: int, watch: Watch) -> Job:
@@ -181,10 +190,9 @@ def _tested(first: Entrant) -> str:
 
 def _tests(first: Entrant, setting: Setting, folder: Path) -> tuple[Judgement, ...]:
     """What the test split says of the first-ranked, seed by seed; what was read once is not read again."""
-    file = folder / RESULT_FILE
-    if file.exists():
-        known = json.loads(file.read_text(encoding="utf-8"))
-        if known.get("tested") == _tested(first):
+    known = read_object(folder / RESULT_FILE) or {}
+    if known.get("tested") == _tested(first):
+        with suppress(KeyError, TypeError):  # not as we wrote it
             return tuple(Judgement(**test) for test in known["test"])
     images = FinalSplit(setting.dataset).load()
     return tuple(

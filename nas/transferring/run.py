@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from nas.files import write_whole
 from nas.final_split import FinalSplit
 from nas.retraining.curves import curves_svg
 from nas.retraining.judging import Judgement, judged
-from nas.retraining.run import Entrant, claim, loaded, spread
+from nas.retraining.run import Entrant, claim, loaded, read_object, spread
 from nas.retraining.seeds import Setting, Trained, trained, trained_once
 from nas.seeding import torch_rng
 from nas.training.checkpoint import read_weights
@@ -190,11 +191,10 @@ def _tests(
 ) -> dict[str, list[Judgement]]:
     """What the test split says of every run; what was read once for the same runs is not read again."""
     marks = {name: [digest_of(run.file) for run in found] for name, found in runs.items()}
-    file = folder / RESULT_FILE
-    if file.exists():
-        known = json.loads(file.read_text(encoding="utf-8"))
-        if known.get("weights") == marks:
-            return {name: [Judgement(**test) for test in tests] for name, tests in known["test"].items()}
+    known = read_object(folder / RESULT_FILE) or {}
+    if known.get("weights") == marks:
+        with suppress(KeyError, TypeError):  # not as we wrote it
+            return {arm.name: [Judgement(**test) for test in known["test"][arm.name]] for arm in arms}
     images = FinalSplit(plan.setting.dataset).load()
     tests = {
         arm.name: [
@@ -206,7 +206,7 @@ def _tests(
     plain = {name: [asdict(test) for test in found] for name, found in tests.items()}
     validation = {name: [run.val_accuracy for run in found] for name, found in runs.items()}
     record = {"weights": marks, "test": plain, "validation": validation, "seeds": list(plan.seeds)}
-    write_whole(file, json.dumps(record, indent=2) + "\n")
+    write_whole(folder / RESULT_FILE, json.dumps(record, indent=2) + "\n")
     return tests
 
 
