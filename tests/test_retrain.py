@@ -156,7 +156,7 @@ def test_a_damaged_result_counts_as_not_there(tmp_path: Path, text: str) -> None
 @pytest.mark.parametrize("text", ["null", "[1]", '{"recipe": ', "", "\xff"])
 def test_damaged_settings_get_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "retrain.json").write_text(text, encoding="latin-1")
-    with pytest.raises(NasError, match="retrain.json holds no settings of a run; restore it, or choose another"):
+    with pytest.raises(NasError, match=r"retrain\.json holds no settings of a run; restore it, or choose another"):
         run(tmp_path, count=1, seeds=range(1))
 
 
