@@ -88,6 +88,11 @@ class Strategy(ABC):
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Learn from a trial. Results arrive in any order, and some never do."""
 
+    @property
+    def learns_after(self) -> int:
+        """How many results it must have heard before they decide anything; until then it draws at random."""
+        return 0
+
     def diagnostics(self) -> list[dict[str, Json]]:
         """What the last `tell` changed inside (say, one record per policy update), for the log; given out once."""
         return []
@@ -125,6 +130,8 @@ class Evaluator(ABC):
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
         """What a winner is judged by (say, test accuracy): read only after a study, for its incumbents.
+
+        Nothing, where it has none; NotJudged is raised where it has one that cannot be read now.
 
         Args:
             kept: the folder with what its trial left in `keep/`, where the study still has it.

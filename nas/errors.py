@@ -33,5 +33,9 @@ class StudyError(NasError):
     """A study that cannot start, continue or be found."""
 
 
+class NotJudged(NasError):
+    """A winner whose final cannot be read; the search that found it is whole all the same."""
+
+
 class TableError(NasError):
     """A table of results that does not fit its space or its expressions."""

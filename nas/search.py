@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.attempt import plain
 from nas.contracts import Evaluator
-from nas.errors import SettingsError, SpaceError, StoreError, StudyError
+from nas.errors import NotJudged, SettingsError, SpaceError, StoreError, StudyError
 from nas.exporting.record import clear, read_record
 from nas.files import write_whole
 from nas.kept_files import checkpoint_of
@@ -97,9 +97,11 @@ def run(search: OpenSearch) -> str | None:
 def settle(search: OpenSearch) -> str | None:
     """What follows the last trial: the end, the finals of the incumbents, the winner; None when more may follow."""
     reason = search.study.finish()
-    if reason is not None:
-        open_finals(search.study, search.evaluator)
-    write_best(search)
+    try:
+        if reason is not None:
+            open_finals(search.study, search.evaluator)
+    finally:
+        write_best(search)
     return reason
 
 
@@ -111,7 +113,12 @@ def open_finals(study: Study, evaluator: Evaluator) -> None:
         if number in study.ledger.opened:
             continue
         kept = checkpoint_of(study.folder, number)
-        if final := evaluator.final(incumbent.trial.genotype, kept=kept if kept.is_dir() else None):
+        try:
+            final = evaluator.final(incumbent.trial.genotype, kept=kept if kept.is_dir() else None)
+        except NotJudged as problem:
+            study.notice(f"trial {number} is not judged until this command is given again: {problem}", "winner")
+            continue
+        if final:
             study.record_final(number, final)
 
 

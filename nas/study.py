@@ -171,10 +171,10 @@ class Study:
         """Wall-clock seconds of all sessions up to now."""
         return self.ledger.wall_before + time.monotonic() - self._began
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, about: str = "runner") -> None:
         """Tell whoever watches something that is no part of the log."""
         if self._watch is not None:
-            self._watch({"event": "notice", "text": text})
+            self._watch({"event": "notice", "about": about, "text": text})
 
     def would_keep(self, score: float) -> bool:
         """Whether the files of a trial with this score would stay with the study."""

@@ -393,3 +393,22 @@ def test_the_plan_holds_everything(tmp_path: Path) -> None:
     assert (content["pilot"], content["margin"], content["confirm"]["top"]) == (7, 0.2, 2)
     assert content["versions"]["python"]
     assert content["hardware"]["cores"]
+
+
+@pytest.mark.parametrize(
+    ("tree", "more", "complaint"),
+    [
+        ({**CHEAP, "evolution": {"population": 10}}, {}, "sample of evolution is 25, expected 1 to 10"),
+        (
+            {**CHEAP, "runner": {"name": "ray"}},
+            {"confirm": Confirm(2, score="x")},
+            "--confirm-score and --confirm-cost",
+        ),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_is_written(
+    tmp_path: Path, tree: dict[str, Any], more: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(NasError, match=complaint):
+        compared(tmp_path / "refused", tree=tree, **more)
+    assert not (tmp_path / "refused").exists()

@@ -87,8 +87,15 @@ def test_a_search_never_reads_the_test_file(tmp_path: Path) -> None:
     dataset = open_dataset("cifar10", tmp_path)
     assert len(dataset.load("train")) == 1_000
     assert len(dataset.load("val")) == 5_000
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DatasetError, match=r"test_batch of cifar10 cannot be read .* hold data_batch_1, .*: get http"):
         FinalSplit(dataset).load()
+
+
+def test_a_batch_that_is_missing_is_named(tmp_path: Path) -> None:
+    folder = write_cifar(tmp_path, "cifar10")
+    (folder / "data_batch_2").unlink()
+    with pytest.raises(DatasetError, match="data_batch_2 of cifar10 cannot be read"):
+        open_dataset("cifar10", tmp_path).load("train")
 
 
 class Unreachable:

@@ -14,9 +14,9 @@ import torch
 from nas import final_split
 from nas.attempt import attempt
 from nas.contracts import Evaluation, Failure, Stopped, Trial
-from nas.datasets import Dataset, DatasetError, Images, open_dataset
+from nas.datasets import Dataset, Images, open_dataset
 from nas.datasets.digits import digits
-from nas.errors import NasError, StudyError
+from nas.errors import NasError, NotJudged
 from nas.evaluators.train import Train
 from nas.training.checkpoint import read_weights
 from nas.training.trainer import Trainer
@@ -120,30 +120,31 @@ def test_a_winner_is_judged_on_the_test_split_with_its_own_weights(tmp_path: Pat
 
 def test_no_winner_is_judged_without_its_weights_a_test_split_or_leave(tmp_path: Path) -> None:
     def without_test(split: str, data_dir: Path | None) -> Images:
-        if split == "test":
-            raise DatasetError("there is none")
-        return digits.read(split, data_dir)
+        return {name: digits.read(name, data_dir) for name in ("train", "val")}[split]
 
     evaluator = quick()
     judged(evaluator, tmp_path)
     assert evaluator.final(GENOTYPE, kept=tmp_path) == {}
     assert quick(final="none").final(GENOTYPE, kept=tmp_path / "keep") == {}
     evaluator.dataset = dataclasses.replace(digits, name="half", read=without_test)
-    assert evaluator.final(GENOTYPE, kept=tmp_path / "keep") == {}
+    with pytest.raises(NotJudged, match="the test split of half cannot be read: KeyError 'test'"):
+        evaluator.final(GENOTYPE, kept=tmp_path / "keep")
+    empty = Images(np.zeros((0, 8, 8, 1), np.uint8), np.zeros(0, np.int64))
+    evaluator.dataset = dataclasses.replace(digits, name="flat", read=lambda split, _: empty)
+    with pytest.raises(NotJudged, match="the test split of flat holds no images"):
+        evaluator.final(GENOTYPE, kept=tmp_path / "keep")
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 99])
 def test_weights_that_were_damaged_are_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "weights.safetensors").write_bytes(content)
-    with pytest.raises(
-        StudyError, match=r"weights.safetensors does not hold its weights .*; restore the file, or remove"
-    ):
+    with pytest.raises(NotJudged, match=r"weights.safetensors does not hold its weights .*; bring the file back"):
         quick().final(GENOTYPE, kept=tmp_path)
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_network_judge_nothing(tmp_path: Path) -> None:
     judged(quick(skeleton={"filters": 8}), tmp_path)
-    with pytest.raises(StudyError, match="does not hold its weights"):
+    with pytest.raises(NotJudged, match="does not hold its weights"):
         quick().final(GENOTYPE, kept=tmp_path / "keep")
 
 

@@ -28,7 +28,7 @@ def compare_and_report(
     """Run a comparison to its end and say what came out; exit code 3 when it was interrupted."""
     folder = Path(out) if out else default_folder(asked)
     shown = _Shown(folder, quiet=as_json)
-    progress = Progress(changed=shown.see, trial_ended=shown.see_trial)
+    progress = Progress(changed=shown.see, trial_ended=shown.see_trial, notice=shown.note)
     with _stopping_gently(progress, folder):
         complete = compare(folder, asked, budget, processes, progress)
     shown.end()
@@ -75,10 +75,17 @@ class _Shown:
         self._show(last=progress.ended == progress.total)
 
     def see_trial(self, event: Mapping[str, Any]) -> None:
-        """A trial of one of the studies has ended."""
+        """A trial of one of the studies has ended, or a winner cannot be judged."""
+        if event["event"] == "notice" and event["about"] == "winner":
+            self.note(event["text"])
         if event["event"] in ("told", "stopped", "failed"):
             self._trials += 1
             self._show(last=False)
+
+    def note(self, text: str) -> None:
+        """Something to know, on a line of its own."""
+        if not self._quiet:
+            print(f"\r\033[K{text}" if self._live else text, file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Leave the line."""

@@ -30,26 +30,30 @@ INTERRUPTED = 3
 _ENDS = ("told", "stopped", "failed")
 
 
-def run_and_report(todo: Assignment, *, as_json: bool, to: str | None = None) -> None:
+def run_and_report(todo: Assignment, *, as_json: bool, to: str | None = None, silent: bool = False) -> None:
     """Run a study to its end, name the winner and export it; exit code 3 when it was interrupted.
 
     Args:
         to: formats of the export; None is all that take seconds, `none` is no export.
+        silent: what is found is told by somebody else.
     """
     formats = formats_of(to)
     if formats:
         refuse_without_weights(todo.plan, formats)
-    progress = Progress(quiet=as_json)
+    quiet = as_json or silent
+    progress = Progress(quiet=quiet)
     with _signals(todo.folder) as stop, opened(todo.plan, todo.folder, todo.budget, progress.see) as search:
         stop.study = search.study
         progress.begin(search)
         with progress:
             reason = run(search)
-        if not as_json:
+        if not quiet:
             _print_end(search, reason)
         stop.study = None  # from here on a signal ends the export, not the search
-        winner = winner_of(search, formats, quiet=as_json) if reason is not None else None
-        if as_json:
+        winner = winner_of(search, formats, quiet=quiet) if reason is not None else None
+        if silent:
+            pass
+        elif as_json:
             print(json.dumps({**summary(search, reason), "export": winner.to_dict() if winner else None}))
         else:
             print("\n".join((*winner_told(winner), *_next_commands(search, winner, interrupted=reason is None))))
@@ -121,7 +125,7 @@ class Progress:
         """Called with every event: show something if it is time."""
         now = time.monotonic()
         if event["event"] == "notice" and not self._quiet:
-            print(f"{'runner':>10}: {event['text']}", file=sys.stderr)
+            print(f"{event['about']:>10}: {event['text']}", file=sys.stderr)
         if self._quiet or self._search is None or now - self._shown_at < self._every or event["event"] not in _ENDS:
             return
         self._shown_at = now
@@ -201,7 +205,7 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
         number = best.trial.number
         print(f"winner: trial {number}, score {best.score:.6g}, key {best.trial.genotype.key}")
         for name, value in ledger.opened.get(number, {}).items():
-            print(f"        {name} {value:.6g} (read now, after the search, for its incumbents only)")
+            print(f"        {name} {value:.6g} (read after the search, for its incumbents only)")
 
 
 def _next_commands(search: OpenSearch, winner: Winner | None, *, interrupted: bool) -> Iterator[str]:

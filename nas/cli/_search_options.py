@@ -22,7 +22,9 @@ _NAMED = {  # options whose table of settings knows them by another name
 }
 _TABLES = {
     "runner": ("workers", "trial_timeout", "gpus_per_trial", "cpus_per_trial", "concurrency", "address"),
-    "evaluator": ("table", "score", "cost", "final", "decisions", "dataset", "preset", "data_dir", "device"),
+    "evaluator": (
+        "table", "score", "cost", "final", "decisions", "dataset", "preset", "data_dir", "skip_corrupt", "device",
+    ),
     "study": (
         "seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries", "failure_score", "stopped_as",
         "early_stop", "deterministic", "lag", "max_params", "max_macs", "start_from", "out",
@@ -59,7 +61,7 @@ def tree_of(words: Mapping[str, Any]) -> dict[str, Any]:
 
     flags: dict[str, dict[str, Any]] = {}
     for name, value in words.items():
-        if name in _PLACES and value is not None and value != []:
+        if name in _PLACES and value is not None and value != [] and value is not False:
             table, option = _PLACES[name]
             flags.setdefault(table, {})[option] = value
     config = words.get("config")
@@ -139,6 +141,9 @@ def _options(
     dataset: Annotated[str | None, typer.Option(help="What children are trained on.", rich_help_panel=_TRAIN)] = None,
     preset: Annotated[str | None, typer.Option(help="How they are trained.", rich_help_panel=_TRAIN)] = None,
     data_dir: Annotated[str | None, typer.Option(help="Where data sets lie.", rich_help_panel=_TRAIN)] = None,
+    skip_corrupt: Annotated[
+        bool, typer.Option("--skip-corrupt", help="Leave out pictures that cannot be decoded.", rich_help_panel=_TRAIN)
+    ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", rich_help_panel=_TRAIN)] = None,
     duplicates: Annotated[str | None, typer.Option(help="reuse, retrain or resample.", rich_help_panel=_RULES)] = None,
     retries: Annotated[

@@ -99,10 +99,10 @@ class Interleaved:
         del score
         return True
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, about: str = "runner") -> None:
         """Tell whoever watches something that is no part of any log."""
         if self._watch is not None:
-            self._watch({"event": "notice", "text": text})
+            self._watch({"event": "notice", "about": about, "text": text})
 
     def close(self) -> None:
         """Give all logs back; the same comparison can be continued."""

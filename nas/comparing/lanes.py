@@ -74,19 +74,29 @@ def done(lane: Lane) -> bool:
 
 
 def _ended(folder: Path, budget: Budget | None) -> bool:
-    """Whether a study was begun with this budget, ended, and left its winner, which is the last thing it does."""
+    """Whether a study was begun with this budget, ended, was judged and left its winner.
+
+    Where there is nothing to judge a winner by, this is not known: such a study is opened, and has nothing to do.
+    """
     log = folder / "events.jsonl"
     if not (folder / "best" / "genotype.json").exists() or not log.exists():
         return False
     begun = finished = False
+    winner: tuple[float, int] | None = None
+    judged: set[int] = set()
     for _, event in read_events(log):
-        if event["event"] == "started" and "budget" in event:
-            begun = budget is None or event["budget"] == budget.to_dict()
-        elif event["event"] == "extended":
-            return False  # open it and see
-        elif event["event"] == "finished":
-            finished = True
-    return begun and finished
+        match event["event"]:
+            case "started" if "budget" in event:
+                begun = budget is None or event["budget"] == budget.to_dict()
+            case "extended":
+                return False  # open it and see
+            case "told" if "reused" not in event and (winner is None or event["score"] > winner[0]):
+                winner = event["score"], event["number"]
+            case "opened":
+                judged.add(event["number"])
+            case "finished":
+                finished = True
+    return begun and finished and (winner is None or winner[1] in judged)
 
 
 def _confirmation(lane: Lane) -> Plan:

@@ -41,6 +41,7 @@ class Progress:
     changed: Callable[[Progress], None] = lambda _: None
     trial_ended: Watch | None = None
     on_stop: Callable[[], None] = lambda: None
+    notice: Callable[[str], None] = lambda _: None
 
     def stop(self) -> None:
         """Start nothing new."""
@@ -69,7 +70,9 @@ def compare(folder: Path, asked: Asked, budget: Budget | None, processes: int | 
     there = read_comparison(folder)
     if there is None:
         _refuse_foreign(folder)
-    asked, shared = _measured(folder, _with_budget(asked, budget, there), there)
+    asked = _with_budget(asked, budget, there)
+    _refuse_what_cannot_run(asked, progress.notice)
+    asked, shared = _measured(folder, asked, there)
     if there is not None:
         refuse_changed(folder, asked, there)
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,6 +85,26 @@ def compare(folder: Path, asked: Asked, budget: Budget | None, processes: int | 
         progress.changed(progress)
         _run(folder, asked, todo, shared, processes, progress)
     return progress.ended == progress.total
+
+
+def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> None:
+    """Before anything is measured or written; also says which arms will only draw at random."""
+    plan, confirm = asked.arms[0].plan, asked.confirm
+    space = plan.make_space()
+    for arm in asked.arms:
+        strategy = arm.plan.make_strategy(space)
+        if 0 < (asked.budget.trials or 0) <= strategy.learns_after:
+            notice(
+                f"{arm.label} draws at random until it has heard of {strategy.learns_after:,} trials, and a study has "
+                f"{asked.budget.trials:,}: it is random search here; give more --trials, or let it learn sooner"
+            )
+    plan.make_runner()
+    cheap = getattr(plan.evaluator.factory, "cheap", False)
+    if confirm is not None and (confirm.score or confirm.cost) and not (cheap and plan.runner.name == "local"):
+        raise SettingsError(
+            "--confirm-score and --confirm-cost read a table with other columns, in local processes: without them, the "
+            "best trials are evaluated again with fresh seeds"
+        )
 
 
 def _with_budget(asked: Asked, budget: Budget | None, there: Mapping[str, Any] | None) -> Asked:
@@ -134,11 +157,6 @@ def _run(
 
 def _run_interleaved(folder: Path, asked: Asked, todo: Sequence[Lane], shared: Judges, progress: Progress) -> None:
     plan = asked.arms[0].plan
-    if shared.confirming is not shared.searching:
-        raise SettingsError(
-            "--confirm-score and --confirm-cost read a table with other columns, in local processes: without them, the "
-            "best trials are evaluated again with fresh seeds"
-        )
     options = plan.runner.options
     workers = int(options.get("workers") or options.get("concurrency") or 1)
     many = Interleaved(

@@ -74,12 +74,21 @@ class Cifar:
         place = cache_folder() if data_dir is None else data_dir
         folder = self._folder(place)
         if folder is not None:
-            yield from (self._batch((folder / file).read_bytes(), file) for file in files)
+            yield from (self._batch(self._content(folder / file), file) for file in files)
             return
         archive = place / self.archive
         if not archive.is_file():
             self._download(archive)
         yield from self._from_archive(archive, files)
+
+    def _content(self, file: Path) -> bytes:
+        try:
+            return file.read_bytes()
+        except OSError as problem:
+            raise DatasetError(
+                f"{file} of {self.name} cannot be read ({problem.strerror}); the folder should hold "
+                f"{', '.join(self.train_files)} and {self.test_file}: get {self.address} again"
+            ) from problem
 
     def _folder(self, place: Path) -> Path | None:
         candidates = (place, place / self.folder)

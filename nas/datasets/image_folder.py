@@ -115,6 +115,12 @@ def _surveyed(root: Path) -> tuple[list[str], dict[str, list[_Picture]]]:
     if len(names) < 2:
         raise DatasetError(f"{places['train']} holds {len(names)} class folders; expected two or more")
     parts = {part: _pictures(place, names) for part, place in places.items()}
+    for part, pictures in parts.items():
+        if not pictures:
+            raise DatasetError(
+                f"{places[part]} holds no pictures in folders of its classes; sort them into {shortened(names[0])} "
+                "and so on, or move it away"
+            )
     for name, label in zip(names, range(len(names)), strict=True):
         if sum(picture.label == label for picture in parts["train"]) < 3:
             raise DatasetError(f"class {shortened(name)} of {places['train']} has fewer than three images; add some")

@@ -7,8 +7,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 from torch import nn
 
-from nas.datasets import Dataset, DatasetError
-from nas.errors import StudyError
+from nas.datasets import Dataset, Images
+from nas.errors import NasError, NotJudged
 from nas.final_split import FinalSplit
 from nas.training.augment import Source
 from nas.training.checkpoint import read_weights
@@ -17,20 +17,30 @@ from nas.training.recipe import Recipe
 from nas.training.trainer import evaluated
 
 
-def accuracy_on_test(network: nn.Module, weights: Path, dataset: Dataset, computation: Computation) -> float | None:
-    """The share of right answers of this network with these weights; None where the dataset has no test split."""
-    try:
-        images = FinalSplit(dataset).load()
-    except DatasetError:
-        return None
+def accuracy_on_test(network: nn.Module, weights: Path, dataset: Dataset, computation: Computation) -> float:
+    """The share of right answers of this network with these weights; NotJudged where one of the two cannot be had."""
+    images = _test_images(dataset)
     try:
         network.load_state_dict(read_weights(weights)[0])
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as problem:
-        raise StudyError(
-            f"the winner cannot be judged: {weights} does not hold its weights ({str(problem).splitlines()[0]}); "
-            "restore the file, or remove it and the winner is left unjudged"
-        ) from problem
+        raise NotJudged(f"{weights} does not hold its weights ({_line(problem)}); bring the file back") from problem
     with computation.active():
         network = network.to(computation.torch_device, memory_format=computation.memory_format)  # type: ignore[call-overload]
         source = Source(images, dataset.mean, dataset.std, Recipe(), computation.torch_device)
         return evaluated(network, source, computation)[1]
+
+
+def _test_images(dataset: Dataset) -> Images:
+    """Own datasets may have no test split, and say so in any way; a folder may have lost it since."""
+    try:
+        images = FinalSplit(dataset).load()
+    except Exception as problem:
+        raise NotJudged(f"the test split of {dataset.name} cannot be read: {_line(problem)}") from problem
+    if not len(images):
+        raise NotJudged(f"the test split of {dataset.name} holds no images")
+    return images
+
+
+def _line(problem: Exception) -> str:
+    words = str(problem).strip()
+    return words.splitlines()[0] if isinstance(problem, NasError) else f"{type(problem).__name__} {words}".strip()[:200]

@@ -139,8 +139,7 @@ class Train(Evaluator):
         from nas.evaluators._on_test import accuracy_on_test
 
         network = self.space.build(genotype, self.skeleton)
-        accuracy = accuracy_on_test(network, weights, self.dataset, self.computation())
-        return {} if accuracy is None else {"test_accuracy": accuracy}
+        return {"test_accuracy": accuracy_on_test(network, weights, self.dataset, self.computation())}
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Parameters and multiply-adds of the child; its latency where that is asked for."""

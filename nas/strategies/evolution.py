@@ -49,6 +49,11 @@ class Evolution(Strategy):
         self._members: list[tuple[Genotype, float]] = []  # a ring: told trial k stands at k modulo population
         self._told = 0
 
+    @property
+    def learns_after(self) -> int:
+        """A full population."""
+        return self.population
+
     def ask(self, number: int) -> Proposal:
         """A random genotype until the population is full, then a mutated winner."""
         rng = numpy_rng(self.seed, "ask", number)

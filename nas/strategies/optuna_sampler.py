@@ -143,6 +143,12 @@ class OptunaSampler(Strategy):
         """What decides the proposals besides the seed and the version of Optuna: the sampler with every argument."""
         return {"class": _CLASSES[self.sampler].__name__, "arguments": self._arguments}
 
+    @property
+    def learns_after(self) -> int:
+        """The random trials that come first, or the first generation."""
+        first = self._arguments.get("n_startup_trials", self._arguments.get("population_size"))
+        return int(first or 0)
+
     def ask(self, number: int) -> Proposal:
         """What a fresh sampler, seeded for this number, draws after the trials told so far."""
         sampler = self._fresh_sampler(number)
