@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import nas
 from scipy import stats
 
 from nas.errors import NasError
@@ -72,7 +73,9 @@ def arm(result: dict[str, Any], label: str) -> dict[str, Any]:
 
 
 def test_arms_are_compared_by_the_final_of_their_winners(folder: Path, result: dict[str, Any]) -> None:
-    assert result["outcome"] == {"kind": "final", "name": "true_score", "confirmed": False}
+    assert result["outcome"] == {
+        "kind": "final", "name": "true_score", "confirmed": False, "winners": 16, "judged": 16,
+    }  # fmt: skip
     for label in ARMS:
         values = np.array([final_of_winner(folder, label, seed) for seed in SEEDS])
         seen = arm(result, label)["outcome"]
@@ -368,7 +371,9 @@ def test_trained_arms_are_compared_on_the_test_split_read_for_winners_only(tmp_p
     tree = {"space": {"name": "nasbench201"}, "evaluator": {"name": "train", **child}, "study": {"trials": 4}}
     compared(tmp_path, "local-search,random-search", seeds="2", tree=tree, confirm=Confirm(2))
     _, found = write_report([tmp_path])
-    assert found["outcome"] == {"kind": "final", "name": "test_accuracy", "confirmed": True}
+    assert found["outcome"] == {
+        "kind": "final", "name": "test_accuracy", "confirmed": True, "winners": 4, "judged": 4,
+    }  # fmt: skip
     for label in ("local-search", "random-search"):
         for seed in (1, 2):
             for study in (label, seed), (label, f"{seed}/confirm"):
@@ -391,3 +396,70 @@ def test_trained_arms_are_compared_on_the_test_split_read_for_winners_only(tmp_p
 def _best_of(log: list[dict[str, Any]]) -> int:
     told = [event for event in log if event["event"] == "told" and "reused" not in event]
     return int(max(told, key=lambda event: event["score"])["number"])
+
+
+def test_trained_draws_that_were_judged_because_they_won_are_no_random_sample(tmp_path: Path) -> None:
+    """With two trials, the first draw is often the winner, and only winners have a final."""
+    small = {"epochs": 1, "train_images": 64, "batch_size": 32}
+    child = {"device": "cpu", "precision": "fp32", "layout": "contiguous", "recipe": small, "skeleton": {"filters": 4}}
+    tree = {"space": {"name": "nasbench201"}, "evaluator": {"name": "train", **child}, "study": {"trials": 2}}
+    compared(tmp_path, "local-search,random-search", seeds="6", tree=tree)
+    experiment = read_experiment([tmp_path])
+    baseline = next(arm for arm in experiment.arms if arm.label == "random-search")
+    judged = [seed for seed, study in baseline.finished.items() if study.bests[0].final]
+    assert 0 < len(judged) < 6, "else this proves nothing"
+    found = analysed(experiment)
+    assert found["sampling"]["outcome"] == {"n": 0}
+    assert {row["improvement"]["by"] for row in found["arms"]} == {"score"}
+
+
+def test_one_winner_that_was_not_judged_is_said(tmp_path: Path) -> None:
+    compared(tmp_path, seeds="2")
+    log = tmp_path / "evolution" / "seed-1" / "events.jsonl"
+    log.write_bytes(b"".join(line for line in log.read_bytes().splitlines(True) if b'{"event":"opened"' not in line))
+    _, found = write_report([tmp_path])
+    assert (found["outcome"]["kind"], found["outcome"]["judged"], found["outcome"]["winners"]) == ("score", 3, 4)
+    text = " ".join((tmp_path / "report.md").read_text().split())
+    assert "only 3 of 4 winners have a final (weights or test split missing?)" in text
+    assert "by what the searches saw" in text
+    states = {row["item"]: row["state"] for row in found["checklist"]}
+    assert states["The split that judges is not used to search"] == "open"
+
+
+def test_an_arm_that_did_what_random_search_did_is_not_called_equivalent(tmp_path: Path) -> None:
+    heard: list[str] = []
+    from nas.comparing.run import Progress
+
+    tree = {name: table for name, table in CHEAP.items() if name != "evolution"}
+    compared(tmp_path, seeds="7", tree=tree, progress=Progress(notice=heard.append))
+    assert heard == [
+        "evolution draws at random until it has heard of 100 trials, and a study has 12: it is random search here; "
+        "give more --trials, or let it learn sooner"
+    ]
+    found = analysed(read_experiment([tmp_path]))
+    assert found["verdict"] == "Evolution cannot be compared with random-search."
+    (row,) = found["comparisons"]
+    assert row["sentence"] == (
+        "evolution is not compared with random-search: in every study it proposed exactly what random-search did: give "
+        "it more trials, or let it learn sooner."
+    )
+    assert row["more_seeds"] is None
+
+
+def test_arms_whose_trials_all_failed_get_no_advice_about_seeds(tmp_path: Path) -> None:
+    tree = {
+        "space": {"name": "nasbench201"},
+        "evaluator": {"name": "tests.study_parts:Judge", "fails": 1},
+        "study": {"trials": 3, "retries": 0},
+    }
+    compared(tmp_path, "local-search,random-search", seeds="2", tree=tree)
+    (row,) = analysed(read_experiment([tmp_path]))["comparisons"]
+    assert row["sentence"] == (
+        "local-search is not compared with random-search: no seed has a winner in both arms (6 trials of local-search "
+        "failed, 6 trials of random-search failed)."
+    )
+
+
+@pytest.mark.parametrize("words", [("--margin", "inf"), ("--target", "nan"), ("--target", "inf")])
+def test_numbers_that_are_none_are_refused(folder: Path, words: tuple[str, str]) -> None:
+    assert nas("report", folder, *words).sentence.startswith(f"{words[0]} is {words[1]}: expected a number")

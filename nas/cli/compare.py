@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -73,6 +74,8 @@ def command(
 
     if confirm is None and (confirm_score or confirm_cost):
         raise SettingsError("--confirm-score and --confirm-cost say how to confirm: give --confirm K too")
+    if margin is not None and not math.isfinite(margin):
+        raise SettingsError(f"--margin is {margin}: expected a number, 0 or more")
     arms, budget = arms_of(strategies, tree)
     asked = Asked(
         arms,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +23,11 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Report on studies: report.html, report.json, report.md, trials.csv and figures/; the sentence first."""
+    from nas.errors import SettingsError
+
+    for word, value in (("--margin", margin), ("--target", target)):
+        if value is not None and not math.isfinite(value):
+            raise SettingsError(f"{word} is {value}: expected a number")
     report_and_print(folders, out, margin, target, band, as_json=as_json)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from nas.reports.experiment import Experiment
+from nas.reports.outcome import Outcome
 
 State = Literal["kept", "open", "broken"]
 
@@ -46,19 +47,20 @@ def facts(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def checklist(experiment: Experiment) -> list[dict[str, str]]:
+def checklist(experiment: Experiment, outcome: Outcome) -> list[dict[str, str]]:
     """Every item with its state and what is known about it."""
     known = facts(experiment)
-    return [{"item": item, "state": state, "note": note} for item, state, note in _items(experiment, known)]
+    return [{"item": item, "state": state, "note": note} for item, state, note in _items(experiment, known, outcome)]
 
 
-def _items(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
-    yield from _about_code(experiment, known)
-    yield from _about_fairness(experiment, known)
+def _items(experiment: Experiment, known: Mapping[str, Any], outcome: Outcome) -> Iterator[tuple[str, State, str]]:
+    yield from _about_code(known)
+    yield "How final architectures are judged is stated", "kept", _how_judged(experiment, outcome)
+    yield from _about_fairness(experiment, known, outcome)
     yield from _about_reporting(known)
 
 
-def _about_code(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
+def _about_code(known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
     commits = known["commits"]
     dirty = [commit for commit in commits if str(commit).endswith("+")]
     if len(commits) != 1 or commits[0] is None:
@@ -70,19 +72,22 @@ def _about_code(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tu
         state, note = "kept", f"commit {commits[0][:12]}"
     yield "The code of search space, training and strategies is published", state, note
     yield "All hyperparameters are stated", "kept", "study.json of every study holds each with its default filled in"
-    yield "How final architectures are judged is stated", "kept", _how_judged(experiment)
 
 
-def _how_judged(experiment: Experiment) -> str:
+def _how_judged(experiment: Experiment, outcome: Outcome) -> str:
+    if outcome.kind == "score":
+        return "by what the searches saw" + (", evaluated again with fresh seeds" if outcome.confirmed else "")
     if experiment.settings["evaluator"]["name"] == "table":
         return "read from the table"
-    finals = {name for frame in experiment.frames if frame.winner is not None for name in frame.winner.final}
-    if "test_accuracy" in finals:
-        return "on the test split, with the weights that the same recipe gave them during the search"
-    return "by the same recipe as during the search"
+    if outcome.name == "test_accuracy":
+        when = "the confirmation" if outcome.confirmed else "the search"
+        return f"on the test split, with the weights that {when} ended with"
+    return f"by {outcome.name}, read after the search"
 
 
-def _about_fairness(experiment: Experiment, known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
+def _about_fairness(
+    experiment: Experiment, known: Mapping[str, Any], outcome: Outcome
+) -> Iterator[tuple[str, State, str]]:
     yield "All arms use the same data, splits, space and training code", "kept", "checked: one task for all studies"
     one = len(known["budgets"]) == 1
     note = "one budget for all studies" if one else f"{len(known['budgets'])} different budgets"
@@ -104,7 +109,9 @@ def _about_fairness(experiment: Experiment, known: Mapping[str, Any]) -> Iterato
     left = [f"{unfinished} studies are unfinished"] * bool(unfinished) + [f"{missing} were not begun"] * bool(missing)
     yield "No run is left out", "open" if left else "kept", " and ".join(left) or "every study has finished"
     yield "Performance is shown over time", "kept", "over trials and, where it is known, over cost"
-    yield "The split that judges is not used to search", "kept", "it is opened after a study, for its incumbents only"
+    apart = outcome.kind == "final"
+    note = "it is opened after a study, for its incumbents only" if apart else "winners are judged by what searches saw"
+    yield "The split that judges is not used to search", "kept" if apart else "open", note
     table = experiment.settings["evaluator"]["name"] == "table"
     note = "this is one" if table else "not in this report: a table of NAS-Bench-201 is one command away"
     yield "A tabular benchmark backs the claim", "kept" if table else "open", note

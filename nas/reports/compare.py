@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,7 +43,7 @@ def analysed(experiment: Experiment, margin: float | None = None, target: float 
         "format": FORMAT,
         "title": _title(experiment),
         "task": _task(experiment),
-        "outcome": {"kind": outcome.kind, "name": outcome.name, "confirmed": outcome.confirmed},
+        "outcome": dataclasses.asdict(outcome),
         "score": score_name(experiment.settings),
         "margin": stated,
         "baseline": experiment.baseline,
@@ -56,7 +57,7 @@ def analysed(experiment: Experiment, margin: float | None = None, target: float 
         "fronts": many_arms.fronts(experiment),
         "controllers": many_arms.controllers(experiment),
         "honesty": checklist.facts(experiment),
-        "checklist": checklist.checklist(experiment),
+        "checklist": checklist.checklist(experiment, outcome),
     }
     return {"verdict": words.verdict(result), **result}
 
@@ -74,7 +75,26 @@ def _comparisons(
     pairs = [_differences(values[label], values[baseline]) for label in others]
     verdicts = judged([paired(differences, margin) for _, differences in pairs], margin)
     rows = zip(others, pairs, verdicts, strict=True)
-    return [_comparison(label, baseline, seeds, each, margin, outcome) for label, (seeds, _), each in rows]
+    return [
+        _comparison(label, baseline, seeds, each, margin, outcome, _nothing_to_compare(experiment, label, seeds))
+        for label, (seeds, _), each in rows
+    ]
+
+
+def _nothing_to_compare(experiment: Experiment, label: str, seeds: Sequence[int]) -> str | None:
+    """Why no number of this arm says anything against the baseline."""
+    ours, theirs = (next(arm for arm in experiment.arms if arm.label == name) for name in (label, experiment.baseline))
+    if not seeds:
+        failed = {
+            arm.label: sum(study.counts.get("failed", 0) for study in arm.studies.values()) for arm in (ours, theirs)
+        }
+        told = ", ".join(f"{count:,} trials of {name} failed" for name, count in failed.items() if count)
+        return "no seed has a winner in both arms" + (f" ({told})" if told else "")
+    if all(ours.studies[seed].proposals == theirs.studies[seed].proposals for seed in seeds):
+        return (
+            f"in every study it proposed exactly what {theirs.label} did: give it more trials, or let it learn sooner"
+        )
+    return None
 
 
 def _differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> tuple[list[int], list[float]]:
@@ -82,14 +102,23 @@ def _differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> tupl
     return seeds, [ours[seed] - theirs[seed] for seed in seeds]
 
 
-def _comparison(label: str, baseline: str, seeds: Sequence[int], each: Judged, margin: float, outcome: Outcome) -> Json:
+def _comparison(
+    label: str,
+    baseline: str,
+    seeds: Sequence[int],
+    each: Judged,
+    margin: float,
+    outcome: Outcome,
+    nothing: str | None,
+) -> Json:
     pair = each.paired
     row = {
         "arm": label,
         "baseline": baseline,
-        "verdict": each.verdict,
+        "verdict": each.verdict if nothing is None else "not compared",
+        "reason": nothing,
         "negligible": each.negligible,
-        "more_seeds": each.more_seeds,
+        "more_seeds": each.more_seeds if nothing is None else None,
         "seeds": pair.seeds,
         "paired_seeds": list(seeds),
         "mean_difference": known(pair.mean),
@@ -133,7 +162,9 @@ def _sampling(experiment: Experiment, outcome: Outcome) -> Json | None:
     scores = {seed: score for seed, (score, _) in pairs.items()}
     chosen = scores
     if outcome.kind == "final":
-        chosen = {seed: final for seed, (_, final) in pairs.items() if not math.isnan(final)}
+        chosen = {seed: final for seed, (_, final) in pairs.items()}
+        if any(map(math.isnan, chosen.values())):
+            chosen = {}  # trained draws were judged only where they won, so those that were are no fair sample
     return {
         "score": described(np.array(list(scores.values()))),
         "scores": scores,

@@ -78,6 +78,12 @@ class Frame:
     updates: Sequence[Mapping[str, float]]
 
     @property
+    def proposals(self) -> dict[int, str]:
+        """The key of each trial that was told."""
+        keys = (self.key_names[key] for key in self.keys.tolist())
+        return dict(zip(self.number.tolist(), keys, strict=True))
+
+    @property
     def seed(self) -> int:
         """The seed of the study."""
         return int(self.settings["seed"])

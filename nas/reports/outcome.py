@@ -24,11 +24,15 @@ class Outcome:
         kind: `final`: what winners are judged by after a study; `score`: what the search itself saw.
         name: the expression, as recorded.
         confirmed: winners were chosen by a second evaluation of the best trials.
+        winners: how many studies have a winner.
+        judged: how many of these winners have a final, whether or not it is what arms are compared by.
     """
 
     kind: Literal["final", "score"]
     name: str
     confirmed: bool
+    winners: int = 0
+    judged: int = 0
 
     def of(self, arm: Arm, seed: int) -> float:
         """The outcome of one study; NaN where it has none."""
@@ -53,9 +57,10 @@ def outcome_of(experiment: Experiment) -> Outcome:
             if study.winner is not None:
                 names.append(set(study.winner.final))
     shared = set.intersection(*names) if names else set()
+    counts = len(names), sum(map(bool, names))
     if shared:
-        return Outcome("final", sorted(shared)[0], confirmed)
-    return Outcome("score", score_name(experiment.settings), confirmed)
+        return Outcome("final", sorted(shared)[0], confirmed, *counts)
+    return Outcome("score", score_name(experiment.settings), confirmed, *counts)
 
 
 def score_name(settings: Mapping[str, object]) -> str:

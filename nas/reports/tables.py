@@ -26,8 +26,9 @@ def task(result: Json) -> str:
     """What was searched, and how it was judged, in a line."""
     space, evaluator = result["task"]["space"]["name"], result["task"]["evaluator"]
     options = evaluator["options"]
-    given = [f"{name} {options[name]}" for name in ("table", "dataset", "preset", "score", "cost", "final")
-             if options.get(name) is not None]  # fmt: skip
+    judged = ("final",) if result["outcome"]["kind"] == "final" else ()
+    shown = ("table", "dataset", "preset", "score", "cost", *judged)
+    given = [f"{name} {options[name]}" for name in shown if options.get(name) is not None]
     budgets = " or ".join(budget_text(budget) for budget in result["honesty"]["budgets"])
     return f"{space} · {evaluator['name']}: {', '.join(given) or 'as it is'} · {budgets} per study"
 
@@ -53,17 +54,25 @@ def arms_note(result: Json) -> str:
     if kind == "final":
         first = f"{name} is read after a study has ended, for its incumbents only; the search saw {result['score']}."
     else:
-        first = f"Arms are compared by {name}, which the searches themselves saw: there is no final to read."
+        first = f"Arms are compared by {name}, which the searches themselves saw: {_why_no_final(result['outcome'])}."
     again = ""
     if result["outcome"]["confirmed"]:
         again = " Winners were chosen by a second evaluation of the best trials with fresh seeds."
     return first + again + _sampling_note(result)
 
 
+def _why_no_final(outcome: Json) -> str:
+    if outcome["judged"]:
+        return f"only {outcome['judged']} of {outcome['winners']} winners have a final (weights or test split missing?)"
+    return "no winner has a final"
+
+
 def _sampling_note(result: Json) -> str:
     if not result["sampling"]:
         return ""
     first = " Random sampling is what an average architecture reaches: all draws of random search for the score"
+    if result["outcome"]["kind"] == "score":
+        return f"{first}."
     if result["sampling"]["outcome"]["n"]:
         return first + ", the first draw of each study for the final."
     return first + f". Only winners kept what a final needs, so gains over random sampling compare {result['score']}."

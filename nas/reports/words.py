@@ -37,6 +37,8 @@ def sentence(row: Mapping[str, Any], outcome: Outcome, margin: float) -> str:
             )
         case "equivalent":
             head = f"{arm} and {baseline} are equivalent: the {what} differs by less than {short(margin)} on average"
+        case "not compared":
+            return f"{arm} is not compared with {baseline}: {row['reason']}."
         case _:
             head = f"{arm} against {baseline}: {n} seeds are not enough to tell{_how_many_more(row)}"
     return head + _evidence(row) + "."
@@ -82,7 +84,7 @@ def interval_text(interval: tuple[float, float] | None) -> str:
     return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "−")
 
 
-_ORDER = ("better", "worse", "equivalent", "not enough seeds")
+_ORDER = ("better", "worse", "equivalent", "not enough seeds", "not compared")
 
 
 def _part(kind: str, arms: list[str], baseline: str, result: Mapping[str, Any]) -> str:
@@ -93,6 +95,8 @@ def _part(kind: str, arms: list[str], baseline: str, result: Mapping[str, Any]) 
             return f"{names} {verb} {kind} than {baseline}"
         case "equivalent":
             return f"{names} {verb} equivalent to {baseline} within {short(result['margin']['value'])}"
+        case "not compared":
+            return f"{names} cannot be compared with {baseline}"
         case _:
             return f"for {names} there are not enough seeds to tell"
 
