@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final, final
 
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
-from nas.errors import SpaceError, StudyError
+from nas.errors import SettingsError, SpaceError, StudyError, shortened
 from nas.files import write_whole
 from nas.rules import Budget
 from nas.seeding import numpy_rng
@@ -59,14 +59,19 @@ def distinct_architectures(space: SearchSpace) -> dict[str, Choices]:
     return found
 
 
+def study_size(space: SearchSpace) -> int:
+    """How many trials it takes to evaluate everything once."""
+    return len(distinct_architectures(space))
+
+
 def study_of_seed(tree: Mapping[str, Any], seed: int, folder: Path) -> Assignment:
     """The study that evaluates everything once with this seed; `tree` holds the settings of a search."""
     from nas.planning import assignment
 
     study = {**tree.get("study", {}), "seed": seed, "out": str(folder), "keep": 0}
     begun = assignment({**tree, "strategy": {"name": f"{__name__}:{Enumeration.__name__}"}, "study": study})
-    count = len(distinct_architectures(begun.plan.make_space()))
     hours = study.get("max_hours")
+    count = study_size(begun.plan.make_space())
     return replace(begun, budget=Budget(trials=count, hours=None if hours is None else float(hours)))
 
 
@@ -105,6 +110,14 @@ def _row(key: str, studies: Sequence[Mapping[str, tuple[Genotype, Mapping[str, A
     genotype = studies[0][key][0]
     seconds = fmean(event["seconds"] for event in events)
     return Row(genotype, tuple(event["score"] for event in events), seconds, events[0]["metrics"])
+
+
+def checked_table(file: Path) -> None:
+    """Refuse what cannot be written, before hours of work."""
+    if not file.name.endswith((".csv", ".csv.gz")):
+        raise SettingsError(f"--out is {shortened(str(file))}: a table is written as .csv or .csv.gz")
+    if file.is_dir():
+        raise SettingsError(f"--out is {shortened(str(file))}: that is a folder, and a table is a file")
 
 
 def write_table(file: Path, space: SearchSpace, rows: Sequence[Row]) -> None:

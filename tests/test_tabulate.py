@@ -66,7 +66,12 @@ def test_the_same_command_again_evaluates_nothing(made: Path) -> None:
     logs = [(made / "small-studies" / f"seed-{seed}" / "events.jsonl") for seed in (0, 1)]
     told = [log.read_text().count('"told"') for log in logs]
     answer = tabulate("--seeds", "2", "--out", str(made / "small.csv.gz"), "--set", "evaluator.noise=0.1", "--json")
-    assert json.loads(answer.stdout.splitlines()[-1]) == {"table": str(made / "small.csv.gz"), "rows": 27, "seeds": 2}
+    assert json.loads(answer.stdout.splitlines()[-1]) == {
+        "table": str(made / "small.csv.gz"),
+        "rows": 27,
+        "of": 27,
+        "seeds": 2,
+    }
     assert [log.read_text().count('"told"') for log in logs] == told
     assert (made / "small.csv.gz").read_bytes() == before
 
@@ -99,3 +104,27 @@ def test_no_results_make_no_table(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no architecture has been evaluated with every seed yet"):
         write_table(tmp_path / "table.csv", LADDER, [])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("t.parquet", "a table is written as .csv or .csv.gz"), ("folder.csv", "that is a folder, and a table is a file")],
+)
+def test_a_file_that_cannot_be_is_refused_before_the_work(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    answer = tabulate("--seeds", "1", "--out", str(tmp_path / name))
+    assert answer.exit_code != 0
+    assert words in str(answer.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+def test_json_is_one_document_and_a_part_is_called_a_part(tmp_path: Path) -> None:
+    out = tmp_path / "part.csv"
+    slow = ("--set", "evaluator.delay_seconds=0.2", "--max-hours", str(1 / 3600))
+    answer = tabulate("--seeds", "1", "--out", str(out), *slow)
+    assert answer.exit_code == 0, answer.output
+    count = len(out.read_text().splitlines()) - 1
+    assert 0 < count < 27
+    assert f"{27 - count} of 27 architectures are missing: the same command goes on" in answer.output
+    said = json.loads(tabulate("--seeds", "1", "--out", str(out), *slow, "--json").stdout)
+    assert said == {"table": str(out), "rows": said["rows"], "of": 27, "seeds": 1}

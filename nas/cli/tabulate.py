@@ -40,15 +40,19 @@ def command(
     import json
 
     from nas.cli._running import run_and_report
-    from nas.tabulation import joined, study_of_seed, write_table
+    from nas.tabulation import checked_table, joined, study_of_seed, study_size, write_table
 
+    checked_table(out)
     home = folder or out.with_name(out.name.partition(".")[0] + "-studies")
     studies = [study_of_seed(tree, seed, home / f"seed-{seed}") for seed in range(seeds)]
     for study in studies:
-        run_and_report(study, as_json=as_json)
+        run_and_report(study, as_json=False, silent=as_json)
     rows = joined([study.folder for study in studies])
     write_table(out, studies[0].plan.make_space(), rows)
+    complete = study_size(studies[0].plan.make_space())
     if as_json:
-        print(json.dumps({"table": str(out), "rows": len(rows), "seeds": seeds}))
-    else:
-        print(f"{out}: {len(rows):,} rows, each the mean of {seeds} seeds")
+        print(json.dumps({"table": str(out), "rows": len(rows), "of": complete, "seeds": seeds}))
+        return
+    print(f"{out}: {len(rows):,} rows, each the mean of {seeds} seeds")
+    if len(rows) < complete:
+        print(f"{complete - len(rows):,} of {complete:,} architectures are missing: the same command goes on")
