@@ -16,6 +16,7 @@ from PIL import Image
 
 from nas.datasets import Dataset, DatasetError, open_dataset
 from nas.datasets._cifar import Cifar
+from nas.datasets._pictures import decoded
 from nas.datasets.cifar10 import cifar10
 from nas.datasets.digits import digits
 from nas.datasets.digits_hard import digits_hard
@@ -234,6 +235,42 @@ def test_corrupt_pictures_are_listed_or_skipped(tmp_path: Path, own_cache: Path)
     assert sum(len(dataset.read(split, None)) for split in ("train", "val", "test")) == 40
     (listed,) = (own_cache / "image-folder").glob("*/corrupt.txt")
     assert len(listed.read_text().splitlines()) == 2
+
+
+RAMP = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+
+
+def with_pgm(file: Path, most: int) -> None:
+    levels = (RAMP.astype(np.int64) * most // 65535).astype(">u2")
+    file.write_bytes(b"P5 8 8 %d\n" % most + levels.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.pgm", lambda file: with_pgm(file, 65535)),
+        ("b.pgm", lambda file: with_pgm(file, 4095)),
+        ("c.pgm", lambda file: file.write_text("P2 8 8 65535\n" + " ".join(map(str, RAMP.ravel())))),
+        ("d.png", lambda file: Image.fromarray(RAMP).save(file)),
+        ("e.tif", lambda file: Image.fromarray(RAMP).save(file)),
+    ],
+)
+def test_sixteen_bits_become_eight(tmp_path: Path, name: str, write: Any) -> None:
+    write(tmp_path / name)
+    found = decoded(tmp_path / name, 8)
+    assert found is not None
+    np.testing.assert_allclose(found[:, :, 0], RAMP >> 8, atol=1)
+    assert (found == found[:, :, :1]).all()
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+@pytest.mark.parametrize("most", [1, 255, 65535, 1e9])
+def test_pictures_that_do_not_say_what_is_white_count_as_corrupt(tmp_path: Path, kind: Any, most: float) -> None:
+    root = write_pictures(tmp_path / "pictures")
+    file = root / "dog" / "deep.tif"
+    Image.fromarray((RAMP / 65535 * most).astype(kind)).save(file)
+    with pytest.raises(DatasetError, match=r"1 images cannot be decoded: .*deep\.tif; mend or remove"):
+        open_dataset(f"image-folder:{root}")
 
 
 def test_pictures_are_decoded_once_until_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 
 from nas.datasets import DatasetError, Pixels
 
+_SIXTEEN_BITS = ("PNG", "PPM")  # formats that have no more, though Pillow reads them into 32
+
 
 def shorter_side(file: Path) -> int | None:
     """The shorter side in pixels, from the header alone; None where there is no readable header."""
@@ -21,12 +23,17 @@ def shorter_side(file: Path) -> int | None:
 
 
 def decoded(file: Path, size: int) -> Pixels | None:
-    """The picture, its middle square scaled to `size`, as (size, size, 3); None where it cannot be decoded."""
+    """The picture, its middle square scaled to `size`, as (size, size, 3); None where it cannot be decoded.
+
+    32-bit and floating-point pictures do not say which value is white, so they count as such.
+    """
     from PIL import ImageOps
 
     library = _pillow()
     try:
         with library.open(file) as image:
+            if image.mode == "F" or (image.mode == "I" and image.format not in _SIXTEEN_BITS):
+                return None
             upright = ImageOps.exif_transpose(image)
             square = ImageOps.fit(_in_rgb(upright, library), (size, size), library.Resampling.BILINEAR)
             return np.asarray(square, dtype=np.uint8)
@@ -36,7 +43,7 @@ def decoded(file: Path, size: int) -> Pixels | None:
 
 def _in_rgb(image: Any, library: ModuleType) -> Any:
     """In three bytes a pixel; what is transparent shows a white ground."""
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I"):
         return library.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")

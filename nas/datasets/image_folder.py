@@ -26,7 +26,7 @@ from nas.errors import shortened
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
 _LARGEST, _SMALLEST = 224, 8
-_FORMAT = 1
+_FORMAT = 2  # what is kept in caches, and how pictures are decoded
 _LARGEST_TABLE = 10_000_000
 
 
