@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import shutil
 import tempfile
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from nas.contracts import Json
 from nas.errors import NasError
 from nas.exporting.card import card, write_card
-from nas.exporting.record import Record, clear, read_record
+from nas.exporting.record import OF_THE_SEARCH, RECORD_FILE, Record, clear, is_ours, read_record
 from nas.exporting.subject import Subject
 from nas.exporting.verification import Check, batches_for, verified
 from nas.exporting.written import Exporter, Written
@@ -92,7 +93,17 @@ def _written(subject: Subject, draft: Path, names: Sequence[str]) -> tuple[dict[
         began = time.perf_counter()
         written[name] = exporter(subject, draft)
         seconds[name] = time.perf_counter() - began
+        _refuse_names(name, written[name])
     return written, seconds
+
+
+def _refuse_names(name: str, written: Written) -> None:
+    for file in written.files:
+        if not is_ours(file.name):
+            raise NasError(
+                f"exporter {name} writes {file.name!r}; call its files model.*, cells.* or network.*, so that no other "
+                "file of a folder is ever taken for an exported one"
+            )
 
 
 def _speeds(subject: Subject, draft: Path) -> list[Latency]:
@@ -117,6 +128,7 @@ def _placed(
 ) -> dict[str, tuple[Path, ...]]:
     """Puts files in place so that those of two subjects never lie side by side, wherever this is cut short."""
     names = {name: tuple(file.name for file in part) for name, part in files.items()}
+    _refuse_files_of_others({each for part in names.values() for each in part}, folder)
     listed = {**_left_of_others(folder, identity), **names}
     Record(identity, listed, whole=False).write(folder)
     for part in files.values():
@@ -124,6 +136,20 @@ def _placed(
             file.replace(folder / file.name)
     Record(identity, listed, whole=True).write(folder)
     return {name: tuple(folder / each for each in part) for name, part in names.items()}
+
+
+def _refuse_files_of_others(names: set[str], folder: Path) -> None:
+    """Whoever exports into a folder of their own shall not lose a file there."""
+    old, place = read_record(folder), folder.resolve()
+    known = {RECORD_FILE, *(each for part in old.files.values() for each in part)} if old else set()
+    if place.name == "best" and (place.parent / "study.json").is_file():
+        known |= OF_THE_SEARCH
+    in_the_way = sorted(name for name in {*names, RECORD_FILE} - known if os.path.lexists(folder / name))
+    if in_the_way:
+        raise NasError(
+            f"{folder} holds {', '.join(in_the_way)}, which no export that is known there has written; nothing was "
+            "changed: move it away, or choose another folder with --out"
+        )
 
 
 def _left_of_others(folder: Path, identity: Mapping[str, Json]) -> dict[str, tuple[str, ...]]:

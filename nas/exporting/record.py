@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from nas.contracts import Json
 from nas.files import write_whole
 
 RECORD_FILE = "export.json"
+OF_THE_SEARCH = frozenset({"genotype.json", "cells.svg"})  # what a search writes into its `best/` by itself
+_OURS = re.compile(r"README\.md|genotype\.json|weights\.safetensors|(model|cells|network)\.[a-z0-9]{1,12}")
 _LARGEST = 1 << 20
 
 
@@ -47,9 +50,14 @@ def read_record(folder: Path) -> Record | None:
         return None
 
 
+def is_ours(name: str) -> bool:
+    """Whether an exporter may write a file of this name: no other is ever replaced or removed."""
+    return _OURS.fullmatch(name) is not None
+
+
 def _name(word: object) -> str:
-    """The name of a file in the folder itself, so that clearing away never leaves it."""
-    if not isinstance(word, str) or Path(word).name != word:
+    """The name of a file that exporters write, so that clearing away removes nothing else."""
+    if not isinstance(word, str) or not is_ours(word):
         raise ValueError(word)
     return word
 

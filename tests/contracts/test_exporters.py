@@ -7,6 +7,7 @@ import pytest
 from exported_networks import images, subject
 
 from nas.exporting.export import FORMATS
+from nas.exporting.record import is_ours
 from nas.exporting.subject import Subject
 from nas.exporting.verification import verified
 from nas.exporting.written import Exporter, Written
@@ -43,6 +44,7 @@ def test_writes_its_files_into_the_folder_and_nothing_else(exported: tuple[str, 
     assert written.files
     assert sorted(folder.iterdir()) == sorted(written.files)
     assert all(file.stat().st_size > 0 for file in written.files)
+    assert all(is_ours(file.name) for file in written.files)
 
 
 def test_says_how_each_format_is_used(exported: tuple[str, Path, Written]) -> None:
