@@ -8,6 +8,7 @@ from command_line import nas
 from exported_networks import subject
 
 from nas.errors import NasError
+from nas.exporting.choosing import choices
 from nas.exporting.export import export
 from nas.exporting.record import RECORD_FILE, Record, clear, read_record
 from nas.registry import load
@@ -105,3 +106,33 @@ def test_clearing_removes_what_the_record_lists(tmp_path: Path) -> None:
     record.write(tmp_path)
     clear(tmp_path, record)
     assert set(content(tmp_path)) == {"notes.txt"}
+
+
+# ------------------------------------------------------------------ names that are not ours
+
+
+@pytest.mark.parametrize(
+    ("space", "folder"),
+    [
+        ("../../../evil", "_.._.._evil"),
+        (".hidden", "hidden"),
+        ("--help", "help"),
+        ("/etc", "_etc"),
+        ("my pkg:Miné", "my_pkg_Min_"),
+        ("..", "genotype"),
+        ("x" * 200, "x" * 100),
+    ],
+)
+def test_a_genotype_does_not_decide_where_its_export_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: str, folder: str
+) -> None:
+    place = tmp_path / "a" / "b" / "c"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    drawn = Genotype.from_dict({**genotype().to_dict(), "space": space})
+    Path("drawing.json").write_text(drawn.to_json())
+    name = f"{folder}-{drawn.key[:8]}"
+    assert choices("drawing.json")[0].name == name
+    assert nas("export", "drawing.json", "--to", "json", *SMALL).code == 0
+    assert {path.name for path in Path("exports").iterdir()} == {name}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

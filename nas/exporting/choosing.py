@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.reading import read_genotype
 from search_spaces.cells.skeleton import Skeleton
 
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST_NAME = 100
 _OF_THE_SUBJECT = ("genotype", "skeleton", "classes", "mean", "std", "trained")
 
 
@@ -76,7 +79,8 @@ def _single(source: str, path: Path) -> Choice:
 
 
 def _named(genotype: Genotype, **more: Any) -> Choice:
-    name = f"{genotype.space}-{genotype.key[:8]}"
+    space = _NOT_IN_NAMES.sub("_", genotype.space).lstrip(".-")[:_LONGEST_NAME]  # somebody else may have written it
+    name = f"{space or 'genotype'}-{genotype.key[:8]}"
     return Choice(genotype=genotype, name=name, title=name.replace("-", " "), **more)
 
 
