@@ -160,6 +160,9 @@ class Evaluator(ABC):
 class Runner(ABC):
     """Where trials run: takes what `study.ask()` gives, calls `attempt()`, tells the study."""
 
+    def check(self) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse to begin a study where it could not run; called before anything is written."""
+
     @abstractmethod
     def run(self, study: Study, evaluator: Evaluator) -> None:
         """Run until the study has nothing left to start and nothing is in flight."""

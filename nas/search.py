@@ -59,7 +59,9 @@ def opened(
         raise StudyError("a study needs a budget: trials, seconds of evaluation or hours")
     space = plan.make_space()
     _refuse_strangers(plan, space)
-    plan.make_runner()  # what its options lack is said before anything is written
+    runner = plan.make_runner()  # what its options lack is said before anything is written
+    if not there:
+        runner.check()
     evaluator = evaluator or plan.make_evaluator(space)
     strategy = plan.make_strategy(space)
     measured, recorded = plain(evaluator.measured()), plain(strategy.recorded())

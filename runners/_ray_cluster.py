@@ -127,7 +127,7 @@ def connected(address: str | None, log: Path) -> Iterator[None]:
     if ray.is_initialized():
         yield  # whoever did that will end it
         return
-    _refuse_silent(address)
+    refuse_silent(address)
     try:
         with _own_signals(), _output_in(log):
             ray.init(
@@ -189,9 +189,9 @@ def _own_signals() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def _refuse_silent(address: str | None) -> None:
-    """Ray waits for minutes where nobody listens."""
-    if address is None or address in ("auto", "local"):
+def refuse_silent(address: str | None) -> None:
+    """Refuse an address that is none, or where nobody listens: Ray would wait for minutes."""
+    if address is None or address in ("auto", "local") or ray.is_initialized():
         return
     if address.startswith("ray://"):
         raise StudyError(

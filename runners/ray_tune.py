@@ -56,6 +56,13 @@ class RayTune(Runner):
         self.gpus_per_trial, self.cpus_per_trial = gpus_per_trial, cpus_per_trial
         self.concurrency, self.address, self.trial_timeout = concurrency, address, trial_timeout
 
+    def check(self) -> None:
+        """Refuse an address where nobody listens."""
+        if self.address is not None:
+            from runners._ray_cluster import refuse_silent
+
+            refuse_silent(self.address)
+
     def run(self, study: Study, evaluator: Evaluator) -> None:
         """Run until nothing is left to start and nothing is in flight."""
         if study.end_reason is not None and not study.ledger.open:

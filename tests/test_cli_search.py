@@ -57,6 +57,22 @@ def test_printed_commands_can_be_copied_whatever_the_folder_is_called(tmp_path: 
         assert again.code == 0, again.err
 
 
+@pytest.mark.parametrize("command", ["search", "compare"])
+def test_a_cluster_that_is_not_there_is_missed_before_anything_is_written(tmp_path: Path, command: str) -> None:
+    words = ("--space", "ladder", "--evaluator", "landscape", "--trials", "2", "--runner", "ray")
+    more = ("--strategies", "random-search,local-search", "--seeds", "2") if command == "compare" else ()
+    sentence = nas(command, *words, *more, "--address", "127.0.0.1:99999", "--out", tmp_path / "s").sentence
+    assert sentence.startswith("nobody listens at 127.0.0.1:99999: check the address")
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_finished_study_needs_no_cluster(tmp_path: Path) -> None:
+    assert nas(*search("--trials", "2", "--out", tmp_path / "s")).code == 0
+    away = ("--runner", "ray", "--address", "127.0.0.1:99999")
+    again = nas(*search("--trials", "2", "--out", tmp_path / "s", *away))
+    assert again.code == 0, again.err
+
+
 def test_it_answers_in_json(tmp_path: Path) -> None:
     facts = nas(*search("--trials", "5", "--out", tmp_path / "s", "--json")).json
     assert facts["finished"] == "all 5 trials are done"

@@ -72,6 +72,8 @@ def compare(folder: Path, asked: Asked, budget: Budget | None, processes: int | 
         _refuse_foreign(folder)
     asked = _with_budget(asked, budget, there)
     _refuse_what_cannot_run(asked, progress.notice)
+    if there is None:
+        asked.arms[0].plan.make_runner().check()
     asked, shared = _measured(folder, asked, there)
     if there is not None:
         refuse_changed(folder, asked, there)
