@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -199,7 +200,7 @@ def _continued(plan: Plan, folder: Path) -> Plan:
     if lines:
         raise StudyError(
             f"{folder} holds a study with other settings ({'; '.join(lines)}): give these settings, resume it as it is "
-            f"with `nas resume {folder}`, or choose another folder with --out"
+            f"with `nas resume {shlex.quote(str(folder))}`, or choose another folder with --out"
         )
     return old.with_runner(plan.runner)
 

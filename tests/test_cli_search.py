@@ -16,6 +16,7 @@ from command_line import ROOT, SMALL, nas, ran
 from study_parts import kinds, lines, story
 
 from nas.planning import DEFAULTS
+from nas.reports.tables import winner_commands
 from search_spaces.cells.genotype import Genotype
 
 
@@ -55,6 +56,16 @@ def test_printed_commands_can_be_copied_whatever_the_folder_is_called(tmp_path: 
         assert str(folder) in words or str(folder / "best" / "genotype.json") in words
         again = nas(*words[1:])
         assert again.code == 0, again.err
+
+
+def test_commands_in_sentences_and_reports_can_be_copied(tmp_path: Path) -> None:
+    folder = tmp_path / "my dir"
+    assert nas(*search("--trials", "2", "--out", folder)).code == 0
+    sentence = nas(*search("--trials", "2", "--seed", "7", "--out", folder)).sentence
+    assert f"resume it as it is with `nas resume '{folder}'`" in sentence
+    show, export = map(shlex.split, winner_commands({"folder": "my dir/s 1"}))
+    assert show == ["nas", "show", "my dir/s 1/best/genotype.json"]
+    assert export == ["nas", "export", "my dir/s 1", "--to", "python,svg"]
 
 
 @pytest.mark.parametrize("command", ["search", "compare"])

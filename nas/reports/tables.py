@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -215,8 +216,8 @@ def winner(result: Json, arm: Json) -> Iterator[tuple[str, str]]:
 
 def winner_commands(best: Json) -> Iterator[str]:
     """What to type to have it."""
-    yield f"nas show {best['folder']}/best/genotype.json"
-    yield f"nas export {best['folder']} --to python,svg"
+    yield f"nas show {shlex.quote(best['folder'] + '/best/genotype.json')}"
+    yield f"nas export {shlex.quote(best['folder'])} --to python,svg"
 
 
 def facts(result: Json) -> Table:
