@@ -34,6 +34,7 @@ class _Flight:
     entry: Any = None
     actor: Any = None
     began: float = 0.0
+    is_taken_up: bool = False
     is_late: bool = False
 
     @property
@@ -65,6 +66,8 @@ class Flights:
         self._room = room or places
         self._timeout = timeout
         self._flights: dict[str, _Flight] = {}
+        self._again: list[Trial] = []
+        self._dead_in_stock = 0  # killed workers that Tune may take for free ones
         self._study_waits = False
         self.problem: BaseException | None = None
 
@@ -75,7 +78,7 @@ class Flights:
         """A trial to start under this name, if there is room and one to start."""
         with self._minding():
             if self.problem is None and len(self._flights) < self._places():
-                trial = self._study.ask()
+                trial = self._again.pop(0) if self._again else self._study.ask()
                 self._study_waits = trial is None
                 if trial is not None:
                     flight = self._flights[name] = _Flight(Ticket(trial), trial)
@@ -85,7 +88,7 @@ class Flights:
     @property
     def is_over(self) -> bool:
         """Whether nothing runs that could make room for more."""
-        return not self._flights
+        return not self._flights and not self._again
 
     def queued(self, name: str, entry: Any) -> None:
         """Tune waits for a worker; its entry of the trial tells which one it has turned to, if any."""
@@ -101,7 +104,7 @@ class Flights:
     def started(self, name: str, actor: Any) -> None:
         """A worker has taken up a trial."""
         if flight := self._flights.get(name):
-            flight.actor, flight.began = actor, time.monotonic()
+            flight.actor, flight.began, flight.is_taken_up = actor, time.monotonic(), True
 
     def heard(self, name: str, words: Sequence[Word]) -> None:
         """A worker has said something; of one that was given up only that it has ended counts."""
@@ -110,6 +113,7 @@ class Flights:
             return
         if flight.is_late:
             if words and not isinstance(words[-1], Progressed):  # its last word was on its way: nobody will miss it
+                self._dead_in_stock += 1
                 self._end(name, flight, self._timed_out(flight))
             return
         with self._minding():
@@ -120,6 +124,10 @@ class Flights:
         """A worker has died with its trial."""
         flight = self._flights.get(name)
         if flight is None:
+            return
+        if self._dead_in_stock and not (flight.is_taken_up or flight.is_late):
+            self._dead_in_stock -= 1
+            self._put_back(name, flight)
             return
         failure = self._timed_out(flight) if flight.is_late else replace(failure, seconds=flight.age)
         self._actors.kill(flight.actor)  # what only seems dead must not go on beside the next attempt
@@ -139,6 +147,7 @@ class Flights:
         """Kill every worker that still runs a trial; their trials stay open and run again on resume."""
         flights = list(self._flights.values())
         self._flights.clear()
+        self._again.clear()
         for flight in flights:
             self._actors.kill(flight.actor)
 
@@ -156,6 +165,12 @@ class Flights:
 
     def _timed_out(self, flight: _Flight) -> Failure:
         return Failure("timeout", f"no result within {self._timeout:g} s", flight.age)
+
+    def _put_back(self, name: str, flight: _Flight) -> None:
+        """It was given to a worker that we had killed for another trial: that is no attempt of its own."""
+        del self._flights[name]
+        flight.ticket.trial = None
+        self._again.append(flight.trial)
 
     def _end(self, name: str, flight: _Flight, outcome: Any) -> None:
         del self._flights[name]

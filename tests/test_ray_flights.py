@@ -147,6 +147,26 @@ def test_a_late_trial_whose_last_word_was_on_its_way_fails_as_timeout(tmp_path: 
         assert actors.fetched == []
 
 
+def test_a_trial_given_to_a_worker_that_was_killed_for_another_has_lost_nothing(tmp_path: Path) -> None:
+    with study_of(tmp_path, count=2, retries=0) as study:
+        flights, _ = table(study, timeout=1e-9)
+        begin(flights, "a")
+        flights.look()
+        flights.heard("a", [Ended(Evaluation(1.0))])
+        assert flights.next_ticket("b") is not None
+        flights.lost("b", Failure("worker_lost", "Tune took the dead worker for a free one"))
+        assert not flights.is_over
+        (again,) = begin(flights, "c")
+        assert again is not None
+        assert again.trial is not None
+        assert again.trial.number == 1
+        flights.lost("c", Failure("worker_lost", "died of it"))
+        assert [(line["number"], line["kind"]) for line in lines(tmp_path) if line["event"] == "failed"] == [
+            (0, "timeout"), (1, "worker_lost"),
+        ]  # fmt: skip
+        assert flights.is_over
+
+
 def test_a_trial_that_waits_for_a_worker_is_not_late(tmp_path: Path) -> None:
     with study_of(tmp_path) as study:
         flights, actors = table(study, timeout=1e-9)
