@@ -1,7 +1,9 @@
 """Networks to export in tests: small ones with lively batch norms, and the module of a written file."""
 
 import importlib.util
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,8 +13,52 @@ from torch import Tensor, nn
 
 from nas.exporting.python_file import names_in_file, python_file
 from nas.exporting.subject import Subject, fresh_network
+from nas.registry import load
+from nas.seeding import numpy_rng
+from nas.training.checkpoint import save_weights
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
+
+
+def genotype(number: int = 0) -> Genotype:
+    """A drawing of the NASNet space."""
+    drawn: Genotype = load("space", "nasnet")().sample(numpy_rng(1, "export", number))
+    return drawn
+
+
+def trained_study(folder: Path, keep: bool = True, **settings: Any) -> tuple[Genotype, Skeleton]:
+    """The folder of a study whose trial 3 is the best, with its weights."""
+    skeleton = Skeleton(cells_per_stage=1, filters=4, image_size=8, channels=1, **settings)
+    folder.mkdir()
+    part = {"name": "train", "options": {"skeleton": settings}}
+    study = {
+        "format": 1,
+        "strategy": {"name": "evolution"},
+        "evaluator": part,
+        "commit": "abc",
+        "measured": {"data": "77"},
+    }
+    (folder / "study.json").write_text(json.dumps(study))
+    events = []
+    for number, score in ((1, 0.5), (3, 0.9)):
+        drawn = genotype(number)
+        events += [
+            {"event": "asked", "number": number, "key": drawn.key, "genotype": drawn.to_dict()},
+            {"event": "told", "number": number, "score": score, "metrics": {"val_accuracy": score}, "seconds": 1.0},
+        ]
+    lines = [{"event": "started", "format": 1}, *events]
+    (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if keep:
+        network = fresh_network(genotype(3), skeleton)
+        enliven(network)
+        facts = {
+            "genotype": genotype(3).to_dict(),
+            "skeleton": asdict(skeleton),
+            "dataset": "digits",
+            "recipe": {"epochs": 3},
+        }
+        save_weights(folder / "checkpoints" / "3" / "weights.safetensors", network, facts)
+    return genotype(3), skeleton
 
 
 def subject(genotype: Genotype, title: str = "a test", **skeleton: Any) -> Subject:

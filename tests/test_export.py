@@ -4,12 +4,11 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
-from exported_networks import enliven, images, subject
+from exported_networks import genotype, images, subject, trained_study
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
@@ -23,11 +22,7 @@ from nas.exporting.verification import batches_for, verified
 from nas.exporting.weights import load_into, open_weights, write_weights
 from nas.exporting.written import Written
 from nas.registry import load
-from nas.seeding import numpy_rng
-from nas.training.checkpoint import save_weights
 from search_spaces import zoo
-from search_spaces.cells.genotype import Genotype
-from search_spaces.cells.skeleton import Skeleton
 
 SMALL = ["--set", "skeleton.cells_per_stage=1", "--set", "skeleton.filters=4", "--set", "skeleton.image_size=16"]
 
@@ -44,51 +39,11 @@ def refused(*words: str) -> str:
     return str(problem.value)
 
 
-def genotype(number: int = 0) -> Genotype:
-    drawn: Genotype = load("space", "nasnet")().sample(numpy_rng(1, "export", number))
-    return drawn
-
-
 @pytest.fixture
 def drawing(tmp_path: Path) -> str:
     file = tmp_path / "drawing.json"
     file.write_text(genotype().to_json())
     return str(file)
-
-
-def trained_study(folder: Path, keep: bool = True) -> tuple[Genotype, Skeleton]:
-    """The folder of a study whose trial 3 is the best, with its weights."""
-    skeleton = Skeleton(cells_per_stage=1, filters=4, image_size=8, channels=1)
-    folder.mkdir()
-    part = {"name": "train", "options": {}}
-    study = {
-        "format": 1,
-        "strategy": {"name": "evolution"},
-        "evaluator": part,
-        "commit": "abc",
-        "measured": {"data": "77"},
-    }
-    (folder / "study.json").write_text(json.dumps(study))
-    events = []
-    for number, score in ((1, 0.5), (3, 0.9)):
-        drawn = genotype(number)
-        events += [
-            {"event": "asked", "number": number, "key": drawn.key, "genotype": drawn.to_dict()},
-            {"event": "told", "number": number, "score": score, "metrics": {"val_accuracy": score}, "seconds": 1.0},
-        ]
-    lines = [{"event": "started", "format": 1}, *events]
-    (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    if keep:
-        network = fresh_network(genotype(3), skeleton)
-        enliven(network)
-        facts = {
-            "genotype": genotype(3).to_dict(),
-            "skeleton": asdict(skeleton),
-            "dataset": "digits",
-            "recipe": {"epochs": 3},
-        }
-        save_weights(folder / "checkpoints" / "3" / "weights.safetensors", network, facts)
-    return genotype(3), skeleton
 
 
 def test_an_export_runs_by_copying_what_is_printed(drawing: str, tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def run_transfer(
     from nas.transferring.planning import planned
     from nas.transferring.run import transfer
 
-    choice = choices(source, weights=weights)[0]
+    has_body = wish.mode != "scratch" and wish.pretrain is None
+    choice = choices(source, weights=weights, with_weights=has_body)[0]
     plan, arms = planned(choice, wish)
 
     def watch(arm: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:

@@ -52,7 +52,7 @@ def command(
 
     given = parts_of(settings, ("skeleton", "recipe"))
     data = open_dataset(dataset or dataset_of_preset(preset), data_dir, image_size=image_size)
-    found = choices(source, top)
+    found = choices(source, top, with_weights=False)
     sized = [full_size(each, data, preset, given.get("skeleton", {}), given.get("recipe", {})) for each in found]
     place = place_of(
         runner=runner, workers=workers, gpus_per_worker=gpus_per_worker, sync_batch_norm=sync_batch_norm,

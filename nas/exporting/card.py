@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.exporting.python_file import plain
-from nas.exporting.subject import Subject
+from nas.exporting.subject import Subject, accuracies_of
 from nas.exporting.verification import Check
 from nas.exporting.written import Written
 from nas.profiling import Latency
@@ -73,12 +73,7 @@ def _accuracy(subject: Subject) -> Iterator[str]:
     if not subject.trained:
         yield "None was measured for these weights."
         return
-    accuracy = subject.trained.get("accuracy")
-    rows = dict(accuracy) if isinstance(accuracy, dict) else {}
-    for split in ("validation", "test"):
-        if f"{split} accuracy" in subject.origin:
-            rows.setdefault(split, subject.origin[f"{split} accuracy"])
-    known = {f"{split} split": value for split, value in rows.items()}
+    known = {f"{split} split": value for split, value in accuracies_of(subject).items()}
     shown = {name: value for name, value in subject.trained.items() if name not in _NOT_SHOWN}
     yield from _facts(known or {"accuracy": "not written in the weights"})
     yield from _facts({"weights": "trained", **shown})

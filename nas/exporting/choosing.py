@@ -10,8 +10,8 @@ from typing import Any
 
 from nas.errors import NasError
 from nas.exporting.python_file import names_in_file
-from nas.exporting.subject import Subject, fresh_network
-from nas.exporting.weights import Weights, load_into, open_weights
+from nas.exporting.subject import Subject, fresh_network, without_results
+from nas.exporting.weights import Weights, load_into, open_weights, refuse_other_genotype
 from nas.kept_files import WEIGHTS_FILE, checkpoint_of
 from nas.skeletons import surroundings
 from search_spaces import zoo
@@ -21,32 +21,41 @@ from search_spaces.cells.skeleton import Skeleton
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 100
-_OF_THE_SUBJECT = ("genotype", "skeleton", "classes", "mean", "std", "trained")
+_OF_THE_SUBJECT = ("genotype", "skeleton", "classes", "mean", "std", "trained", "origin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A genotype that somebody chose, before it is put into a skeleton."""
+    """A genotype that somebody chose, before it is put into a skeleton.
+
+    Args:
+        name: of a folder for it.
+        searched_in: settings of the skeleton that its study gave.
+        found: whether the weights were found with a study; those that somebody gave are never left out.
+    """
 
     genotype: Genotype
-    name: str  # of a folder for it
+    name: str
     title: str
     origin: Mapping[str, Any] = field(default_factory=dict)
     entry: zoo.ZooEntry | None = None
     weights: Weights | None = None
+    searched_in: Mapping[str, Any] = field(default_factory=dict)
+    found: bool = False
 
 
-def choices(source: str, top: int = 1, weights: Path | None = None) -> list[Choice]:
+def choices(source: str, top: int = 1, weights: Path | None = None, *, with_weights: bool = True) -> list[Choice]:
     """What a word stands for; the best `top` of a study.
 
     Args:
         source: a study's folder, an exported folder, a file of weights, or a genotype in any form.
         weights: a file that takes the place of weights found with the source.
+        with_weights: whether those that a study kept are wanted; where they are not, they may be damaged.
     """
     given = None if weights is None else open_weights(weights)
     path = Path(source)
     if (path / "study.json").is_file():
-        found = _of_study(path, top)
+        found = _of_study(path, top, with_weights and given is None)
     else:
         if top > 1:
             raise NasError(f"--top {top} asks for the best of a study, but {source!r} is one genotype")
@@ -55,9 +64,13 @@ def choices(source: str, top: int = 1, weights: Path | None = None) -> list[Choi
 
 
 def _with(choice: Choice, weights: Weights) -> Choice:
-    """The choice with other weights, of which nothing that was measured with its own is true."""
-    origin = {name: value for name, value in choice.origin.items() if not name.endswith(" accuracy")}
-    return replace(choice, weights=weights, origin=origin)
+    """The choice with other weights, of which nothing that was measured with its own is true.
+
+    A drawing with the same key may name its weights in another order: the one that they were saved with counts.
+    """
+    refuse_other_genotype(weights, choice.genotype)
+    drawn, origin = weights.genotype or choice.genotype, without_results(choice.origin)
+    return replace(choice, genotype=drawn, weights=weights, origin=origin or _origin_of(weights), found=False)
 
 
 def _single(source: str, path: Path) -> Choice:
@@ -88,11 +101,16 @@ def _of_weights(weights: Weights) -> Choice:
     genotype = weights.genotype
     if genotype is None:
         raise NasError(f"{weights.file} does not say whose weights it holds; give the genotype and --weights")
+    return _named(genotype, weights=weights, origin=_origin_of(weights))
+
+
+def _origin_of(weights: Weights) -> dict[str, Any]:
+    """Where the weights say that they come from."""
     origin = weights.facts.get("origin")
-    return _named(genotype, weights=weights, origin=origin if isinstance(origin, dict) else {})
+    return origin if isinstance(origin, dict) else {}
 
 
-def _of_study(folder: Path, top: int) -> list[Choice]:
+def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
     from nas.plan import read_study_json
     from nas.search import finals, ranked
 
@@ -102,7 +120,9 @@ def _of_study(folder: Path, top: int) -> list[Choice]:
         raise NasError(f"{folder} has no evaluated trial yet: continue it with `nas resume {folder}`")
     judged = finals(folder)
     return [
-        _trial(folder, study, rank, score, asked, told, judged.get(asked["number"], {}))
+        _with_kept(
+            _trial(folder, study, rank, score, asked, told, judged.get(asked["number"], {})), folder, with_weights
+        )
         for rank, (score, asked, told) in enumerate(best, start=1)
     ]
 
@@ -129,12 +149,21 @@ def _trial(
         "validation accuracy": told["metrics"].get("val_accuracy"),
         "test accuracy": judged.get("test_accuracy"),
     }
-    kept = checkpoint_of(folder, number) / WEIGHTS_FILE
+    skeleton = (study["evaluator"].get("options") or {}).get("skeleton")
     return _named(
         Genotype.from_dict(asked["genotype"]),
         origin={name: value for name, value in origin.items() if value is not None},
-        weights=open_weights(kept) if kept.is_file() else None,
+        searched_in=skeleton if isinstance(skeleton, dict) else {},
     )
+
+
+def _with_kept(choice: Choice, folder: Path, with_weights: bool) -> Choice:
+    """The choice with the weights that its study kept, where it has them and they are wanted."""
+    kept = checkpoint_of(folder, choice.origin["trial"]) / WEIGHTS_FILE
+    if not with_weights or not kept.is_file():
+        return choice
+    remedy = "give others with --weights FILE, or delete it to go on without trained weights"
+    return replace(choice, weights=open_weights(kept, remedy), found=True)
 
 
 def subject_of(choice: Choice, skeleton: str | None = None, settings: Mapping[str, Any] | None = None) -> Subject:
@@ -148,7 +177,7 @@ def subject_of(choice: Choice, skeleton: str | None = None, settings: Mapping[st
     if searched is not None and skeleton is None and not settings:
         return _subject(choice, searched, choice.weights)
     around = surroundings(choice.genotype, skeleton, settings or {}, choice.entry).skeleton
-    own = "study" not in choice.origin or (searched is not None and _same_network(searched, around))
+    own = not choice.found or (searched is not None and _same_network(searched, around))
     return _subject(choice, around, choice.weights if own else None)
 
 
@@ -165,15 +194,17 @@ def _subject(choice: Choice, skeleton: Skeleton, weights: Weights | None) -> Sub
         genotype=choice.genotype,
         skeleton=network.skeleton,
         network=network,
-        origin=choice.origin,
+        origin=without_results(choice.origin),
     )
     if weights is None:
         return subject
     load_into(weights, network, names_in_file(subject))
+    trained = _training(weights)
     mean, std = _pixels(weights)
     return replace(
         subject,
-        trained=_training(weights),
+        origin=choice.origin if trained else subject.origin,
+        trained=trained,
         classes=weights.classes if len(weights.classes) == skeleton.classes else (),
         mean=mean if len(mean) == skeleton.channels else (),
         std=std if len(std) == skeleton.channels else (),

@@ -11,6 +11,8 @@ from search_spaces.cells.genotype import Cell, Genotype
 from search_spaces.cells.network import NasBench201Network, Network, build_network
 from search_spaces.cells.skeleton import Skeleton
 
+_RESULTS = ("score", "data fingerprint")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -49,6 +51,23 @@ class Subject:
     def shape(self) -> tuple[int, int, int]:
         """An image: channels, rows, columns."""
         return self.skeleton.channels, self.skeleton.image_size, self.skeleton.image_size
+
+
+def without_results(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a genotype comes from, without what was measured with weights that are not here."""
+    return {name: value for name, value in origin.items() if name not in _RESULTS and not name.endswith(" accuracy")}
+
+
+def accuracies_of(subject: Subject) -> dict[str, Any]:
+    """How accurate the weights are on which split: as they say, else as their trial was judged; empty if untrained."""
+    if not subject.trained:
+        return {}
+    known = subject.trained.get("accuracy")
+    rows = dict(known) if isinstance(known, dict) else {}
+    for split in ("validation", "test"):
+        if f"{split} accuracy" in subject.origin:
+            rows.setdefault(split, subject.origin[f"{split} accuracy"])
+    return rows
 
 
 def fresh_network(genotype: Genotype, skeleton: Skeleton) -> Network | NasBench201Network:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from nas.errors import NasError, shortened
-from nas.exporting.subject import Subject
+from nas.exporting.subject import Subject, accuracies_of
 from nas.settings import complete
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
@@ -62,20 +62,28 @@ class Weights:
         return tuple(map(float, values))
 
 
-def open_weights(file: Path) -> Weights:
-    """A file of weights; refuses in one sentence what is none."""
+def open_weights(file: Path, remedy: str = "give weights that retrain, transfer or export wrote") -> Weights:
+    """A file of weights; refuses in one sentence, which ends with the remedy, what is none."""
     if not file.is_file():
-        raise NasError(f"there is no file {shortened(str(file))}; give weights that retrain, transfer or export wrote")
+        raise NasError(f"there is no file {shortened(str(file))}; {remedy}")
     if file.stat().st_size > _LARGEST_FILE:
         raise NasError(f"{file} is larger than {_LARGEST_FILE >> 30} GiB, which no network here is")
     try:
         with safe_open(file, framework="pt") as stored:
             facts = json.loads((stored.metadata() or {}).get("facts", "{}"))
     except (SafetensorError, OSError, ValueError, RecursionError) as problem:
-        raise NasError(
-            f"{file} is no safetensors file ({str(problem)[:100]}); give weights that retrain, transfer or export wrote"
-        ) from problem
+        raise NasError(f"{file} is no safetensors file ({str(problem)[:100]}); {remedy}") from problem
     return Weights(file, facts if isinstance(facts, dict) else {})
+
+
+def refuse_other_genotype(weights: Weights, genotype: Genotype) -> None:
+    """Weights that say whose they are belong to no other network, even where the shapes are the same."""
+    own = weights.genotype
+    if own is not None and own.key != genotype.key:
+        raise NasError(
+            f"{weights.file} holds weights of genotype {own.key}, not of {genotype.key}; give the genotype they belong "
+            "to, or other weights"
+        )
 
 
 @torch.no_grad()
@@ -122,12 +130,15 @@ def write_weights(file: Path, subject: Subject, names: Mapping[str, str]) -> Non
 
 def facts_of(subject: Subject) -> dict[str, Any]:
     """What a subject's weights belong to."""
+    accuracies = accuracies_of(subject)
     return {
         **subject.trained,
+        **({"accuracy": accuracies} if accuracies else {}),
         "trained": bool(subject.trained),
         "genotype": subject.genotype.to_dict(),
         "skeleton": asdict(subject.skeleton),
         "classes": list(subject.classes),
         "mean": list(subject.mean),
         "std": list(subject.std),
+        "origin": dict(subject.origin),
     }

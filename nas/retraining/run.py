@@ -17,7 +17,7 @@ from nas.errors import NasError
 from nas.exporting.choosing import Choice
 from nas.exporting.export import Exported, export, usual_formats
 from nas.exporting.python_file import names_in_file
-from nas.exporting.subject import Subject, fresh_network
+from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import load_into, open_weights
 from nas.files import write_whole
 from nas.final_split import FinalSplit
@@ -215,7 +215,7 @@ def loaded(entrant: Entrant, run: Trained, setting: Setting) -> Subject:
         genotype=entrant.choice.genotype,
         skeleton=network.skeleton,
         network=network,
-        origin={**entrant.choice.origin, "seed": run.seed},
+        origin={**without_results(entrant.choice.origin), "seed": run.seed},
         trained={name: value for name, value in weights.facts.items() if name not in ("genotype", "skeleton")},
         classes=setting.classes if len(setting.classes) == setting.dataset.classes else (),
         mean=setting.dataset.mean,

@@ -58,7 +58,10 @@ def _conventions(choice: Choice) -> dict[str, Any]:
         known: Mapping[str, Any] = next(iter(choice.entry.skeletons.values()))
         return {name: known[name] for name in CONVENTIONS if name in known}
     trained = None if choice.weights is None else choice.weights.skeleton
-    return {} if trained is None else {name: getattr(trained, name) for name in CONVENTIONS}
+    if trained is not None:
+        return {name: getattr(trained, name) for name in CONVENTIONS}
+    searched = {name: value for name, value in choice.searched_in.items() if name in CONVENTIONS}
+    return {name: value for name, value in complete(Skeleton, searched, "skeleton").items() if name in searched}
 
 
 def setting_of(

@@ -13,7 +13,7 @@ from nas.errors import NasError
 from nas.exporting.choosing import Choice
 from nas.exporting.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network
-from nas.exporting.weights import Weights, load_into
+from nas.exporting.weights import Weights, load_into, refuse_other_genotype
 from nas.seeding import torch_rng
 from nas.training.augment import Source
 from nas.training.checkpoint import read_weights
@@ -40,6 +40,7 @@ def body_of(choice: Choice, weights: Weights, skeleton: Skeleton, seed: int) -> 
     trained = weights.skeleton
     if trained is None:
         raise NasError(f"{weights.file} does not say in which skeleton it was trained; use weights that we wrote")
+    refuse_other_genotype(weights, choice.genotype)
     _refuse_others(weights, trained, skeleton)
     network = fresh_network(choice.genotype, replace(trained, image_size=skeleton.image_size))
     names = names_in_file(
