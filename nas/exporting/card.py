@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.exporting.python_file import plain
+from nas.exporting.record import Check
 from nas.exporting.subject import Subject, accuracies_of
-from nas.exporting.verification import Check
-from nas.exporting.written import Written
 from nas.profiling import Latency
 from search_spaces.cells.cost import Cost
 
@@ -19,14 +18,14 @@ _LONGEST = 500
 
 
 def card(
-    subject: Subject, cost: Cost, written: Mapping[str, Written], checks: Sequence[Check], speeds: Sequence[Latency]
+    subject: Subject, cost: Cost, usages: Mapping[str, str], checks: Sequence[Check], speeds: Sequence[Latency]
 ) -> str:
     """The text of README.md."""
     sections = [
         [f"# {plain(subject.title)}", *_summary(subject, cost)],
         ["## Where it comes from", *_facts({**subject.origin, "key": subject.genotype.key})],
         ["## Accuracy", *_accuracy(subject)],
-        ["## Files", *(files.usage for files in written.values())],
+        ["## Files", *usages.values()],
         ["## Verified", *_verified(checks)],
     ]
     if speeds:

@@ -9,22 +9,21 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nas.contracts import Json
 from nas.errors import NasError
 from nas.exporting.card import card, write_card
-from nas.exporting.record import OF_THE_SEARCH, RECORD_FILE, Record, clear, is_ours, read_record
+from nas.exporting.record import OF_THE_SEARCH, RECORD_FILE, Check, Record, clear, is_ours, read_record
 from nas.exporting.subject import Subject
-from nas.exporting.verification import Check, batches_for, verified
+from nas.exporting.verification import batches_for, verified
 from nas.exporting.written import Exporter, Written
 from nas.profiling import Latency, latencies
 from nas.registry import load, resolve
 from search_spaces.cells.cost import Cost, cost
 
 FORMATS = ("python", "onnx", "torch-export", "json", "svg", "png", "dot")
-_DRAWING: tuple[str, ...] = ("genotype.json",)
 _NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "png": ("matplotlib",)}
 
 
@@ -65,10 +64,13 @@ def export(
         written, seconds = _written(subject, draft, names)
         checks = verified(subject, written, batches or batches_for(spent.macs))
         speeds = _speeds(subject, draft) if latency else []
-        text = card(subject, spent, written, checks, speeds)
-        files = {name: part.files for name, part in written.items()} | {"card": (write_card(draft, text),)}
+        files = {name: part.files for name, part in written.items()}
+        usages = {name: part.usage for name, part in written.items()}
+        record = _staying(folder, identity_of(subject)).joined(files, usages, checks)
+        text = card(subject, spent, record.usages, record.checks, speeds)
+        files["card"] = (write_card(draft, text),)
         folder.mkdir(exist_ok=True)
-        placed = _placed(files, folder, identity_of(subject))
+        placed = _placed(files, folder, record.joined({"card": files["card"]}, {}, ()))
     except OSError as problem:
         raise NasError(f"{folder} cannot be written: {problem.strerror}; choose another with --out") from problem
     finally:
@@ -123,19 +125,18 @@ def identity_of(subject: Subject) -> dict[str, Json]:
     return {**facts, "digest": digest.hexdigest()[:16]}
 
 
-def _placed(
-    files: Mapping[str, tuple[Path, ...]], folder: Path, identity: Mapping[str, Json]
-) -> dict[str, tuple[Path, ...]]:
+def _placed(files: Mapping[str, tuple[Path, ...]], folder: Path, record: Record) -> dict[str, tuple[Path, ...]]:
     """Puts files in place so that those of two subjects never lie side by side, wherever this is cut short."""
-    names = {name: tuple(file.name for file in part) for name, part in files.items()}
-    _refuse_files_of_others({each for part in names.values() for each in part}, folder)
-    listed = {**_left_of_others(folder, identity), **names}
-    Record(identity, listed, whole=False).write(folder)
+    _refuse_files_of_others({file.name for part in files.values() for file in part}, folder)
+    old = read_record(folder)
+    if old is not None and old.subject != record.subject:
+        clear(folder, old, but=[name for kind, part in record.files.items() if kind not in files for name in part])
+    replace(record, whole=False).write(folder)
     for part in files.values():
         for file in part:
             file.replace(folder / file.name)
-    Record(identity, listed, whole=True).write(folder)
-    return {name: tuple(folder / each for each in part) for name, part in names.items()}
+    record.write(folder)
+    return {name: tuple(folder / file.name for file in part) for name, part in files.items()}
 
 
 def _refuse_files_of_others(names: set[str], folder: Path) -> None:
@@ -152,12 +153,7 @@ def _refuse_files_of_others(names: set[str], folder: Path) -> None:
         )
 
 
-def _left_of_others(folder: Path, identity: Mapping[str, Json]) -> dict[str, tuple[str, ...]]:
-    """What stays of an earlier export: all of the same subject, only the drawing itself of the same genotype."""
+def _staying(folder: Path, identity: Mapping[str, Json]) -> Record:
+    """What stays of an earlier export."""
     old = read_record(folder)
-    if old is None or old.subject == identity:
-        return dict(old.files) if old else {}
-    is_same_drawing = old.subject.get("key") == identity["key"]
-    kept = {name: part for name, part in old.files.items() if is_same_drawing and part == _DRAWING}
-    clear(folder, old, but=[file for part in kept.values() for file in part])
-    return kept
+    return Record(identity, {}, whole=True) if old is None else old.staying(folder, identity)

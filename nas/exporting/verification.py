@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nas.errors import NasError
+from nas.exporting.record import Check
 from nas.exporting.subject import Subject
 from nas.exporting.written import Written
 from nas.seeding import torch_rng
 
 BATCHES = (1, 2, 17)
 _MOST_MACS = 2e11  # of one batch: what a core does in a minute or so
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """How far a format's logits are from ours for a batch of images."""
-
-    format: str
-    batch: int
-    difference: float
-    relative: float  # to the largest logit of the batch
 
 
 def batches_for(macs: int) -> tuple[int, ...]:

@@ -98,13 +98,12 @@ def _exported(study: Path, formats: Sequence[str]) -> tuple[Path, ...]:
 
 
 def _lying_there(identity: Mapping[str, Json], folder: Path, formats: Sequence[str]) -> tuple[Path, ...]:
-    """The files of an earlier export of the same winner with the same weights."""
+    """The files of an earlier export of the same winner with the same weights, as they were verified then."""
     record = read_record(folder)
-    if record is None or not record.holds(folder, [resolve("exporter", name) for name in formats]):
+    intact = record.intact(folder) if record is not None and record.subject == identity else ()
+    if record is None or not {"card", *(resolve("exporter", name) for name in formats)} <= set(intact):
         return ()
-    if record.subject != identity:
-        return ()
-    return tuple(dict.fromkeys(folder / name for part in record.files.values() for name in part))
+    return tuple(dict.fromkeys(folder / name for kind in intact for name in record.files[kind]))
 
 
 def _sentence(problem: BaseException) -> str:
