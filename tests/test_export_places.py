@@ -99,6 +99,26 @@ def test_an_exporter_calls_its_files_as_agreed(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_killed_while_it_replaces_another_is_done_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nas.exporting import export as exporting
+
+    one, other = (subject(genotype(), filters=filters, image_size=8) for filters in (4, 6))
+    export(one, tmp_path / "out", ["json", "dot"])
+
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting.Record, "write", dies)
+        with pytest.raises(KeyboardInterrupt):
+            export(other, tmp_path / "out", ["dot"])
+    assert set(content(tmp_path / "out")) == {"genotype.json", RECORD_FILE}
+    export(other, tmp_path / "out", ["json", "dot"])
+    assert set(content(tmp_path / "out")) == {"README.md", "cells.dot", "genotype.json", RECORD_FILE}
+
+
 def test_clearing_removes_what_the_record_lists(tmp_path: Path) -> None:
     for name in ("model.py", "notes.txt"):
         (tmp_path / name).write_text("x")

@@ -143,6 +143,17 @@ def test_damaged_weights_are_in_nobody_s_way_who_does_not_need_them(tmp_path: Pa
     assert nas("export", study, "--to", "json").code == 0
 
 
+def test_damaged_weights_of_an_export_are_not_opened_where_others_are_given(tmp_path: Path) -> None:
+    study, out = tmp_path / "study", tmp_path / "out"
+    best, _ = trained_study(study)
+    assert nas("export", study, "--to", "python,json", "--out", out).code == 0
+    (out / "weights.safetensors").write_bytes(b"x" * 99)
+    words = ("export", out, "--to", "json", "--out", tmp_path / "again")
+    assert nas(*words).sentence.endswith(f"; export it again, or give {out / 'genotype.json'} alone")
+    _, file = written(best, tmp_path)
+    assert nas(*words, "--weights", file).code == 0
+
+
 def test_a_transfer_from_scratch_needs_no_kept_weights(tmp_path: Path) -> None:
     study = tmp_path / "study"
     trained_study(study)

@@ -86,7 +86,7 @@ def image_folder(
 def names_of_classes(root: Path) -> tuple[str, ...]:
     """The names of the classes, in the order of their labels; `classes.tsv` may give each folder a name for people."""
     spoken = _spoken_names(root / "classes.tsv")
-    return tuple(spoken.get(name, name) for name in _surveyed(root)[0])
+    return tuple(spoken.get(name, name) for name in _classes(_places(root)["train"]))
 
 
 def _spoken_names(file: Path) -> dict[str, str]:
@@ -107,13 +107,8 @@ def _part_of(split: str, parts: Sequence[str]) -> str | None:
 
 
 def _surveyed(root: Path) -> tuple[list[str], dict[str, list[_Picture]]]:
-    if not root.is_dir():
-        raise DatasetError(f"{root} is no folder; image-folder:DIR needs a folder that holds one folder per class")
-    found = [part for part in ("train", "val", "test") if (root / part).is_dir()]
-    places = {part: root / part for part in found} if "train" in found else {"train": root}
-    names = sorted(folder.name for folder in _folders(places["train"]))
-    if len(names) < 2:
-        raise DatasetError(f"{places['train']} holds {len(names)} class folders; expected two or more")
+    places = _places(root)
+    names = _classes(places["train"])
     parts = {part: _pictures(place, names) for part, place in places.items()}
     for part, pictures in parts.items():
         if not pictures:
@@ -125,6 +120,22 @@ def _surveyed(root: Path) -> tuple[list[str], dict[str, list[_Picture]]]:
         if sum(picture.label == label for picture in parts["train"]) < 3:
             raise DatasetError(f"class {shortened(name)} of {places['train']} has fewer than three images; add some")
     return names, parts
+
+
+def _places(root: Path) -> dict[str, Path]:
+    """Where the pictures of each part lie; of `train` at least."""
+    if not root.is_dir():
+        raise DatasetError(f"{root} is no folder; image-folder:DIR needs a folder that holds one folder per class")
+    found = [part for part in ("train", "val", "test") if (root / part).is_dir()]
+    return {part: root / part for part in found} if "train" in found else {"train": root}
+
+
+def _classes(place: Path) -> list[str]:
+    """The folders of classes, in the order of their labels."""
+    names = sorted(folder.name for folder in _folders(place))
+    if len(names) < 2:
+        raise DatasetError(f"{place} holds {len(names)} class folders; expected two or more")
+    return names
 
 
 def _folders(place: Path) -> list[Path]:

@@ -59,7 +59,7 @@ def choices(source: str, top: int = 1, weights: Path | None = None, *, with_weig
     else:
         if top > 1:
             raise NasError(f"--top {top} asks for the best of a study, but {source!r} is one genotype")
-        found = [_single(source, path)]
+        found = [_single(source, path, given is None)]
     return found if given is None else [_with(choice, given) for choice in found]
 
 
@@ -73,13 +73,14 @@ def _with(choice: Choice, weights: Weights) -> Choice:
     return replace(choice, genotype=drawn, weights=weights, origin=origin or _origin_of(weights), found=False)
 
 
-def _single(source: str, path: Path) -> Choice:
+def _single(source: str, path: Path, with_weights: bool) -> Choice:
     if path.suffix == ".safetensors":
         return _of_weights(open_weights(path))
-    if (path / WEIGHTS_FILE).is_file():
-        return _of_weights(open_weights(path / WEIGHTS_FILE))
-    if path.is_dir() and (path / "genotype.json").is_file():
-        return _named(read_genotype(path / "genotype.json"))
+    drawing = path / "genotype.json"
+    if (path / WEIGHTS_FILE).is_file() and (with_weights or not drawing.is_file()):
+        return _of_weights(open_weights(path / WEIGHTS_FILE, f"export it again, or give {drawing} alone"))
+    if path.is_dir() and drawing.is_file():
+        return _named(read_genotype(drawing))
     if path.is_dir():
         raise NasError(f"{path} holds no study and no genotype.json; give a study's folder or a genotype")
     genotype = read_genotype(source)

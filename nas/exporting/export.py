@@ -15,7 +15,7 @@ from pathlib import Path
 from nas.contracts import Json
 from nas.errors import NasError
 from nas.exporting.card import card, write_card
-from nas.exporting.record import OF_THE_SEARCH, RECORD_FILE, Check, Record, clear, is_ours, read_record
+from nas.exporting.record import OF_THE_SEARCH, RECORD_FILE, Check, Record, is_ours, read_record, remove_files
 from nas.exporting.subject import Subject
 from nas.exporting.verification import batches_for, verified
 from nas.exporting.written import Exporter, Written
@@ -130,7 +130,9 @@ def _placed(files: Mapping[str, tuple[Path, ...]], folder: Path, record: Record)
     _refuse_files_of_others({file.name for part in files.values() for file in part}, folder)
     old = read_record(folder)
     if old is not None and old.subject != record.subject:
-        clear(folder, old, but=[name for kind, part in record.files.items() if kind not in files for name in part])
+        remove_files(
+            folder, old, but=[name for kind, part in record.files.items() if kind not in files for name in part]
+        )
     replace(record, whole=False).write(folder)
     for part in files.values():
         for file in part:

@@ -152,9 +152,14 @@ def _name(word: object) -> str:
 
 
 def clear(folder: Path, record: Record, *, but: Sequence[str] = ()) -> None:
-    """Remove the files of an earlier subject; the record goes last, so that this can be repeated."""
+    """Forget an earlier subject: its files first, the record last, so that this can be repeated."""
+    remove_files(folder, record, but=but)
+    with suppress(OSError):
+        (folder / RECORD_FILE).unlink()
+
+
+def remove_files(folder: Path, record: Record, *, but: Sequence[str] = ()) -> None:
+    """Remove the files that a record lists."""
     for name in {name for part in record.files.values() for name in part} - set(but):
         with suppress(OSError):
             (folder / name).unlink()
-    with suppress(OSError):
-        (folder / RECORD_FILE).unlink()
