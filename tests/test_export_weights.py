@@ -23,7 +23,8 @@ from search_spaces.cells.genotype import Genotype
 STILL = cell("identity(0)+identity(1)")
 ONE = drawing_of(cell("sep_3x3(0)+identity(1)"), STILL)
 OTHER = drawing_of(cell("sep_3x3(1)+identity(0)"), STILL)
-TURNED = drawing_of(cell("identity(1)+sep_3x3(0)"), STILL)  # the same function as ONE
+TWICE = drawing_of(cell("sep_3x3(0)+sep_3x3(1)"), STILL)
+TURNED = drawing_of(cell("sep_3x3(1)+sep_3x3(0)"), STILL)  # the same function
 
 
 def written(drawn: Genotype, folder: Path, trained: dict | None = None) -> tuple[Subject, Path]:
@@ -56,10 +57,13 @@ def test_weights_of_another_genotype_with_the_same_shapes_are_refused(tmp_path: 
         body_of(choices(str(drawing))[0], open_weights(file), small.skeleton, 0)
 
 
-def test_a_drawing_with_the_same_key_takes_each_weight_to_its_place(tmp_path: Path) -> None:
-    assert ONE.key == TURNED.key
-    assert ONE != TURNED
-    small, file = written(ONE, tmp_path)
+@pytest.mark.parametrize("as_written", [True, False])
+def test_a_drawing_with_the_same_key_takes_each_weight_to_its_place(tmp_path: Path, as_written: bool) -> None:
+    assert TWICE.key == TURNED.key
+    assert TWICE != TURNED
+    small, file = written(TWICE, tmp_path)
+    if not as_written:
+        write_weights(file, small, {name: name for name in small.network.state_dict()})
     (tmp_path / "turned.json").write_text(TURNED.to_json())
     found = subject_of(choices(str(tmp_path / "turned.json"), weights=file)[0])
     with torch.inference_mode():
