@@ -83,7 +83,10 @@ def content(folder: Path) -> dict[str, bytes]:
         (("--set", "evaluator.recipe.epochs=3"), "no option of evaluator is called 'recipe'"),
         (("--set", "recipe.epochs=3"), "evaluator 'landscape' has no recipe: it trains nothing"),
         (("--config", "missing.toml"), "missing.toml cannot be read: No such file or directory"),
-        (("--evaluator", "table"), "."),
+        (
+            ("--evaluator", "table", "--space", "darts"),
+            "no table of space 'darts' comes with the package; say which one to read with --table FILE",
+        ),
         (("--evaluator", "table", "--table", "missing.csv"), "missing.csv"),
     ],
 )
