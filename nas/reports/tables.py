@@ -244,7 +244,7 @@ def per_seed(result: Json) -> Table:
 
 def _arm_row(arm: Json, final: bool) -> tuple[str, ...]:
     seen, score, gain = arm["outcome"], arm["score"], arm["improvement"]
-    quartiles = f"{score_text(seen.get('low_quartile'))} to {score_text(seen.get('high_quartile'))}"
+    quartiles = _quartiles(seen)
     cells = [arm["label"], f"{seen['n']:,}", score_text(seen.get("mean")), short(seen.get("sd")),
              interval_text(seen.get("interval")), score_text(seen.get("median")), quartiles]  # fmt: skip
     if final:
@@ -255,12 +255,16 @@ def _arm_row(arm: Json, final: bool) -> tuple[str, ...]:
 
 def _sampling_row(sampled: Json, final: bool) -> tuple[str, ...]:
     seen, score = sampled["outcome"], sampled["score"]
-    quartiles = f"{score_text(seen.get('low_quartile'))} to {score_text(seen.get('high_quartile'))}"
+    quartiles = _quartiles(seen)
     cells = ["random sampling", f"{seen['n']:,}", score_text(seen.get("mean")), short(seen.get("sd")),
              interval_text(seen.get("interval")), score_text(seen.get("median")), quartiles]  # fmt: skip
     if final:
         cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
     return (*cells, "0 %")
+
+
+def _quartiles(seen: Json) -> str:
+    return f"{score_text(seen['low_quartile'])} to {score_text(seen['high_quartile'])}" if seen["n"] else "–"
 
 
 def _ahead(row: Json) -> str:
