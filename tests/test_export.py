@@ -224,6 +224,11 @@ def test_fifty_random_genotypes_in_all_formats(number: int, tmp_path: Path) -> N
     _verified_small(subject(genotype(number)), tmp_path / "out")
 
 
+def test_zeros_around_a_max_pool_stay_zeros_in_onnx_runtime(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    export(subject(genotype(7), max_padding="zero"), tmp_path / "out", ["onnx"])  # an error if logits differ
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("alignment", ["same", "symmetric"])
 @pytest.mark.parametrize("semantics", ["literal", "nds", "tpu"])

@@ -62,6 +62,7 @@ def _translated(subject: Subject) -> Any:
     model = translated.model_proto
     for values in (model.graph.input, model.graph.output, model.graph.value_info):
         _name_batch(values)
+    _keep_zero_padding(model.graph)
     return model
 
 
@@ -70,6 +71,26 @@ def _name_batch(values: Iterable[Any]) -> None:
         for dimension in value.type.tensor_type.shape.dim:
             if dimension.dim_param:
                 dimension.dim_param = "batch"
+
+
+def _keep_zero_padding(graph: Any) -> None:
+    """Put a maximum of one tensor, which changes nothing, between a padding with zeros and a max pool.
+
+    ONNX Runtime would make one node of the two, whose padding is minus infinity: other numbers where all are negative.
+    """
+    import onnx
+
+    padded = {node.output[0] for node in graph.node if node.op_type == "Pad"}
+    nodes = []
+    for node in list(graph.node):
+        if node.op_type == "MaxPool" and node.input[0] in padded:
+            between = onnx.helper.make_node("Max", [node.input[0]], [f"{node.output[0]}_padded"])
+            nodes.append(between)
+            node.input[0] = between.output[0]
+        nodes.append(node)
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
 
 
 def _save(model: Any, file: Path) -> None:
