@@ -10,11 +10,9 @@ from torch import nn
 from nas.datasets import Dataset, Images
 from nas.errors import NasError, NotJudged
 from nas.final_split import FinalSplit
-from nas.training.augment import Source
+from nas.retraining.judging import judged
 from nas.training.checkpoint import read_weights
 from nas.training.computation import Computation
-from nas.training.recipe import Recipe
-from nas.training.trainer import evaluated
 
 
 def accuracy_on_test(network: nn.Module, weights: Path, dataset: Dataset, computation: Computation) -> float:
@@ -24,10 +22,8 @@ def accuracy_on_test(network: nn.Module, weights: Path, dataset: Dataset, comput
         network.load_state_dict(read_weights(weights)[0])
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as problem:
         raise NotJudged(f"{weights} does not hold its weights ({_line(problem)}); bring the file back") from problem
-    with computation.active():
-        network = network.to(computation.torch_device, memory_format=computation.memory_format)  # type: ignore[call-overload]
-        source = Source(images, dataset.mean, dataset.std, Recipe(), computation.torch_device)
-        return evaluated(network, source, computation)[1]
+    network.to(computation.torch_device, memory_format=computation.memory_format)  # type: ignore[call-overload]
+    return judged(network, images, dataset, computation).top_1
 
 
 def _test_images(dataset: Dataset) -> Images:
