@@ -16,9 +16,16 @@ from typing import Any
 
 def main() -> None:
     """Run and print."""
-    known = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
+    known = sorted(
+        file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_")
+    )
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)} (default: all but gpu_*)")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"one of {', '.join(known)} (default: all but gpu_*)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     asked = parser.parse_args()
     names = asked.names or [name for name in known if not name.startswith("gpu")]
@@ -33,7 +40,9 @@ def main() -> None:
 def _run(name: str, *, as_json: bool) -> bool:
     if not as_json:
         print(f"\n{name}")
-    with subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             print(line.rstrip() if as_json else _row(line), flush=True)

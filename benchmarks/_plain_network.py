@@ -14,7 +14,9 @@ from search_spaces.cells.genotype import Cell, Genotype, Node
 from search_spaces.cells.skeleton import Skeleton
 
 
-def padded(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], dilation: int, value: float) -> Tensor:
+def padded(
+    x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], dilation: int, value: float
+) -> Tensor:
     """The map with what SAME adds around it."""
     amounts: list[int] = []
     for axis in (1, 0):
@@ -55,10 +57,14 @@ class PlainPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.kind == "max":
-            return F.max_pool2d(padded(x, self.kernel, self.stride, 1, -torch.inf), self.kernel, self.stride)
+            return F.max_pool2d(
+                padded(x, self.kernel, self.stride, 1, -torch.inf), self.kernel, self.stride
+            )
         sums = F.avg_pool2d(padded(x, self.kernel, self.stride, 1, 0.0), self.kernel, self.stride)
         ones = torch.ones_like(x[:1, :1])
-        return sums / F.avg_pool2d(padded(ones, self.kernel, self.stride, 1, 0.0), self.kernel, self.stride)
+        return sums / F.avg_pool2d(
+            padded(ones, self.kernel, self.stride, 1, 0.0), self.kernel, self.stride
+        )
 
 
 class PlainReduction(nn.Module):
@@ -71,7 +77,9 @@ class PlainReduction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shifted = F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        return torch.cat([self.path_1(x[:, :, ::2, ::2]), self.path_2(shifted[:, :, ::2, ::2])], dim=1)
+        return torch.cat(
+            [self.path_1(x[:, :, ::2, ::2]), self.path_2(shifted[:, :, ::2, ::2])], dim=1
+        )
 
 
 class PlainZero(nn.Module):
@@ -94,11 +102,19 @@ class Plain:
     def bn(self, filters: int) -> nn.Module:
         return nn.BatchNorm2d(filters, eps=self.skeleton.bn_eps, momentum=self.skeleton.bn_momentum)
 
-    def conv(self, channels: int, filters: int, rows: int, columns: int, *, s: int = 1, d: int = 1) -> list[nn.Module]:
+    def conv(
+        self, channels: int, filters: int, rows: int, columns: int, *, s: int = 1, d: int = 1
+    ) -> list[nn.Module]:
         strides = (s if rows > 1 or columns == 1 else 1, s if columns > 1 or rows == 1 else 1)
-        return [nn.ReLU(), PlainConv(channels, filters, (rows, columns), strides, d), self.bn(filters)]
+        return [
+            nn.ReLU(),
+            PlainConv(channels, filters, (rows, columns), strides, d),
+            self.bn(filters),
+        ]
 
-    def separable(self, channels: int, filters: int, side: int, s: int, d: int = 1) -> list[nn.Module]:
+    def separable(
+        self, channels: int, filters: int, side: int, s: int, d: int = 1
+    ) -> list[nn.Module]:
         depthwise = PlainConv(channels, channels, (side, side), (s, s), d, groups=channels)
         return [nn.ReLU(), depthwise, PlainConv(channels, filters, (1, 1)), self.bn(filters)]
 
@@ -138,11 +154,16 @@ class Plain:
                 else nn.Sequential(*self.conv(channels, filters, 1, 1, s=s))
             )
         if kind in ("max", "avg"):
-            fit = [] if channels == filters else [PlainConv(channels, filters, (1, 1)), self.bn(filters)]
+            fit = (
+                []
+                if channels == filters
+                else [PlainConv(channels, filters, (1, 1)), self.bn(filters)]
+            )
             return nn.Sequential(PlainPool(kind, side, s), *fit)
         if kind == "sep":
             return nn.Sequential(
-                *self.separable(channels, filters, side, s), *self.separable(filters, filters, side, 1)
+                *self.separable(channels, filters, side, s),
+                *self.separable(filters, filters, side, 1),
             )
         if kind == "dil":
             if nds:
@@ -164,23 +185,40 @@ class Plain:
 
 
 class PlainNode(nn.Module):
-    def __init__(self, make: Plain, node: Node, widths: list[int], inputs: int, filters: int, stride: int) -> None:
+    def __init__(
+        self, make: Plain, node: Node, widths: list[int], inputs: int, filters: int, stride: int
+    ) -> None:
         super().__init__()
         self.node = node
         self.ops = nn.ModuleList(
-            make.op(edge.op, widths[edge.source], filters, stride if edge.source < inputs else 1) for edge in node.edges
+            make.op(edge.op, widths[edge.source], filters, stride if edge.source < inputs else 1)
+            for edge in node.edges
         )
         width = filters * len(node.edges)
-        self.join = nn.Sequential(*make.conv(width, filters, 1, 1)) if node.combine == "concat" else None
+        self.join = (
+            nn.Sequential(*make.conv(width, filters, 1, 1)) if node.combine == "concat" else None
+        )
 
     def forward(self, states: list[Tensor]) -> Tensor:
-        results = [op(states[edge.source]) for edge, op in zip(self.node.edges, self.ops, strict=True)]
-        return self.join(torch.cat(results, dim=1)) if self.join is not None else sum(results[1:], results[0])  # type: ignore[no-any-return]
+        results = [
+            op(states[edge.source]) for edge, op in zip(self.node.edges, self.ops, strict=True)
+        ]
+        return (
+            self.join(torch.cat(results, dim=1))
+            if self.join is not None
+            else sum(results[1:], results[0])
+        )  # type: ignore[no-any-return]
 
 
 class PlainCell(nn.Module):
     def __init__(
-        self, make: Plain, cell: Cell, prev: tuple[int, int] | None, cur: tuple[int, int], filters: int, stride: int
+        self,
+        make: Plain,
+        cell: Cell,
+        prev: tuple[int, int] | None,
+        cur: tuple[int, int],
+        filters: int,
+        stride: int,
     ) -> None:
         super().__init__()
         self.outputs = cell.output_states
@@ -193,20 +231,27 @@ class PlainCell(nn.Module):
         elif prev is not None and (prev[0] != filters or make.skeleton.always_fit):
             self.fit = nn.Sequential(*make.conv(prev[0], filters, 1, 1))
         widths = [cur[0] if prev is None else filters, *[filters] * (1 + len(cell.nodes))]
-        self.nodes = nn.ModuleList(PlainNode(make, node, widths, 2, filters, stride) for node in cell.nodes)
+        self.nodes = nn.ModuleList(
+            PlainNode(make, node, widths, 2, filters, stride) for node in cell.nodes
+        )
         self.align = nn.ModuleDict()
         for state in self.outputs:
             if state < 2 and stride == 2:
                 self.align[str(state)] = make.reduction(widths[state], filters, relu=False)
             elif state < 2 and widths[state] != filters:
-                self.align[str(state)] = nn.Sequential(PlainConv(widths[state], filters, (1, 1)), make.bn(filters))
+                self.align[str(state)] = nn.Sequential(
+                    PlainConv(widths[state], filters, (1, 1)), make.bn(filters)
+                )
 
     def forward(self, prev: Tensor | None, cur: Tensor) -> Tensor:
         older = cur if prev is None else prev if self.fit is None else self.fit(prev)
         states = [older, self.begin(cur)]
         for node in self.nodes:
             states.append(node(states))
-        parts = [self.align[str(s)](states[s]) if str(s) in self.align else states[s] for s in self.outputs]
+        parts = [
+            self.align[str(s)](states[s]) if str(s) in self.align else states[s]
+            for s in self.outputs
+        ]
         return torch.cat(parts, dim=1)
 
 
@@ -224,7 +269,9 @@ class PlainNetwork(nn.Module):
             self.make.bn(skeleton.stem_width),
         )
         self.cells = nn.ModuleList()
-        self.inputs: list[int | None] = []  # for each cell the output that is its `prev`; output 0 is the stem's
+        self.inputs: list[
+            int | None
+        ] = []  # for each cell the output that is its `prev`; output 0 is the stem's
         self.outs = [(skeleton.stem_width, 1)]
         for share in (4, 2) if imagenet else ():
             self._append("reduction", int(skeleton.filters / share), 2, self._before())
@@ -240,7 +287,9 @@ class PlainNetwork(nn.Module):
             if skeleton.reduction == "replace":
                 if skeleton.skip_reduction_input or not reduces:
                     prev = self._before()
-                self._append("reduction" if reduces else "normal", filters, 2 if reduces else 1, prev)
+                self._append(
+                    "reduction" if reduces else "normal", filters, 2 if reduces else 1, prev
+                )
                 continue
             if skeleton.skip_reduction_input:
                 prev = self._before()
@@ -257,7 +306,9 @@ class PlainNetwork(nn.Module):
 
     def _append(self, role: str, filters: int, stride: int, prev: int | None) -> None:
         older = None if prev is None else self.outs[prev]
-        cell = PlainCell(self.make, self.genotype.cells[role], older, self.outs[-1], filters, stride)
+        cell = PlainCell(
+            self.make, self.genotype.cells[role], older, self.outs[-1], filters, stride
+        )
         self.cells.append(cell)
         self.inputs.append(prev)
         self.outs.append(cell.out)

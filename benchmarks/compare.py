@@ -24,7 +24,9 @@ def main() -> None:
         seconds, processor, memory = _measured(Path(folder) / "compared")
         report = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "nas", "report", f"{folder}/compared"], check=True, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "nas", "report", f"{folder}/compared"],
+            check=True,
+            stdout=subprocess.DEVNULL,
         )
         report = time.perf_counter() - report
     studies = 3 * SEEDS
@@ -76,7 +78,9 @@ def _resident_mib(pid: int) -> float:
 
 def _print(name: str, value: float, unit: str, most: float | None) -> None:
     ratio = None if most is None else value / most
-    print(json.dumps({"name": name, "value": value, "unit": unit, "reference": most, "ratio": ratio}))
+    print(
+        json.dumps({"name": name, "value": value, "unit": unit, "reference": most, "ratio": ratio})
+    )
 
 
 if __name__ == "__main__":

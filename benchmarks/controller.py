@@ -21,7 +21,11 @@ Past = list[tuple[Trial, Evaluation]]
 def main() -> None:
     """Print one JSON line per figure."""
     torch.set_num_threads(1)
-    report("controller: decode and encode of a genotype", 1e3 * seconds(_decode_and_encode, 2_000) / 2_000, "ms/trial")
+    report(
+        "controller: decode and encode of a genotype",
+        1e3 * seconds(_decode_and_encode, 2_000) / 2_000,
+        "ms/trial",
+    )
     strategy, past = PolicyGradient(SPACE, 0), []
     early = 1e3 * seconds(lambda count: advance(strategy, past, count), 1_000) / 1_000
     report("controller: ask and tell, trials 0 to 1,000", early, "ms/trial")
@@ -33,9 +37,16 @@ def main() -> None:
     report("controller: replay of 10,000 trials", replay, "s")
     snapshot = strategy.snapshot()
     thawed = PolicyGradient(SPACE, 0)
-    report("controller: a snapshot of 10,000 trials, taken", seconds(lambda _: strategy.snapshot(), 1), "s")
     report(
-        "controller: a snapshot of 10,000 trials, restored", seconds(lambda _: thawed.restore(snapshot), 1), "s", replay
+        "controller: a snapshot of 10,000 trials, taken",
+        seconds(lambda _: strategy.snapshot(), 1),
+        "s",
+    )
+    report(
+        "controller: a snapshot of 10,000 trials, restored",
+        seconds(lambda _: thawed.restore(snapshot), 1),
+        "s",
+        replay,
     )
     advance(strategy, past, 9_000)
     last = 1e3 * seconds(lambda count: advance(strategy, past, count), 1_000) / 1_000
@@ -82,7 +93,12 @@ def seconds(act: Callable[[int], object], count: int) -> float:
 def report(name: str, value: float, unit: str, reference: float | None = None) -> None:
     """One JSON line."""
     ratio = None if reference is None else value / reference
-    print(json.dumps({"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio}), flush=True)
+    print(
+        json.dumps(
+            {"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio}
+        ),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from benchmarks.training import BATCH, ours, rates, reference, report
-from nas.datasets import open_dataset
 from nas.training.computation import Computation, usable_cores
+from nas.training.datasets import open_dataset
 
 FILTERS, BATCHES, ROUNDS = 32, 40, 3
 

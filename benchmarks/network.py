@@ -41,12 +41,17 @@ def main() -> None:
            inference_bytes(plain, shape) / 1e6)  # fmt: skip
     mobile = SKELETONS["imagenet-mobile"]
     report("network: building NASNet-A mobile", seconds(lambda: Network(GENOTYPE, mobile)), "s")
-    report("network: macs and params of NASNet-A mobile on meta", seconds(lambda: count(mobile)), "s")
+    report(
+        "network: macs and params of NASNet-A mobile on meta", seconds(lambda: count(mobile)), "s"
+    )
 
 
 def networks() -> tuple[nn.Module, nn.Module, nn.Module]:
     """Ours and the plain one in channels-last layout, and the plain one contiguous, with the same weights."""
-    ours, plain, contiguous = Network(GENOTYPE, SKELETON), *(PlainNetwork(GENOTYPE, SKELETON) for _ in range(2))
+    ours, plain, contiguous = (
+        Network(GENOTYPE, SKELETON),
+        *(PlainNetwork(GENOTYPE, SKELETON) for _ in range(2)),
+    )
     for other in (plain, contiguous):
         transplant(ours, other)
     for network in (ours, plain):
@@ -56,7 +61,9 @@ def networks() -> tuple[nn.Module, nn.Module, nn.Module]:
     return ours, plain, contiguous
 
 
-def rates(measure: Callable[[nn.Module, Tensor], None], cases: list[tuple[nn.Module, bool]]) -> list[float]:
+def rates(
+    measure: Callable[[nn.Module, Tensor], None], cases: list[tuple[nn.Module, bool]]
+) -> list[float]:
     """The best images per second of each network, one after another in every round."""
     images = torch.randn(BATCH, 3, 32, 32, generator=torch.Generator())
     best = [float("inf")] * len(cases)
@@ -100,7 +107,17 @@ def report(name: str, value: float, unit: str, reference: float | None = None) -
     """One figure."""
     ratio = None if reference is None else round(value / reference, 3)
     rounded = None if reference is None else round(reference, 4)
-    print(json.dumps({"name": name, "value": round(value, 4), "unit": unit, "reference": rounded, "ratio": ratio}))
+    print(
+        json.dumps(
+            {
+                "name": name,
+                "value": round(value, 4),
+                "unit": unit,
+                "reference": rounded,
+                "ratio": ratio,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from typing import Any
 
 from nas.contracts import Evaluation, Evaluator, Report
 from nas.registry import load
-from nas.rules import Budget, Rules
-from nas.study import Study
+from nas.study.rules import Budget, Rules
+from nas.study.study import Study
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
@@ -39,11 +39,15 @@ INSIDE = "NAS_BENCH_RAY_INSIDE"
 class Sleeper(Evaluator):
     """A child that needs no processor; it may need memory, or as much time as its seed says."""
 
-    def __init__(self, space: SearchSpace, *, seconds: float, megabytes: int = 0, uneven: bool = False) -> None:
+    def __init__(
+        self, space: SearchSpace, *, seconds: float, megabytes: int = 0, uneven: bool = False
+    ) -> None:
         super().__init__(space)
         self.seconds, self.megabytes, self.uneven = seconds, megabytes, uneven
 
-    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
         """Sleep; say which process this was and how large it had been before."""
         del genotype, workdir, report
         facts = {"pid": os.getpid(), "resident_mb": resident_megabytes()}
@@ -57,7 +61,11 @@ class Sleeper(Evaluator):
 def main() -> None:
     """Every figure once."""
     if INSIDE not in os.environ:
-        sys.exit(subprocess.run([*namespace(), sys.executable, "-m", "benchmarks.ray"], env=inside()).returncode)
+        sys.exit(
+            subprocess.run(
+                [*namespace(), sys.executable, "-m", "benchmarks.ray"], env=inside()
+            ).returncode
+        )
     names = {
         "overhead": overhead,
         "deterministic": deterministic,
@@ -71,16 +79,30 @@ def main() -> None:
 
 def inside() -> dict[str, str]:
     """The environment of the second start; which benchmarks travels in it."""
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-for-benchmarks"}  # read when Ray is imported
-    even = {"RAY_worker_niceness": "0"}  # workers are no less important than what else the machine does
+    token = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": "a-token-for-benchmarks",
+    }  # read when Ray is imported
+    even = {
+        "RAY_worker_niceness": "0"
+    }  # workers are no less important than what else the machine does
     return {**os.environ, **token, **even, INSIDE: ",".join(sys.argv[1:])}
 
 
 def namespace() -> list[str]:
     """How a command gets a network of its own; nothing where the machine does not allow it."""
     for begin in (["unshare", "-mnpf", "--mount-proc"], ["unshare", "-rmnpf", "--mount-proc"]):
-        if shutil.which("unshare") and subprocess.run([*begin, "true"], capture_output=True).returncode == 0:
-            return [*begin, "sh", "-c", 'mount -t tmpfs tmpfs /tmp; ip link set lo up; exec "$@"', "_"]
+        if (
+            shutil.which("unshare")
+            and subprocess.run([*begin, "true"], capture_output=True).returncode == 0
+        ):
+            return [
+                *begin,
+                "sh",
+                "-c",
+                'mount -t tmpfs tmpfs /tmp; ip link set lo up; exec "$@"',
+                "_",
+            ]
     return []
 
 
@@ -93,7 +115,12 @@ def overhead() -> None:
             ours.append(measured(lambda: our_tune(SHORT)[0]))
     walls, processor = zip(*ours, strict=True)
     bare_walls, bare_processor = zip(*bare, strict=True)
-    show(f"ms a trial beyond its sleep, {SHORT} x 20 ms, 2 at once", median(walls), "ms", median(bare_walls))
+    show(
+        f"ms a trial beyond its sleep, {SHORT} x 20 ms, 2 at once",
+        median(walls),
+        "ms",
+        median(bare_walls),
+    )
     show("ms of the driver's processor a trial", median(processor), "ms", median(bare_processor))
 
 
@@ -114,7 +141,9 @@ def many() -> None:
         seconds, _ = our_tune(MANY)
         kilobytes = 1_024 * (resident_megabytes() - before) / MANY
         bare = bare_tune(MANY)
-    show(f"ms a trial, {MANY} x 20 ms, 2 at once", 1_000 * seconds / MANY, "ms", 1_000 * bare / MANY)
+    show(
+        f"ms a trial, {MANY} x 20 ms, 2 at once", 1_000 * seconds / MANY, "ms", 1_000 * bare / MANY
+    )
     show(f"driver memory a trial, after {MANY}", kilobytes, "KB")
 
 
@@ -136,7 +165,12 @@ def hungry() -> None:
         _, told = our_tune(HUNGRY, seconds=0.05, megabytes=HUNGRY_MEGABYTES)
     sizes = [event["metrics"]["resident_mb"] for event in told]
     early, late = median(sizes[10:20]), median(sizes[-10:])
-    show(f"worker after {HUNGRY} children of {HUNGRY_MEGABYTES} MB, before its next", late, "MB", early)
+    show(
+        f"worker after {HUNGRY} children of {HUNGRY_MEGABYTES} MB, before its next",
+        late,
+        "MB",
+        early,
+    )
 
 
 def deterministic() -> None:
@@ -166,7 +200,10 @@ def uneven_study(workers: int, lag: int | None) -> tuple[Study, float, list[dict
             seconds = time.monotonic() - began
         lines = (Path(folder) / "events.jsonl").read_text().splitlines()
     clocks = {"time", "strategy_seconds"}
-    log = [{name: value for name, value in json.loads(line).items() if name not in clocks} for line in lines]
+    log = [
+        {name: value for name, value in json.loads(line).items() if name not in clocks}
+        for line in lines
+    ]
     return study, seconds, log
 
 
@@ -175,14 +212,18 @@ def started(cpus: int) -> Iterator[None]:
     """A Ray of so many (logical) processors, quiet."""
     import ray
 
-    ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(
+        "local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+    )
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def our_tune(trials: int, *, seconds: float = CHILD_SECONDS, megabytes: int = 0) -> tuple[float, list[dict[str, Any]]]:
+def our_tune(
+    trials: int, *, seconds: float = CHILD_SECONDS, megabytes: int = 0
+) -> tuple[float, list[dict[str, Any]]]:
     """Seconds from the first result to the last, and the results."""
     space = load("space", "nasbench201")()
     strategy = load("strategy", "random-search")(space, 0)
@@ -194,8 +235,12 @@ def our_tune(trials: int, *, seconds: float = CHILD_SECONDS, megabytes: int = 0)
 
     with tempfile.TemporaryDirectory() as folder:
         rules = Rules(duplicates="retrain")
-        with Study(Path(folder), strategy, rules=rules, budget=Budget(trials=trials), watch=watch) as study:
-            load("runner", "ray-tune")().run(study, Sleeper(space, seconds=seconds, megabytes=megabytes))
+        with Study(
+            Path(folder), strategy, rules=rules, budget=Budget(trials=trials), watch=watch
+        ) as study:
+            load("runner", "ray-tune")().run(
+                study, Sleeper(space, seconds=seconds, megabytes=megabytes)
+            )
     assert len(told) == trials
     return stretched(told[0]["time"], told[-1]["time"], trials), told
 
@@ -205,7 +250,7 @@ def bare_tune(trials: int) -> float:
     from ray import tune
     from ray.tune.search import Searcher
 
-    from runners._ray_cluster import tune_settings
+    from runners.on_ray.cluster import tune_settings
 
     times: list[float] = []
 
@@ -251,13 +296,22 @@ def stretched(first: float, last: float, trials: int) -> float:
 
 def resident_megabytes() -> float:
     """Of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+    return (
+        int(Path("/proc/self/statm").read_text().split()[1])
+        * os.sysconf("SC_PAGE_SIZE")
+        / (1 << 20)
+    )
 
 
 def show(name: str, value: float, unit: str, reference: float | None = None) -> None:
     """One line of the table."""
     ratio = None if reference is None else value / reference
-    print(json.dumps({"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio}), flush=True)
+    print(
+        json.dumps(
+            {"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio}
+        ),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nas.attempt import attempt, never_stop
 from nas.contracts import Evaluator, Strategy, Trial
 from nas.registry import load
-from nas.rules import Budget, Rules
 from nas.seeding import derive
-from nas.study import Study
+from nas.study.attempt import attempt, never_stop
+from nas.study.rules import Budget, Rules
+from nas.study.study import Study
 from search_spaces.cells.space import SearchSpace
 
 MEMORY_LIMIT = 1024.0  # bytes per trial
@@ -41,7 +41,12 @@ def main() -> None:
 def report(name: str, value: float, unit: str, reference: float | None = None) -> None:
     """One figure, beside what it is to be compared with."""
     ratio = None if reference is None else value / reference
-    print(json.dumps({"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio}), flush=True)
+    print(
+        json.dumps(
+            {"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio}
+        ),
+        flush=True,
+    )
 
 
 # ------------------------------------------------------------------------------------------------ trials per second
@@ -62,11 +67,18 @@ def report_speed(folder: Path, table: Path) -> None:
     space, judge = table_parts(table)
     for spoken in ("random-search", "evolution"):
         bare = 10_000 / bare_loop(make(spoken, space), judge, 10_000, folder)
-        with study(folder / f"speed-{spoken}", make(spoken, space), 10_000, duplicates="retrain") as running:
+        with study(
+            folder / f"speed-{spoken}", make(spoken, space), 10_000, duplicates="retrain"
+        ) as running:
             evaluated = 10_000 / advance(running, judge, 10_000)
         with study(folder / f"reuse-{spoken}", make(spoken, space), 10_000) as running:
             reused = 10_000 / advance(running, judge, 10_000)
-        report(f"study: {spoken} on a table, log on, every trial evaluated", evaluated, "trials/s", bare)
+        report(
+            f"study: {spoken} on a table, log on, every trial evaluated",
+            evaluated,
+            "trials/s",
+            bare,
+        )
         report(f"study: {spoken} on a table, log on, duplicates reused", reused, "trials/s", bare)
 
 
@@ -74,7 +86,9 @@ def report_growth(folder: Path, table: Path) -> None:
     """The cost of a trial late in a long study against early in it."""
     space, judge = table_parts(table)
     for spoken in ("random-search", "evolution"):
-        with study(folder / f"growth-{spoken}", make(spoken, space), 101_000, duplicates="retrain") as running:
+        with study(
+            folder / f"growth-{spoken}", make(spoken, space), 101_000, duplicates="retrain"
+        ) as running:
             advance(running, judge, 500)
             early = statistics.median(processor_seconds(running, judge, 200) for _ in range(5))
             advance(running, judge, 98_000)
@@ -122,7 +136,12 @@ def report_resume(folder: Path) -> None:
                 began = time.perf_counter()
                 running.strategy.ask(10_000)
                 asked = time.perf_counter() - began
-            report(f"study: {spoken} resumes 10,000 trials on {place} (reference: running them)", opened, "s", ran)
+            report(
+                f"study: {spoken} resumes 10,000 trials on {place} (reference: running them)",
+                opened,
+                "s",
+                ran,
+            )
             report(f"study: {spoken} asks after 10,000 trials on {place}", 1e3 * asked, "ms")
 
 
@@ -153,7 +172,9 @@ def answered(*words: str, times: int = 7) -> float:
 def table_parts(path: Path) -> tuple[SearchSpace, Evaluator]:
     """The space of NAS-Bench-201 judged by a table."""
     space = load("space", "nasbench201")()
-    return space, load("evaluator", "table")(space, table=str(path), score="score", cost="cost", decisions="ops")
+    return space, load("evaluator", "table")(
+        space, table=str(path), score="score", cost="cost", decisions="ops"
+    )
 
 
 def landscape_parts() -> tuple[SearchSpace, Evaluator]:
@@ -169,11 +190,15 @@ def make(spoken: str, space: SearchSpace) -> Strategy:
 
 
 @contextmanager
-def study(folder: Path, strategy: Strategy, trials: int, duplicates: Any = "reuse") -> Iterator[Study]:
+def study(
+    folder: Path, strategy: Strategy, trials: int, duplicates: Any = "reuse"
+) -> Iterator[Study]:
     """A study with the durability of cheap evaluators."""
     folder.mkdir(exist_ok=True)
     rules = Rules(duplicates=duplicates)
-    with Study(folder, strategy, rules=rules, budget=Budget(trials=trials), sync="grouped") as opened:
+    with Study(
+        folder, strategy, rules=rules, budget=Budget(trials=trials), sync="grouped"
+    ) as opened:
         yield opened
 
 

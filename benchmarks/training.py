@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from nas.attempt import never_stop
-from nas.datasets import Images, open_dataset
 from nas.seeding import numpy_rng, torch_rng
+from nas.study.attempt import never_stop
 from nas.training.computation import Computation, usable_cores
+from nas.training.datasets import Images, open_dataset
 from nas.training.recipe import preset
 from nas.training.trainer import Data, Trainer
 from search_spaces import zoo
@@ -56,14 +56,20 @@ class OneByOne(Dataset[tuple[Tensor, int]]):
 
 def child(filters: int) -> nn.Module:
     """NASNet-A at N=2."""
-    return build_network(zoo.load("nasnet-a").genotype, Skeleton(cells_per_stage=2, filters=filters), torch_rng(0, "w"))
+    return build_network(
+        zoo.load("nasnet-a").genotype,
+        Skeleton(cells_per_stage=2, filters=filters),
+        torch_rng(0, "w"),
+    )
 
 
 def loop(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> int:
     """The four lines every course teaches; how many images it saw."""
     network.train()
     device = next(network.parameters()).device
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
     seen = 0
     for images, labels in batches:
         optimizer.zero_grad()
@@ -73,7 +79,9 @@ def loop(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> int:
     return seen
 
 
-def reference(filters: int, images: Images, device: str = "cpu", loaders: int = 0) -> Callable[[], int]:
+def reference(
+    filters: int, images: Images, device: str = "cpu", loaders: int = 0
+) -> Callable[[], int]:
     """The plain loop: contiguous, one image at a time."""
     network = child(filters).to(device)
     loader = DataLoader(OneByOne(images), BATCH, shuffle=True, drop_last=True, num_workers=loaders)
@@ -92,7 +100,9 @@ def bare(filters: int, images: Images) -> Callable[[], int]:
 def ours(filters: int, images: Images, computation: Computation) -> Callable[[], int]:
     """The trainer of a search, one epoch at a time, without its validation."""
     one = Images(images.pixels[:1], images.labels[:1])
-    recipe = preset("cifar10-quick").recipe.changed({"epochs": 1, "batch_size": BATCH, "train_images": None})
+    recipe = preset("cifar10-quick").recipe.changed(
+        {"epochs": 1, "batch_size": BATCH, "train_images": None}
+    )
     network = child(filters)
 
     def run() -> int:
@@ -118,7 +128,9 @@ def rates(runs: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--filters", type=int, default=16)
     parser.add_argument("--batches", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import numpy as np
 
-    from nas.study import Study
+    from nas.study.study import Study
     from search_spaces.cells.genotype import Genotype
     from search_spaces.cells.space import SearchSpace
 
@@ -119,13 +119,17 @@ class Evaluator(ABC):
     """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments, after `space`."""
 
     cheap: bool = False  # True: many per second, so the log may be synced once a second instead of once a line
-    last_step: int | None = None  # the step whose report is the whole evaluation: nothing is stopped early there
+    last_step: int | None = (
+        None  # the step whose report is the whole evaluation: nothing is stopped early there
+    )
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
 
     @abstractmethod
-    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
         """Judge one genotype. `report(step, metrics)` returns False to stop; files in `workdir/keep/` travel back."""
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:

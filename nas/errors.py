@@ -1,6 +1,13 @@
 """What is told to users: one root, few children."""
 
-from search_spaces.errors import GenotypeError, NasError, NetworkError, SpaceError, known_names, shortened
+from search_spaces.errors import (
+    GenotypeError,
+    NasError,
+    NetworkError,
+    SpaceError,
+    known_names,
+    shortened,
+)
 
 __all__ = [
     "ExpressionError",

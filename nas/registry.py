@@ -24,7 +24,9 @@ class Kind:
 
     package: str
     folder: Path
-    contract: tuple[str, str] | None  # module and name; None: the part is the one function or record of its file
+    contract: (
+        tuple[str, str] | None
+    )  # module and name; None: the part is the one function or record of its file
     skip: frozenset[str] = frozenset()
 
 
@@ -34,9 +36,9 @@ KINDS: Mapping[str, Kind] = {
     "space": Kind("search_spaces", _ROOT.parent / "search_spaces", ("search_spaces.cells.space", "SearchSpace"),
                   frozenset({"errors"})),
     "runner": Kind("runners", _ROOT.parent / "runners", ("nas.contracts", "Runner")),
-    "place": Kind("runners.places", _ROOT.parent / "runners" / "places", ("nas.retraining.seeds", "Place")),
-    "dataset": Kind("nas.datasets", _ROOT / "datasets", None),
-    "exporter": Kind("nas.exporters", _ROOT / "exporters", None),
+    "place": Kind("runners.places", _ROOT.parent / "runners" / "places", ("nas.full_size.trainings", "Place")),
+    "dataset": Kind("nas.training.datasets", _ROOT / "datasets", None),
+    "exporter": Kind("nas.exporting.formats", _ROOT / "exporters", None),
 }  # fmt: skip
 
 _FILE_NAMES = {("strategy", "optuna"): "optuna_sampler"}
@@ -89,7 +91,9 @@ def _own_names(kind: str) -> dict[str, str]:
     if not place.folder.is_dir():
         return {}
     files = (file.stem for file in place.folder.glob("*.py") if not file.stem.startswith("_"))
-    return {_SPOKEN.get(stem, stem).replace("_", "-"): stem for stem in files if stem not in place.skip}
+    return {
+        _SPOKEN.get(stem, stem).replace("_", "-"): stem for stem in files if stem not in place.skip
+    }
 
 
 @cache
@@ -107,7 +111,9 @@ def _load_path(kind: str, path: str) -> Any:
         raise NasError(f"{kind} {shortened(path)} cannot be loaded: {problem}") from problem
     contract = _contract(kind)
     if contract is not None and not (inspect.isclass(part) and issubclass(part, contract)):
-        raise NasError(f"{shortened(path)} is no {kind}: expected a class that extends {contract.__name__}")
+        raise NasError(
+            f"{shortened(path)} is no {kind}: expected a class that extends {contract.__name__}"
+        )
     return part
 
 
@@ -123,8 +129,12 @@ def _the_part(kind: str, module: ModuleType, name: str) -> Any:
     own = [
         value
         for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, contract) and value.__module__ == module.__name__
+        if inspect.isclass(value)
+        and issubclass(value, contract)
+        and value.__module__ == module.__name__
     ]
     if len(own) != 1:
-        raise NasError(f"{module.__name__} should hold one class that extends {contract.__name__}, but has {len(own)}")
+        raise NasError(
+            f"{module.__name__} should hold one class that extends {contract.__name__}, but has {len(own)}"
+        )
     return own[0]

@@ -37,7 +37,10 @@ def options_of(part: Callable[..., Any]) -> dict[str, Option]:
     scope = _scope(part)
     return {
         parameter.name: Option(
-            parameter.name, _resolved(parameter.annotation, scope), parameter.default, _spelled(parameter)
+            parameter.name,
+            _resolved(parameter.annotation, scope),
+            parameter.default,
+            _spelled(parameter),
         )
         for parameter in parameters
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
@@ -56,7 +59,9 @@ def complete(part: Callable[..., Any], given: Mapping[str, Any], where: str) -> 
             raise SettingsError(known_names(name, known, f"option of {where}"))
     missing = [name for name, option in known.items() if option.required and name not in given]
     if missing:
-        raise SettingsError(f"{where} needs {', '.join(missing)}: give it with --set {where}.{missing[0]}=...")
+        raise SettingsError(
+            f"{where} needs {', '.join(missing)}: give it with --set {where}.{missing[0]}=..."
+        )
     return {
         name: _typed(option, given[name], f"{where}.{name}") if name in given else option.default
         for name, option in known.items()
@@ -77,7 +82,9 @@ def assignments(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
         for name in names[:-1]:
             place = place.setdefault(name.replace("-", "_"), {})
             if not isinstance(place, dict):
-                raise SettingsError(f"{shortened(text)} sets a part of {name!r}, which already has a value")
+                raise SettingsError(
+                    f"{shortened(text)} sets a part of {name!r}, which already has a value"
+                )
         place[names[-1].replace("-", "_")] = Word(value)
     return tree
 
@@ -92,7 +99,9 @@ def read_config(path: Path) -> dict[str, Any]:
     """The tables of a TOML file."""
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise SettingsError(f"{path} is larger than {_LARGEST_FILE:,} bytes: that is no configuration")
+            raise SettingsError(
+                f"{path} is larger than {_LARGEST_FILE:,} bytes: that is no configuration"
+            )
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise SettingsError(f"{path} cannot be read: {problem.strerror}") from problem
@@ -102,7 +111,9 @@ def read_config(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not TOML: {problem}") from problem
     for name, table in tree.items():
         if not isinstance(table, dict):
-            raise SettingsError(f"{path}: {name} is {shortened(table)}: expected a table, as in [study] trials = 50")
+            raise SettingsError(
+                f"{path}: {name} is {shortened(table)}: expected a table, as in [study] trials = 50"
+            )
     return tree
 
 
@@ -111,14 +122,20 @@ def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     tree = dict(low)
     for name, value in high.items():
         below = tree.get(name)
-        tree[name] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        tree[name] = (
+            merged(below, value)
+            if isinstance(below, Mapping) and isinstance(value, Mapping)
+            else value
+        )
     return tree
 
 
 def _scope(part: Callable[..., Any]) -> dict[str, Any]:
     """The names its annotations are written in: those of the file that holds its constructor."""
     maker = part.__init__ if inspect.isclass(part) else part
-    scope: dict[str, Any] = getattr(inspect.unwrap(maker), "__globals__", vars(sys.modules[part.__module__]))
+    scope: dict[str, Any] = getattr(
+        inspect.unwrap(maker), "__globals__", vars(sys.modules[part.__module__])
+    )
     return scope
 
 

@@ -16,13 +16,16 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, final
 
-from nas.attempt import attempt
 from nas.contracts import Evaluator, Report, Trial
 from nas.errors import NasError, SettingsError, StudyError
+from nas.study.attempt import attempt
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_TO_START = 300.0
-_FOR_THE_DRIVER = (signal.SIGINT, signal.SIGTERM)  # it decides what may finish, also when all processes hear them
+_FOR_THE_DRIVER = (
+    signal.SIGINT,
+    signal.SIGTERM,
+)  # it decides what may finish, also when all processes hear them
 
 
 @final
@@ -32,7 +35,9 @@ class Worker:
     def __init__(self, evaluator: Evaluator) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, evaluator, os.getpid()), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, evaluator, os.getpid()), daemon=True
+        )
         try:
             with _without_signals():
                 self._process.start()
@@ -108,7 +113,11 @@ class Worker:
 def wait_for_any(workers: Sequence[Worker], seconds: float) -> list[Worker]:
     """The workers that have something to say (a dead one has), after at most so many seconds."""
     connections = {worker._connection: worker for worker in workers}
-    return [connections[ready] for ready in wait(list(connections), seconds) if isinstance(ready, Connection)]
+    return [
+        connections[ready]
+        for ready in wait(list(connections), seconds)
+        if isinstance(ready, Connection)
+    ]
 
 
 @contextmanager
@@ -133,7 +142,9 @@ def _serve(connection: Connection[Any, Any], evaluator: Evaluator, driver: int) 
             connection.send(_word_of(evaluator, trial, workdir, partial(_report, connection)))
 
 
-def _word_of(evaluator: Evaluator, trial: Trial, workdir: Path, report: Report) -> tuple[str, object]:
+def _word_of(
+    evaluator: Evaluator, trial: Trial, workdir: Path, report: Report
+) -> tuple[str, object]:
     try:
         return "ended", attempt(evaluator, trial, workdir, report)
     except NasError as problem:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import final
 
-from nas.attempt import attempt
 from nas.contracts import Evaluator, Failure, Runner, Trial
 from nas.errors import SettingsError, shortened
-from nas.study import Study
+from nas.study.attempt import attempt
+from nas.study.study import Study
 from runners._process import Worker, wait_for_any
 
 _SLICE_SECONDS = 0.5  # how often an idle driver looks at deadlines and at a wish to stop
@@ -28,7 +28,9 @@ class Local(Runner):
         if not 1 <= workers <= 4096:
             raise SettingsError(f"workers is {workers}: expected a number from 1 to 4096")
         if trial_timeout is not None and not (math.isfinite(trial_timeout) and trial_timeout > 0):
-            raise SettingsError(f"trial-timeout is {shortened(trial_timeout)}: expected seconds, more than 0")
+            raise SettingsError(
+                f"trial-timeout is {shortened(trial_timeout)}: expected seconds, more than 0"
+            )
         self.workers = workers
         self.trial_timeout = trial_timeout
 
@@ -43,7 +45,10 @@ class Local(Runner):
 
 def _run_here(study: Study, evaluator: Evaluator, trial: Trial) -> None:
     outcome = attempt(
-        evaluator, trial, study.workdir(trial.number), lambda step, metrics: study.progress(trial.number, step, metrics)
+        evaluator,
+        trial,
+        study.workdir(trial.number),
+        lambda step, metrics: study.progress(trial.number, step, metrics),
     )
     study.tell(trial.number, outcome)
 
@@ -52,7 +57,9 @@ def _run_here(study: Study, evaluator: Evaluator, trial: Trial) -> None:
 class _Pool:
     """As many worker processes as there is work for; one that dies or hangs is replaced."""
 
-    def __init__(self, study: Study, evaluator: Evaluator, size: int, timeout: float | None) -> None:
+    def __init__(
+        self, study: Study, evaluator: Evaluator, size: int, timeout: float | None
+    ) -> None:
         self._study = study
         self._evaluator = evaluator
         self._size = size
@@ -104,14 +111,21 @@ class _Pool:
                 raise problem
             case None:
                 self._lose(
-                    worker, Failure("worker_lost", f"the worker process ended {worker.how_it_ended()}", worker.age)
+                    worker,
+                    Failure(
+                        "worker_lost",
+                        f"the worker process ended {worker.how_it_ended()}",
+                        worker.age,
+                    ),
                 )
 
     def _end_late_ones(self) -> None:
         if self._timeout is None:
             return
         for worker in [worker for worker in self._busy if worker.is_late(self._timeout)]:
-            self._lose(worker, Failure("timeout", f"no result within {self._timeout:g} s", worker.age))
+            self._lose(
+                worker, Failure("timeout", f"no result within {self._timeout:g} s", worker.age)
+            )
 
     def _lose(self, worker: Worker, failure: Failure) -> None:
         trial = self._busy.pop(worker)

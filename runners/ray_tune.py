@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, final
 
 from nas.contracts import Evaluator, Runner
 from nas.errors import SettingsError, shortened
-from nas.study import Study
+from nas.study.study import Study
 
 if TYPE_CHECKING:
-    from runners._ray_cluster import Cluster
-    from runners._ray_flights import Flights
+    from runners.on_ray.cluster import Cluster
+    from runners.on_ray.trials import Flights
 
 
 @final
@@ -44,22 +44,30 @@ class RayTune(Runner):
     ) -> None:
         for name, value in (("gpus-per-trial", gpus_per_trial), ("cpus-per-trial", cpus_per_trial)):
             if not (math.isfinite(value) and 0 <= value <= 1_000):
-                raise SettingsError(f"{name} is {shortened(value)}: expected a number from 0 to 1000")
+                raise SettingsError(
+                    f"{name} is {shortened(value)}: expected a number from 0 to 1000"
+                )
         if gpus_per_trial > 1 and gpus_per_trial != int(gpus_per_trial):
-            raise SettingsError(f"gpus-per-trial is {gpus_per_trial:g}: expected a share of one GPU, or whole GPUs")
+            raise SettingsError(
+                f"gpus-per-trial is {gpus_per_trial:g}: expected a share of one GPU, or whole GPUs"
+            )
         if gpus_per_trial == 0 and cpus_per_trial == 0:
-            raise SettingsError("cpus-per-trial and gpus-per-trial are both 0: a child needs something to run on")
+            raise SettingsError(
+                "cpus-per-trial and gpus-per-trial are both 0: a child needs something to run on"
+            )
         if concurrency is not None and not 1 <= concurrency <= 10_000:
             raise SettingsError(f"concurrency is {concurrency}: expected a number from 1 to 10000")
         if trial_timeout is not None and not (math.isfinite(trial_timeout) and trial_timeout > 0):
-            raise SettingsError(f"trial-timeout is {shortened(trial_timeout)}: expected seconds, more than 0")
+            raise SettingsError(
+                f"trial-timeout is {shortened(trial_timeout)}: expected seconds, more than 0"
+            )
         self.gpus_per_trial, self.cpus_per_trial = gpus_per_trial, cpus_per_trial
         self.concurrency, self.address, self.trial_timeout = concurrency, address, trial_timeout
 
     def check(self) -> None:
         """Refuse an address where nobody listens."""
         if self.address is not None:
-            from runners._ray_cluster import refuse_silent
+            from runners.on_ray.cluster import refuse_silent
 
             refuse_silent(self.address)
 
@@ -67,8 +75,8 @@ class RayTune(Runner):
         """Run until nothing is left to start and nothing is in flight."""
         if study.end_reason is not None and not study.ledger.open:
             return  # no reason to start a cluster
-        from runners._ray_cluster import Cluster, Need, connected, tune_settings
-        from runners._ray_watchdog import watched
+        from runners.on_ray.cluster import Cluster, Need, connected, tune_settings
+        from runners.on_ray.watchdog import watched
 
         study.folder.mkdir(parents=True, exist_ok=True)
         with tune_settings(), connected(self.address, study.folder / "ray.log"):
@@ -80,8 +88,8 @@ class RayTune(Runner):
                 self._tune(study, evaluator, cluster)
 
     def _tune(self, study: Study, evaluator: Evaluator, cluster: Cluster) -> None:
-        from runners._ray_actors import RayActors
-        from runners._ray_flights import Flights
+        from runners.on_ray.actors import RayActors
+        from runners.on_ray.trials import Flights
 
         flights = Flights(study, RayActors(study), cluster.places, self.trial_timeout, cluster.room)
         throwaway = Path(tempfile.mkdtemp(prefix="nas-tune-"))
@@ -97,8 +105,13 @@ class RayTune(Runner):
         """One fresh run of Tune. It never restores: the log of the study is the only truth."""
         from ray import tune
 
-        from runners._ray_searcher import InOrder, StopOnProblem, StudyCallback, StudySearcher
-        from runners._ray_worker import Worker
+        from runners.on_ray.trial_worker import Worker
+        from runners.on_ray.tune_searcher import (
+            InOrder,
+            StopOnProblem,
+            StudyCallback,
+            StudySearcher,
+        )
 
         worker = tune.with_parameters(
             Worker,

@@ -44,11 +44,16 @@ class DartsSpace(SearchSpace):
         """The genotype these choices stand for."""
         answers = self.checked(choices)
         half = len(answers) // 2
-        return Genotype(self.name, {"normal": self._cell(answers[:half]), "reduction": self._cell(answers[half:])})
+        return Genotype(
+            self.name,
+            {"normal": self._cell(answers[:half]), "reduction": self._cell(answers[half:])},
+        )
 
     def _cell(self, answers: Choices) -> Cell:
         nodes = []
-        for pairs, pair, op_a, op_b in zip(_PAIRS, answers[::3], answers[1::3], answers[2::3], strict=True):
+        for pairs, pair, op_a, op_b in zip(
+            _PAIRS, answers[::3], answers[1::3], answers[2::3], strict=True
+        ):
             one, two = pairs[pair]
             nodes.append(shared_node(((one, self.ops[op_a]), (two, self.ops[op_b])), "add"))
         return Cell(tuple(nodes), _OUTPUTS)
@@ -56,7 +61,9 @@ class DartsSpace(SearchSpace):
     def encode(self, genotype: Genotype) -> Choices:
         """The choices of a member; a node's two edges may stand in either order."""
         self.check_roles(genotype, ROLES)
-        return tuple(choice for role in ROLES for choice in self._cell_choices(genotype.cells[role], role))
+        return tuple(
+            choice for role in ROLES for choice in self._cell_choices(genotype.cells[role], role)
+        )
 
     def _cell_choices(self, cell: Cell, role: str) -> list[int]:
         self.check_shape(cell, role, nodes=_NODES, inputs=2)
@@ -65,7 +72,11 @@ class DartsSpace(SearchSpace):
                 f"the {role} cell puts out states {', '.join(map(str, cell.output_states))}; a cell of space "
                 f"{self.name!r} puts out all its nodes, 2 to 5"
             )
-        return [choice for index, node in enumerate(cell.nodes) for choice in self._node_choices(node, role, index)]
+        return [
+            choice
+            for index, node in enumerate(cell.nodes)
+            for choice in self._node_choices(node, role, index)
+        ]
 
     def _node_choices(self, node: Node, role: str, index: int) -> tuple[int, int, int]:
         edges = sorted(node.edges, key=lambda edge: edge.source)

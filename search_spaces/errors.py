@@ -29,6 +29,8 @@ def shortened(value: object, limit: int = 60) -> str:
 def known_names(name: object, known: Iterable[str], kind: str) -> str:
     """The sentence for a name nobody knows: `no strategy is called 'pppo'; there are ... - did you mean 'ppo'?`."""
     names = sorted(known)
-    close = get_close_matches(str(name)[:100], names, n=1) or get_close_matches(str(name)[:100].lower(), names, n=1)
+    close = get_close_matches(str(name)[:100], names, n=1) or get_close_matches(
+        str(name)[:100].lower(), names, n=1
+    )
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"no {kind} is called {shortened(name)}; there are {', '.join(names) or 'none'}{hint}"

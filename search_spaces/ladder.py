@@ -42,7 +42,10 @@ class LadderSpace(SearchSpace):
         """The genotype these choices stand for: one cell in both roles."""
         op, steps, rung = self.checked(choices)
         cell = Cell(
-            tuple(shared_node(((1 + step, _OPS[op]), (step, _RUNGS[rung])), "add") for step in range(_STEPS[steps]))
+            tuple(
+                shared_node(((1 + step, _OPS[op]), (step, _RUNGS[rung])), "add")
+                for step in range(_STEPS[steps])
+            )
         )
         return Genotype(self.name, dict.fromkeys(ROLES, cell))
 
@@ -50,8 +53,14 @@ class LadderSpace(SearchSpace):
         """The choices of a member."""
         self.check_roles(genotype, ROLES)
         for role, cell in genotype.cells.items():
-            if cell.inputs != 2 or cell.nodes not in self._choices or cell.nodes != genotype.cells["normal"].nodes:
-                raise SpaceError(f"the {role} cell is no ladder; space {self.name!r} has the same ladder in both roles")
+            if (
+                cell.inputs != 2
+                or cell.nodes not in self._choices
+                or cell.nodes != genotype.cells["normal"].nodes
+            ):
+                raise SpaceError(
+                    f"the {role} cell is no ladder; space {self.name!r} has the same ladder in both roles"
+                )
             self.check_loose_ends(cell, role)
         return self._choices[genotype.cells["normal"].nodes]
 

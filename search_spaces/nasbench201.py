@@ -48,7 +48,9 @@ class Nasbench201Space(SearchSpace):
         self.check_loose_ends(cell, "normal")
         choices: list[int] = []
         for index, node in enumerate(cell.nodes):
-            if [edge.source for edge in node.edges] != list(range(1 + index)) or node.combine != "add":
+            if [edge.source for edge in node.edges] != list(
+                range(1 + index)
+            ) or node.combine != "add":
                 raise SpaceError(
                     f"node {index} of the normal cell: in space {self.name!r} it adds one edge from each of the states "
                     f"0 to {index}, in this order"

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, final
 
-from search_spaces.cells.genotype import COMBINES, NASNET_OPS, Cell, Combine, Genotype, Node, shared_node
+from search_spaces.cells.genotype import (
+    COMBINES,
+    NASNET_OPS,
+    Cell,
+    Combine,
+    Genotype,
+    Node,
+    shared_node,
+)
 from search_spaces.cells.json_form import MAX_NODES, ROLES
 from search_spaces.cells.space import (
     Choices,
@@ -66,7 +74,10 @@ class NasnetSpace(SearchSpace):
         """The genotype these choices stand for; its outputs are its loose ends."""
         answers = self.checked(choices)
         half = len(answers) // 2
-        return Genotype(self.name, {"normal": self._cell(answers[:half]), "reduction": self._cell(answers[half:])})
+        return Genotype(
+            self.name,
+            {"normal": self._cell(answers[:half]), "reduction": self._cell(answers[half:])},
+        )
 
     def _cell(self, answers: Choices) -> Cell:
         ops, combines = self.ops, self.combines
@@ -74,7 +85,9 @@ class NasnetSpace(SearchSpace):
             tuple(
                 [
                     shared_node(((input_a, ops[op_a]), (input_b, ops[op_b])), combines[combine])
-                    for input_a, input_b, op_a, op_b, combine in zip(*[iter(answers)] * 5, strict=True)
+                    for input_a, input_b, op_a, op_b, combine in zip(
+                        *[iter(answers)] * 5, strict=True
+                    )
                 ]
             )
         )
@@ -82,12 +95,18 @@ class NasnetSpace(SearchSpace):
     def encode(self, genotype: Genotype) -> Choices:
         """The choices of a member: two cells of this many blocks whose outputs are their loose ends."""
         self.check_roles(genotype, ROLES)
-        return tuple(choice for role in ROLES for choice in self._cell_choices(genotype.cells[role], role))
+        return tuple(
+            choice for role in ROLES for choice in self._cell_choices(genotype.cells[role], role)
+        )
 
     def _cell_choices(self, cell: Cell, role: str) -> list[int]:
         self.check_shape(cell, role, nodes=self.blocks, inputs=2)
         self.check_loose_ends(cell, role)
-        return [choice for index, node in enumerate(cell.nodes) for choice in self._block_choices(node, role, index)]
+        return [
+            choice
+            for index, node in enumerate(cell.nodes)
+            for choice in self._block_choices(node, role, index)
+        ]
 
     def _block_choices(self, node: Node, role: str, index: int) -> tuple[int, ...]:
         if len(node.edges) != 2 or node.combine not in self.combines:

@@ -44,7 +44,8 @@ class TableSpace(SearchSpace):
         """The genotype these choices stand for: the chosen options by name."""
         answers = self.checked(choices)
         chosen = {
-            decision.name: decision.options[answer] for decision, answer in zip(self._decisions, answers, strict=True)
+            decision.name: decision.options[answer]
+            for decision, answer in zip(self._decisions, answers, strict=True)
         }
         return Genotype(self.name, {}, chosen)
 
@@ -56,10 +57,14 @@ class TableSpace(SearchSpace):
                 f"the genotype is of space {shortened(genotype.space)} and has cells, not choices of a table"
             )
         if len(chosen) != len(self._indices):
-            raise SpaceError(f"the genotype answers {len(chosen)} decisions; this table has {len(self._indices)}")
+            raise SpaceError(
+                f"the genotype answers {len(chosen)} decisions; this table has {len(self._indices)}"
+            )
         return tuple([_index(chosen, name, indices) for name, indices in self._indices])
 
-    def build(self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None) -> NoReturn:
+    def build(
+        self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None
+    ) -> NoReturn:
         """There is nothing to build."""
         del genotype, skeleton, generator
         raise SpaceError(
@@ -79,17 +84,23 @@ def _index(chosen: Mapping[str, Option], name: str, indices: Mapping[Option, int
     return indices[option]
 
 
-def _checked_decisions(decisions: Mapping[str, Sequence[Option]] | Sequence[Decision]) -> tuple[Decision, ...]:
+def _checked_decisions(
+    decisions: Mapping[str, Sequence[Option]] | Sequence[Decision],
+) -> tuple[Decision, ...]:
     pairs = (
         list(decisions.items())
         if isinstance(decisions, Mapping)
         else [(decision.name, decision.options) for decision in decisions]
     )
     if not 1 <= len(pairs) <= MAX_CHOICES:
-        raise SpaceError(f"a table has 1 to {MAX_CHOICES:,} decisions, but {len(pairs):,} were given")
+        raise SpaceError(
+            f"a table has 1 to {MAX_CHOICES:,} decisions, but {len(pairs):,} were given"
+        )
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
-        raise SpaceError(f"a table's decisions have different names, but these are {shortened(names)}")
+        raise SpaceError(
+            f"a table's decisions have different names, but these are {shortened(names)}"
+        )
     return tuple(_checked_decision(name, options) for name, options in pairs)
 
 
@@ -97,10 +108,14 @@ def _checked_decision(name: str, options: Sequence[Option]) -> Decision:
     if not isinstance(name, str) or not name or not name.isprintable():
         raise SpaceError(f"a decision is called {shortened(name)}; expected a printable text")
     if isinstance(options, str) or not isinstance(options, Sequence) or not options:
-        raise SpaceError(f"decision {name!r} has the options {shortened(options)}; expected a list of at least one")
+        raise SpaceError(
+            f"decision {name!r} has the options {shortened(options)}; expected a list of at least one"
+        )
     for option in options:
         if isinstance(option, bool) or not isinstance(option, int | str):
-            raise SpaceError(f"decision {name!r} has the option {shortened(option)}; expected texts and integers")
+            raise SpaceError(
+                f"decision {name!r} has the option {shortened(option)}; expected texts and integers"
+            )
     if len(set(options)) < len(options):
         raise SpaceError(f"decision {name!r} has the same option twice; expected different ones")
     return Decision(name, tuple(options))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
-from ray_parts import why_not_here
+from parts.clusters import why_not_here
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # one of several: their pools of threads would fight over the same cores
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and in every process a test starts
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # one of several: their pools of threads would fight over the same cores
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # before torch is imported, and in every process a test starts
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ray_parts import (
+from parts.clusters import (
     busy_workers,
     cluster,
     count,
@@ -31,7 +31,7 @@ from ray_parts import (
     wait_for,
     why_not_here,
 )
-from study_parts import lines, story
+from parts.studies import lines, story
 
 from nas.seeding import numpy_rng
 
@@ -57,7 +57,11 @@ def main() -> None:
     say({"folder": str(base), **vars(asked)})
     with cluster(CPUS_PER_NODE, CPUS_PER_NODE, CPUS_PER_NODE) as nodes:
         if asked.part != "drivers":
-            say(under_worker_kills(base / "workers", nodes, asked.trials, asked.worker_kills, asked.hangs))
+            say(
+                under_worker_kills(
+                    base / "workers", nodes, asked.trials, asked.worker_kills, asked.hangs
+                )
+            )
         if asked.part != "workers":
             all_driver_kills(base, asked.studies, asked.driver_kills)
 
@@ -68,16 +72,29 @@ def say(facts: dict[str, Any]) -> None:
     print(json.dumps({**now, **facts}), flush=True)
 
 
-def under_worker_kills(folder: Path, nodes: list[int], trials: int, kills: int, hangs: int) -> dict[str, Any]:
+def under_worker_kills(
+    folder: Path, nodes: list[int], trials: int, kills: int, hangs: int
+) -> dict[str, Any]:
     """One study; a worker dies every few results, some hang, one node dies and another joins."""
     began = time.monotonic()
     command = search(
-        folder, *RAY, "--trial-timeout", str(HANG_SECONDS), "--set", "evaluator.epoch_seconds=0.02", trials=trials
+        folder,
+        *RAY,
+        "--trial-timeout",
+        str(HANG_SECONDS),
+        "--set",
+        "evaluator.epoch_seconds=0.02",
+        trials=trials,
     )
     with running(command) as driver:
         for number in range(kills):
-            wait_for(lambda number=number: count(folder, "told") >= 10 + number * (trials - 40) // kills, driver)  # type: ignore[misc]
-            hit_one(driver, number, signal.SIGSTOP if number % (kills // hangs) == 1 else signal.SIGKILL)
+            wait_for(
+                lambda number=number: count(folder, "told") >= 10 + number * (trials - 40) // kills,
+                driver,
+            )  # type: ignore[misc]
+            hit_one(
+                driver, number, signal.SIGSTOP if number % (kills // hangs) == 1 else signal.SIGKILL
+            )
             if number == kills // 3:
                 kill(nodes.pop())
             if number == kills // 2:
@@ -107,13 +124,23 @@ def all_driver_kills(base: Path, studies: int, kills: int) -> None:
     restarts: list[float] = []
     for number in range(studies):
         say(under_driver_kills(base / f"drivers{number}", kills // studies, number, restarts))
-    say({"restarts": len(restarts), "median_seconds": statistics.median(restarts), "worst_seconds": max(restarts)})
+    say(
+        {
+            "restarts": len(restarts),
+            "median_seconds": statistics.median(restarts),
+            "worst_seconds": max(restarts),
+        }
+    )
 
 
-def under_driver_kills(folder: Path, kills: int, seed: int, restarts: list[float]) -> dict[str, Any]:
+def under_driver_kills(
+    folder: Path, kills: int, seed: int, restarts: list[float]
+) -> dict[str, Any]:
     """One study whose driver dies again and again, soon after a session's first result."""
     trials = 8 * kills
-    command = search(folder, *RAY, "--seed", str(seed), "--set", "evaluator.epoch_seconds=0.2", trials=trials)
+    command = search(
+        folder, *RAY, "--seed", str(seed), "--set", "evaluator.epoch_seconds=0.2", trials=trials
+    )
     rng = numpy_rng(seed, "soak driver")
     again: list[int] = []
     for _ in range(kills):
@@ -126,8 +153,12 @@ def under_driver_kills(folder: Path, kills: int, seed: int, restarts: list[float
             time.sleep(float(rng.uniform(0, 1.0)))
             driver.kill()
             driver.wait()
-        assert driver.returncode == -9, f"the study ended before it could be killed: {driver.returncode}"
-        assert (folder / "events.jsonl").read_bytes().startswith(whole_lines(before)), "what was written stays"
+        assert driver.returncode == -9, (
+            f"the study ended before it could be killed: {driver.returncode}"
+        )
+        assert (folder / "events.jsonl").read_bytes().startswith(whole_lines(before)), (
+            "what was written stays"
+        )
         again.append(open_trials(folder))
     done = run(command)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -146,8 +177,18 @@ def checked(folder: Path, trials: int) -> dict[str, Any]:
     verdict = json.loads(run(["nas", "status", str(folder), "--check", "--json"]).stdout)["check"]
     assert verdict["sound"], verdict
     ends = Counter(row[5] for row in rows)
-    lost = Counter(event["after"]["kind"] for event in events if event["event"] == "attempted" and "after" in event)
-    return {"trials": trials, "ends": dict(ends), "retried": dict(lost), "sound": True, "events": len(events)}
+    lost = Counter(
+        event["after"]["kind"]
+        for event in events
+        if event["event"] == "attempted" and "after" in event
+    )
+    return {
+        "trials": trials,
+        "ends": dict(ends),
+        "retried": dict(lost),
+        "sound": True,
+        "events": len(events),
+    }
 
 
 def open_trials(folder: Path) -> int:

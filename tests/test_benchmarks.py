@@ -8,7 +8,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "benchmarks", *words], capture_output=True, text=True, cwd=ROOT)
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *words], capture_output=True, text=True, cwd=ROOT
+    )
 
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones() -> None:
@@ -18,6 +20,8 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones() -> None:
 
 
 def test_every_benchmark_is_listed() -> None:
-    names = [file.stem for file in (ROOT / "benchmarks").glob("*.py") if not file.stem.startswith("_")]
+    names = [
+        file.stem for file in (ROOT / "benchmarks").glob("*.py") if not file.stem.startswith("_")
+    ]
     assert names
     assert all(name in run("--help").stdout for name in names)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nas import registry
-from nas.skeletons import surroundings
+from nas.drawings.surroundings import surroundings
 from search_spaces import zoo
 from search_spaces.cells.cost import cost
 
@@ -30,14 +30,22 @@ def zoo_table() -> str:
     for name in zoo.names():
         entry = zoo.load(name)
         for skeleton in entry.skeletons:
-            counted = cost(entry.genotype, surroundings(entry.genotype, skeleton, {}, entry).skeleton)
+            counted = cost(
+                entry.genotype, surroundings(entry.genotype, skeleton, {}, entry).skeleton
+            )
             published = _published(entry.published.get(skeleton, {}))
-            rows.append(f"| {name} | {skeleton} | {published} | {counted.params:,} | {counted.macs:,} |")
+            rows.append(
+                f"| {name} | {skeleton} | {published} | {counted.params:,} | {counted.macs:,} |"
+            )
     return "\n".join(rows) + "\n"
 
 
 def _published(figures: zoo.Published) -> str:
-    words = {"params": "parameters", "params_with_statistics": "with statistics", "macs": "multiply-adds"}
+    words = {
+        "params": "parameters",
+        "params_with_statistics": "with statistics",
+        "macs": "multiply-adds",
+    }
     said = ", ".join(f"{figures[name]} {word}" for name, word in words.items() if name in figures)
     return said + (" (needs its own network)" if figures.get("reproduced") is False else "")
 
@@ -45,7 +53,11 @@ def _published(figures: zoo.Published) -> str:
 def strategies_table() -> str:
     rows = ["| `--strategy` | what it does |", "|---|---|"]
     for name in registry.names("strategy"):
-        promise = (inspect.getdoc(registry.load("strategy", name)) or "").partition("\n\n")[0].replace("\n", " ")
+        promise = (
+            (inspect.getdoc(registry.load("strategy", name)) or "")
+            .partition("\n\n")[0]
+            .replace("\n", " ")
+        )
         rows.append(f"| `{name}` | {promise} |")
     return "\n".join(rows) + "\n"
 
@@ -54,7 +66,9 @@ TABLES: dict[str, Callable[[], str]] = {"zoo": zoo_table, "strategies": strategi
 
 
 def with_tables(text: str) -> str:
-    return TABLE.sub(lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}<!-- end -->", text)
+    return TABLE.sub(
+        lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}<!-- end -->", text
+    )
 
 
 def commands() -> list[str]:
@@ -87,7 +101,11 @@ def test_commands_run(tmp_path: Path) -> None:
     assert commands()
     for command in commands():
         answer = subprocess.run(
-            shlex.split(command), cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True
+            shlex.split(command),
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
         )
         assert answer.returncode == 0, f"{command}: {answer.stderr}"
 

@@ -24,9 +24,15 @@ app = typer.Typer(
 _ABORTED = 130  # how typer ends on Ctrl-C
 
 # A verb is a file here with a function `command`; the file name is the verb. The order is the order of the help page.
-VERBS = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_")))
+VERBS = tuple(
+    sorted(
+        file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_")
+    )
+)
 for _verb in VERBS:
-    app.command(_verb.rstrip("_").replace("_", "-"), cls=Verb)(importlib.import_module(f"nas.cli.{_verb}").command)
+    app.command(_verb.rstrip("_").replace("_", "-"), cls=Verb)(
+        importlib.import_module(f"nas.cli.{_verb}").command
+    )
 
 
 def _say_version(wanted: bool) -> None:
@@ -38,7 +44,10 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def _begin(
     version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Options before the verb."""

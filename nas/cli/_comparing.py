@@ -17,13 +17,19 @@ from typing import Any
 import typer
 
 from nas.cli._running import INTERRUPTED
-from nas.comparing.plan import Asked
-from nas.comparing.run import Progress, compare
-from nas.rules import Budget
+from nas.search.comparing.plan import Asked
+from nas.search.comparing.run import Progress, compare
+from nas.study.rules import Budget
 
 
 def compare_and_report(
-    asked: Asked, budget: Budget | None, out: str | None, processes: int | None, *, report: bool, as_json: bool
+    asked: Asked,
+    budget: Budget | None,
+    out: str | None,
+    processes: int | None,
+    *,
+    report: bool,
+    as_json: bool,
 ) -> None:
     """Run a comparison to its end and say what came out; exit code 3 when it was interrupted."""
     folder = Path(out) if out else default_folder(asked)
@@ -97,7 +103,11 @@ class _Shown:
         new = progress.ended - (self._first or 0)
         if new and progress.ended < progress.total:
             left = (time.monotonic() - self._began) / new * (progress.total - progress.ended)
-            words += f" · about {left:,.0f} s left" if left < 120 else f" · about {left / 60:,.0f} min left"
+            words += (
+                f" · about {left:,.0f} s left"
+                if left < 120
+                else f" · about {left / 60:,.0f} min left"
+            )
         return words
 
     def _show(self, *, last: bool) -> None:

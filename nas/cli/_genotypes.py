@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from search_spaces.cells.space import SearchSpace
 
 _MOST_INPUT = 1 << 26
-_LINE = re.compile(rb"\{.*\}|\|.*\||[\d\s,]+|(\w+\s*=\s*)?(\w+\.)?Genotype\(.*\)")  # a genotype in one line
+_LINE = re.compile(
+    rb"\{.*\}|\|.*\||[\d\s,]+|(\w+\s*=\s*)?(\w+\.)?Genotype\(.*\)"
+)  # a genotype in one line
 
 
 def parts_of(settings: Sequence[str] | None, known: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -31,7 +33,7 @@ def parts_of(settings: Sequence[str] | None, known: Sequence[str]) -> dict[str, 
 
 def make_space(name: str, options: Mapping[str, Any]) -> SearchSpace:
     """The space of this name with these options."""
-    from nas.plan import Part
+    from nas.search.plan import Part
 
     part = Part.named("space", name, options)
     space: SearchSpace = part.factory(**part.options)
@@ -55,7 +57,9 @@ def _input_texts() -> list[bytes]:
     """Standard input, cut into lines where every line is a genotype by itself."""
     content = sys.stdin.buffer.read(_MOST_INPUT + 1)
     if len(content) > _MOST_INPUT:
-        raise NasError(f"standard input is longer than {_MOST_INPUT >> 20} MiB; hand genotypes over in portions")
+        raise NasError(
+            f"standard input is longer than {_MOST_INPUT >> 20} MiB; hand genotypes over in portions"
+        )
     lines = [line.strip() for line in content.splitlines() if line.strip()]
     if not lines:
         raise NasError("standard input is empty; expected a genotype, as from `nas sample nasnet`")
@@ -69,12 +73,14 @@ def check_target(path: Path) -> None:
     if path.is_dir():
         raise NasError(f"{path} is a folder; give the name of a file")
     if not folder.is_dir():
-        raise NasError(f"{path} cannot be written: there is no folder {str(folder)!r}; make it first")
+        raise NasError(
+            f"{path} cannot be written: there is no folder {str(folder)!r}; make it first"
+        )
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole; what is no plain file, such as /dev/stdout, is written to as it is."""
-    from nas.files import write_whole
+    from nas.study.files import write_whole
 
     check_target(path)
     if not path.exists() or path.is_file():

@@ -11,7 +11,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.portrait import Portrait
+    from nas.drawings.portrait import Portrait
     from search_spaces.cells.cost import CellCost
 
 _WIDEST = 160
@@ -25,7 +25,9 @@ def portrait_text(shown: Portrait, ascii_only: bool) -> str:
     return "\n".join([*lines, *_network(shown)])
 
 
-def write_drawings(shown: Portrait, targets: Mapping[str, Path], theme: str, network: bool) -> list[Path]:
+def write_drawings(
+    shown: Portrait, targets: Mapping[str, Path], theme: str, network: bool
+) -> list[Path]:
     """Write the files asked for, by kind; DOT is always of the cells."""
     from nas.cli._genotypes import write_text
     from nas.drawings.dot import cells_dot
@@ -37,7 +39,7 @@ def write_drawings(shown: Portrait, targets: Mapping[str, Path], theme: str, net
         elif kind == "svg":
             write_text(path, svg(shown.drawing(network), theme))
         else:
-            from nas.reports.picture import write_png
+            from nas.drawings.png import write_png
 
             write_png(shown.drawing(network), path, theme)
     return list(targets.values())
@@ -55,7 +57,9 @@ def _drawn(shown: Portrait, ascii_only: bool) -> str:
     from nas.drawings.terminal import cells_text, draws_boxes
 
     width = min(shutil.get_terminal_size((100, 24)).columns, _WIDEST)
-    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    color = (
+        sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )
     plain = ascii_only or not draws_boxes(sys.stdout.encoding)
     return cells_text(shown.genotype, width, color=color, plain=plain)
 
@@ -66,10 +70,14 @@ def _network(shown: Portrait) -> Iterator[str]:
         return
     around, cost = shown.surroundings, shown.cost
     settings = ", ".join(f"{name} {_cell(value)}" for name, value in around.notable().items())
-    yield from wrap(f"skeleton {around.name} ({around.origin}): {settings}", 100, subsequent_indent="  ")
+    yield from wrap(
+        f"skeleton {around.name} ({around.origin}): {settings}", 100, subsequent_indent="  "
+    )
     if shown.entry and around.published:
         published = shown.entry.published.get(around.name, {})
-        yield "published: " + ", ".join(f"{name} {_cell(value)}" for name, value in published.items())
+        yield "published: " + ", ".join(
+            f"{name} {_cell(value)}" for name, value in published.items()
+        )
     yield ""
     facts = {
         "params": f"{cost.params:,}",

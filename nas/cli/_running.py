@@ -19,9 +19,9 @@ import typer
 
 from nas.cli._training import formats_of
 from nas.cli._winner import refuse_without_weights, winner_of, winner_told
-from nas.planning import Assignment
-from nas.search import OpenSearch, opened, run
-from nas.study import Study
+from nas.search.run import OpenSearch, opened, run
+from nas.search.words import Assignment
+from nas.study.study import Study
 
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
@@ -30,7 +30,9 @@ INTERRUPTED = 3
 _ENDS = ("told", "stopped", "failed")
 
 
-def run_and_report(todo: Assignment, *, as_json: bool, to: str | None = None, silent: bool = False) -> None:
+def run_and_report(
+    todo: Assignment, *, as_json: bool, to: str | None = None, silent: bool = False
+) -> None:
     """Run a study to its end, name the winner and export it; exit code 3 when it was interrupted.
 
     Args:
@@ -42,7 +44,10 @@ def run_and_report(todo: Assignment, *, as_json: bool, to: str | None = None, si
         refuse_without_weights(todo.plan, formats)
     quiet = as_json or silent
     progress = Progress(quiet=quiet)
-    with _signals(todo.folder) as stop, opened(todo.plan, todo.folder, todo.budget, progress.see) as search:
+    with (
+        _signals(todo.folder) as stop,
+        opened(todo.plan, todo.folder, todo.budget, progress.see) as search,
+    ):
         stop.study = search.study
         progress.begin(search)
         with progress:
@@ -54,9 +59,20 @@ def run_and_report(todo: Assignment, *, as_json: bool, to: str | None = None, si
         if silent:
             pass
         elif as_json:
-            print(json.dumps({**summary(search, reason), "export": winner.to_dict() if winner else None}))
+            print(
+                json.dumps(
+                    {**summary(search, reason), "export": winner.to_dict() if winner else None}
+                )
+            )
         else:
-            print("\n".join((*winner_told(winner), *_next_commands(search, winner, interrupted=reason is None))))
+            print(
+                "\n".join(
+                    (
+                        *winner_told(winner),
+                        *_next_commands(search, winner, interrupted=reason is None),
+                    )
+                )
+            )
     if reason is None:
         raise typer.Exit(INTERRUPTED)
 
@@ -112,7 +128,11 @@ class Progress:
             from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
 
-            columns = (BarColumn(bar_width=30), TextColumn("{task.description}"), TimeElapsedColumn())
+            columns = (
+                BarColumn(bar_width=30),
+                TextColumn("{task.description}"),
+                TimeElapsedColumn(),
+            )
             self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
             self._task = self._bar.add_task("", total=1.0)
             self._bar.start()
@@ -126,7 +146,12 @@ class Progress:
         now = time.monotonic()
         if event["event"] == "notice" and not self._quiet:
             print(f"{event['about']:>10}: {event['text']}", file=sys.stderr)
-        if self._quiet or self._search is None or now - self._shown_at < self._every or event["event"] not in _ENDS:
+        if (
+            self._quiet
+            or self._search is None
+            or now - self._shown_at < self._every
+            or event["event"] not in _ENDS
+        ):
             return
         self._shown_at = now
         done, words = self._state(now)
@@ -142,7 +167,11 @@ class Progress:
         done = _share_done(self._search.study)
         trials = ledger.counts["asked"] - len(ledger.open)
         seconds = max(now - self._began, 1e-9)
-        words = [f"{trials:,}" + (f" of {ledger.budget.trials:,}" if ledger.budget.trials else "") + " trials"]
+        words = [
+            f"{trials:,}"
+            + (f" of {ledger.budget.trials:,}" if ledger.budget.trials else "")
+            + " trials"
+        ]
         if ledger.best is not None:
             words.append(f"best {ledger.best.score:.4f} (trial {ledger.best.trial.number})")
         words.append(f"{(ledger.counts['asked'] - self._already) / seconds:.3g} trials/s")
@@ -177,8 +206,14 @@ def _clock(seconds: float) -> str:
 
 def _opening(search: OpenSearch) -> Iterator[str]:
     plan, study = search.plan, search.study
-    for kind, part in (("space", plan.space), ("strategy", plan.strategy), ("evaluator", plan.evaluator)):
-        options = ", ".join(f"{name}={_brief(value)}" for name, value in part.options.items() if value is not None)
+    for kind, part in (
+        ("space", plan.space),
+        ("strategy", plan.strategy),
+        ("evaluator", plan.evaluator),
+    ):
+        options = ", ".join(
+            f"{name}={_brief(value)}" for name, value in part.options.items() if value is not None
+        )
         yield f"{kind:>10}: {part.name}" + (f" ({options})" if options else "")
     yield f"{'budget':>10}: {study.ledger.budget}, seed {plan.seed}"
     yield f"{'folder':>10}: {study.folder}"
@@ -197,7 +232,9 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
     study, ledger = search.study, search.study.ledger
     words = ("evaluated", "reused", "stopped", "failed", "skipped", "retried")
     counts = ", ".join(f"{ledger.counts[word]:,} {word}" for word in words if ledger.counts[word])
-    print(f"{'interrupted' if reason is None else 'finished: ' + reason} ({counts or 'nothing was evaluated'})")
+    print(
+        f"{'interrupted' if reason is None else 'finished: ' + reason} ({counts or 'nothing was evaluated'})"
+    )
     if study.idle_seconds:
         print(f"the order of a deterministic study cost {study.idle_seconds:.1f} s of idle workers")
     best = ledger.best
@@ -208,7 +245,9 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
             print(f"        {name} {value:.6g} (read after the search, for its incumbents only)")
 
 
-def _next_commands(search: OpenSearch, winner: Winner | None, *, interrupted: bool) -> Iterator[str]:
+def _next_commands(
+    search: OpenSearch, winner: Winner | None, *, interrupted: bool
+) -> Iterator[str]:
     study, folder = search.study, shlex.quote(str(search.study.folder))
     yield "next:"
     if interrupted:
@@ -253,13 +292,17 @@ def _signals(folder: Path) -> Iterator[_Stop]:
         if stop.study is None or stop.study.stopping:
             raise KeyboardInterrupt
         stop.study.stop()
-        os.write(2, b"\nstopping after the open trials; once more to stop now\n")  # print is not for signal handlers
+        os.write(
+            2, b"\nstopping after the open trials; once more to stop now\n"
+        )  # print is not for signal handlers
 
     old = {name: signal.signal(name, hear) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     except KeyboardInterrupt:
-        print(f"stopped now; continue with `nas resume {shlex.quote(str(folder))}`", file=sys.stderr)
+        print(
+            f"stopped now; continue with `nas resume {shlex.quote(str(folder))}`", file=sys.stderr
+        )
         raise typer.Exit(INTERRUPTED) from None
     finally:
         for name, handler in old.items():

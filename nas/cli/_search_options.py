@@ -12,7 +12,13 @@ import typer
 
 from nas.cli._options import Set
 
-_SEARCH, _BUDGET, _TABLE, _TRAIN, _RULES = "What to search", "How far", "Table of results", "Training", "Rules"
+_SEARCH, _BUDGET, _TABLE, _TRAIN, _RULES = (
+    "What to search",
+    "How far",
+    "Table of results",
+    "Training",
+    "Rules",
+)
 _RUNNER = "Where it runs"
 _NAMED = {  # options whose table of settings knows them by another name
     "space": ("space", "name"),
@@ -33,7 +39,9 @@ _TABLES = {
 _PLACES = _NAMED | {name: (table, name) for table, names in _TABLES.items() for name in names}
 
 
-def takes_search_options(*, without: Container[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes_search_options(
+    *, without: Container[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a verb the options of a search; its function receives them first, as a tree of settings.
 
     Args:
@@ -65,7 +73,10 @@ def tree_of(words: Mapping[str, Any]) -> dict[str, Any]:
             table, option = _PLACES[name]
             flags.setdefault(table, {})[option] = value
     config = words.get("config")
-    return merged(read_config(config) if config else {}, merged(assignments(words.get("settings") or []), flags))
+    return merged(
+        read_config(config) if config else {},
+        merged(assignments(words.get("settings") or []), flags),
+    )
 
 
 def _parameters() -> list[inspect.Parameter]:
@@ -74,17 +85,23 @@ def _parameters() -> list[inspect.Parameter]:
 
 def _options(
     space: Annotated[
-        str | None, typer.Option(help="What can be drawn (default nasnet).", rich_help_panel=_SEARCH)
+        str | None,
+        typer.Option(help="What can be drawn (default nasnet).", rich_help_panel=_SEARCH),
     ] = None,
     strategy: Annotated[
-        str | None, typer.Option(help="Who draws (default policy-gradient).", rich_help_panel=_SEARCH)
+        str | None,
+        typer.Option(help="Who draws (default policy-gradient).", rich_help_panel=_SEARCH),
     ] = None,
-    evaluator: Annotated[str | None, typer.Option(help="Who judges (default train).", rich_help_panel=_SEARCH)] = None,
+    evaluator: Annotated[
+        str | None, typer.Option(help="Who judges (default train).", rich_help_panel=_SEARCH)
+    ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="The seed of everything (default 0).", rich_help_panel=_SEARCH)
+        int | None,
+        typer.Option(help="The seed of everything (default 0).", rich_help_panel=_SEARCH),
     ] = None,
     out: Annotated[
-        str | None, typer.Option(help="The study's folder (default under results/).", rich_help_panel=_SEARCH)
+        str | None,
+        typer.Option(help="The study's folder (default under results/).", rich_help_panel=_SEARCH),
     ] = None,
     start_from: Annotated[
         list[str] | None,
@@ -95,75 +112,125 @@ def _options(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A TOML file of settings; flags win.", rich_help_panel=_SEARCH)
+        Path | None,
+        typer.Option(help="A TOML file of settings; flags win.", rich_help_panel=_SEARCH),
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="End after so many trials.", rich_help_panel=_BUDGET)] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="End after so many trials.", rich_help_panel=_BUDGET)
+    ] = None,
     budget_seconds: Annotated[
-        float | None, typer.Option(help="End after so many summed seconds of evaluation.", rich_help_panel=_BUDGET)
+        float | None,
+        typer.Option(
+            help="End after so many summed seconds of evaluation.", rich_help_panel=_BUDGET
+        ),
     ] = None,
     max_hours: Annotated[
-        float | None, typer.Option(help="End after so many hours of wall clock.", rich_help_panel=_BUDGET)
+        float | None,
+        typer.Option(help="End after so many hours of wall clock.", rich_help_panel=_BUDGET),
     ] = None,
-    runner: Annotated[str | None, typer.Option(help="local (the default) or ray.", rich_help_panel=_RUNNER)] = None,
+    runner: Annotated[
+        str | None, typer.Option(help="local (the default) or ray.", rich_help_panel=_RUNNER)
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="local: how many processes (default 1: this one).", rich_help_panel=_RUNNER)
+        int | None,
+        typer.Option(
+            help="local: how many processes (default 1: this one).", rich_help_panel=_RUNNER
+        ),
     ] = None,
     trial_timeout: Annotated[
         float | None, typer.Option(help="Seconds a trial may take.", rich_help_panel=_RUNNER)
     ] = None,
     gpus_per_trial: Annotated[
-        float | None, typer.Option(help="ray: GPUs of one child, say 0.25 (default 0).", rich_help_panel=_RUNNER)
+        float | None,
+        typer.Option(help="ray: GPUs of one child, say 0.25 (default 0).", rich_help_panel=_RUNNER),
     ] = None,
     cpus_per_trial: Annotated[
-        float | None, typer.Option(help="ray: processors of one child (default 1).", rich_help_panel=_RUNNER)
+        float | None,
+        typer.Option(help="ray: processors of one child (default 1).", rich_help_panel=_RUNNER),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(help="ray: children at once (default: what fits).", rich_help_panel=_RUNNER)
+        int | None,
+        typer.Option(help="ray: children at once (default: what fits).", rich_help_panel=_RUNNER),
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="ray: auto or HOST:PORT (default: what runs here, else start one).", rich_help_panel=_RUNNER),
+        typer.Option(
+            help="ray: auto or HOST:PORT (default: what runs here, else start one).",
+            rich_help_panel=_RUNNER,
+        ),
     ] = None,
     table: Annotated[
-        str | None, typer.Option(help="CSV, CSV.GZ or Parquet file, a row per architecture.", rich_help_panel=_TABLE)
+        str | None,
+        typer.Option(
+            help="CSV, CSV.GZ or Parquet file, a row per architecture.", rich_help_panel=_TABLE
+        ),
     ] = None,
     score: Annotated[
         str | None, typer.Option(help="Expression over columns or metrics.", rich_help_panel=_TABLE)
     ] = None,
-    cost: Annotated[str | None, typer.Option(help="Expression over columns: seconds.", rich_help_panel=_TABLE)] = None,
+    cost: Annotated[
+        str | None, typer.Option(help="Expression over columns: seconds.", rich_help_panel=_TABLE)
+    ] = None,
     final: Annotated[
         str | None,
-        typer.Option(help="Expression winners are judged by; train: test_accuracy, none.", rich_help_panel=_TABLE),
+        typer.Option(
+            help="Expression winners are judged by; train: test_accuracy, none.",
+            rich_help_panel=_TABLE,
+        ),
     ] = None,
     decisions: Annotated[
-        str | None, typer.Option(help="Pattern of decision columns, or one column.", rich_help_panel=_TABLE)
+        str | None,
+        typer.Option(help="Pattern of decision columns, or one column.", rich_help_panel=_TABLE),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="What children are trained on.", rich_help_panel=_TRAIN)] = None,
-    preset: Annotated[str | None, typer.Option(help="How they are trained.", rich_help_panel=_TRAIN)] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Where data sets lie.", rich_help_panel=_TRAIN)] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="What children are trained on.", rich_help_panel=_TRAIN)
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="How they are trained.", rich_help_panel=_TRAIN)
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Where data sets lie.", rich_help_panel=_TRAIN)
+    ] = None,
     skip_corrupt: Annotated[
-        bool, typer.Option("--skip-corrupt", help="Leave out pictures that cannot be decoded.", rich_help_panel=_TRAIN)
+        bool,
+        typer.Option(
+            "--skip-corrupt",
+            help="Leave out pictures that cannot be decoded.",
+            rich_help_panel=_TRAIN,
+        ),
     ] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", rich_help_panel=_TRAIN)] = None,
-    duplicates: Annotated[str | None, typer.Option(help="reuse, retrain or resample.", rich_help_panel=_RULES)] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", rich_help_panel=_TRAIN)
+    ] = None,
+    duplicates: Annotated[
+        str | None, typer.Option(help="reuse, retrain or resample.", rich_help_panel=_RULES)
+    ] = None,
     retries: Annotated[
         int | None, typer.Option(help="Tries after a failure (default 1).", rich_help_panel=_RULES)
     ] = None,
     failure_score: Annotated[
-        float | None, typer.Option(help="What a strategy hears of a failure.", rich_help_panel=_RULES)
+        float | None,
+        typer.Option(help="What a strategy hears of a failure.", rich_help_panel=_RULES),
     ] = None,
-    stopped_as: Annotated[str | None, typer.Option(help="worst or ignore.", rich_help_panel=_RULES)] = None,
+    stopped_as: Annotated[
+        str | None, typer.Option(help="worst or ignore.", rich_help_panel=_RULES)
+    ] = None,
     early_stop: Annotated[
         str | None, typer.Option(help="asha, median or none (the default).", rich_help_panel=_RULES)
     ] = None,
     deterministic: Annotated[
         bool | None,
-        typer.Option("--deterministic", help="The same study on any number of workers.", rich_help_panel=_RULES),
+        typer.Option(
+            "--deterministic",
+            help="The same study on any number of workers.",
+            rich_help_panel=_RULES,
+        ),
     ] = None,
     lag: Annotated[
         int | None,
         typer.Option(
-            help="How far results may lag behind proposals, if deterministic (default 8).", rich_help_panel=_RULES
+            help="How far results may lag behind proposals, if deterministic (default 8).",
+            rich_help_panel=_RULES,
         ),
     ] = None,
     max_params: Annotated[

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nas.retraining.run import Retrained
-    from nas.retraining.seeds import Place
+    from nas.full_size.retrain import Retrained
+    from nas.full_size.trainings import Place
+    from nas.full_size.transfer import Transferred
+    from nas.full_size.wish import Wish
     from nas.training.computation import Precision
-    from nas.transferring.planning import Wish
-    from nas.transferring.run import Transferred
 
 
 def dataset_of_preset(preset: str) -> str:
@@ -53,28 +53,46 @@ def place_of(
 ) -> Place:
     """Where trainings run: in this process, or on Ray where there are several workers or the runner is called so."""
     from nas.errors import SettingsError, known_names
+    from nas.full_size.trainings import Here
     from nas.registry import load
-    from nas.retraining.seeds import Here
     from nas.training.computation import chosen_device
 
     if runner not in (None, "local", "ray"):
         raise SettingsError(known_names(runner, ("local", "ray"), "runner of trainings"))
     if runner == "local" and workers > 1:
-        raise SettingsError(f"{workers} workers train a network together on Ray: leave out --runner local")
+        raise SettingsError(
+            f"{workers} workers train a network together on Ray: leave out --runner local"
+        )
     if workers == 1 and runner != "ray":
-        words = {"--gpus-per-worker": gpus_per_worker, "--address": address, "--sync-batch-norm": sync_batch_norm}
+        words = {
+            "--gpus-per-worker": gpus_per_worker,
+            "--address": address,
+            "--sync-batch-norm": sync_batch_norm,
+        }
         for word, value in words.items():
             if value not in (None, False):
                 raise SettingsError(f"{word} is for trainings on Ray: add --workers 2 or more")
         return Here()
     if device not in ("auto", "cpu", "cuda"):
-        raise SettingsError(f"--device is {device}, but Ray gives each worker a device of its own: say cpu or cuda")
-    gpus = float(chosen_device(device).startswith("cuda")) if gpus_per_worker is None else gpus_per_worker
+        raise SettingsError(
+            f"--device is {device}, but Ray gives each worker a device of its own: say cpu or cuda"
+        )
+    gpus = (
+        float(chosen_device(device).startswith("cuda"))
+        if gpus_per_worker is None
+        else gpus_per_worker
+    )
     place: Place = load("place", "ray-train")(
-        workers=workers, threads=threads or 1, gpus_per_worker=gpus, sync_batch_norm=sync_batch_norm, address=address
+        workers=workers,
+        threads=threads or 1,
+        gpus_per_worker=gpus,
+        sync_batch_norm=sync_batch_norm,
+        address=address,
     )
     if gpus_per_worker and device == "cpu":
-        raise SettingsError(f"--gpus-per-worker is {gpus_per_worker:g}, but --device is cpu: leave out one of the two")
+        raise SettingsError(
+            f"--gpus-per-worker is {gpus_per_worker:g}, but --device is cpu: leave out one of the two"
+        )
     return place
 
 
@@ -85,11 +103,13 @@ def notices(as_json: bool) -> Callable[[str], None]:
 
 def percent(values: Sequence[float]) -> str:
     """Mean and deviation of shares, as per cent."""
-    from nas.retraining.run import spread
+    from nas.full_size.retrain import spread
 
     found = spread("x", values)
     deviation = found["x_sd"]
-    return f"{100 * (found['x_mean'] or 0):.2f} %" + (f" ± {100 * deviation:.2f}" if deviation is not None else "")
+    return f"{100 * (found['x_mean'] or 0):.2f} %" + (
+        f" ± {100 * deviation:.2f}" if deviation is not None else ""
+    )
 
 
 def results_told(result: Retrained, folder: Path) -> Iterator[str]:
@@ -113,8 +133,8 @@ def run_transfer(
 ) -> None:
     """Plan, run and tell a transfer."""
     from nas.exporting.choosing import choices
-    from nas.transferring.planning import planned
-    from nas.transferring.run import transfer
+    from nas.full_size.transfer import transfer
+    from nas.full_size.wish import planned
 
     has_body = wish.mode != "scratch" and wish.pretrain is None
     choice = choices(source, weights=weights, with_weights=has_body)[0]
@@ -125,12 +145,24 @@ def run_transfer(
             shown = f"loss {metrics['train_loss']:.4f}, validation {metrics['val_accuracy']:.4f}"
             print(f"{arm}, seed {number}, epoch {epoch}: {shown}", file=sys.stderr)
 
-    folder = out or Path("transferred") / f"{choice.name}-{Path(plan.setting.dataset.name).name}-{wish.mode}"
+    folder = (
+        out
+        or Path("transferred") / f"{choice.name}-{Path(plan.setting.dataset.name).name}-{wish.mode}"
+    )
     with wish.place.opened(folder, notices(as_json)):
         result = transfer(plan, arms, folder, watch, formats_of(to))
     if as_json:
         rows = [row.to_dict() for row in result.rows]
-        print(json.dumps({"folder": str(folder), "mode": wish.mode, "arms": rows, "weights": str(result.weights)}))
+        print(
+            json.dumps(
+                {
+                    "folder": str(folder),
+                    "mode": wish.mode,
+                    "arms": rows,
+                    "weights": str(result.weights),
+                }
+            )
+        )
     else:
         print("\n".join(transfer_told(result, folder)))
 

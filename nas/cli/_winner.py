@@ -11,8 +11,8 @@ from nas.cli._exporting import onnx_command
 
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
-    from nas.plan import Plan
-    from nas.search import OpenSearch
+    from nas.search.plan import Plan
+    from nas.search.run import OpenSearch
 
 
 def refuse_without_weights(plan: Plan, formats: list[str]) -> None:

@@ -17,16 +17,22 @@ def described(event: Event) -> str:
 def _detail(event: Event) -> str:
     match event["event"]:
         case "asked":
-            return f"key {event['key']}" + (f", as trial {event['duplicate_of']}" if "duplicate_of" in event else "")
+            return f"key {event['key']}" + (
+                f", as trial {event['duplicate_of']}" if "duplicate_of" in event else ""
+            )
         case "skipped" | "finished":
             return str(event["reason"])
         case "attempted":
             after = event.get("after")
-            return f"attempt {event['attempt']}" + (f" after {after['kind']}: {_first_line(after)}" if after else "")
+            return f"attempt {event['attempt']}" + (
+                f" after {after['kind']}: {_first_line(after)}" if after else ""
+            )
         case "progressed":
             return f"step {event['step']}: " + ", ".join(_metrics(event["metrics"]))
         case "told":
-            return f"score {event['score']:.6g}" + (f", as trial {event['reused']}" if "reused" in event else "")
+            return f"score {event['score']:.6g}" + (
+                f", as trial {event['reused']}" if "reused" in event else ""
+            )
         case "stopped":
             return f"at step {event['step']}, score {event['score']:.6g}"
         case "failed":
@@ -34,7 +40,9 @@ def _detail(event: Event) -> str:
         case "opened":
             return ", ".join(_metrics(event["final"]))
         case _:
-            return ", ".join(_metrics({name: value for name, value in event.items() if name not in _DRY}))
+            return ", ".join(
+                _metrics({name: value for name, value in event.items() if name not in _DRY})
+            )
 
 
 _DRY = ("event", "number", "time", "format")
@@ -45,4 +53,7 @@ def _first_line(failure: Mapping[str, Any]) -> str:
 
 
 def _metrics(metrics: Mapping[str, Any]) -> list[str]:
-    return [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in metrics.items()]
+    return [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in metrics.items()
+    ]

@@ -18,8 +18,8 @@ def command(
 ) -> None:
     """Name the best distinct genotypes of a study."""
     from nas.errors import StudyError
-    from nas.plan import Plan
-    from nas.search import finals, ranked
+    from nas.search.plan import Plan
+    from nas.search.run import finals, ranked
 
     Plan.read(folder)  # says what is wrong where there is no study
     opened = finals(folder)
@@ -43,6 +43,8 @@ def command(
         return
     for rank, winner in enumerate(winners, start=1):
         final = "".join(f", {name} {value:.6g}" for name, value in winner["final"].items())
-        print(f"{rank:>3}. trial {winner['number']}, score {winner['score']:.6g}{final}, key {winner['key']}")
+        print(
+            f"{rank:>3}. trial {winner['number']}, score {winner['score']:.6g}{final}, key {winner['key']}"
+        )
         if top == 1:
             print(json.dumps(winner["genotype"]))

@@ -26,16 +26,22 @@ def command(
         ),
     ] = "policy-gradient,evolution,random-search",
     seeds: Annotated[
-        str, typer.Option(help="How many (10 means 1 to 10), 1-50, or 1,2,5.", rich_help_panel=_COMPARISON)
+        str,
+        typer.Option(
+            help="How many (10 means 1 to 10), 1-50, or 1,2,5.", rich_help_panel=_COMPARISON
+        ),
     ] = "10",
     confirm: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Evaluate the best K of each search again and choose by that.", rich_help_panel=_COMPARISON
+            min=1,
+            help="Evaluate the best K of each search again and choose by that.",
+            rich_help_panel=_COMPARISON,
         ),
     ] = None,
     confirm_score: Annotated[
-        str | None, typer.Option(help="Expression to confirm by, for a table.", rich_help_panel=_COMPARISON)
+        str | None,
+        typer.Option(help="Expression to confirm by, for a table.", rich_help_panel=_COMPARISON),
     ] = None,
     confirm_cost: Annotated[
         str | None, typer.Option(help="What that costs, for a table.", rich_help_panel=_COMPARISON)
@@ -49,7 +55,12 @@ def command(
         ),
     ] = None,
     pilot: Annotated[
-        int, typer.Option(min=0, help="How many pilot runs came before, for the report.", rich_help_panel=_COMPARISON)
+        int,
+        typer.Option(
+            min=0,
+            help="How many pilot runs came before, for the report.",
+            rich_help_panel=_COMPARISON,
+        ),
     ] = 0,
     processes: Annotated[
         int | None,
@@ -59,7 +70,9 @@ def command(
             rich_help_panel=_COMPARISON,
         ),
     ] = None,
-    report: Annotated[bool, typer.Option(help="Write the report at the end.", rich_help_panel=_COMPARISON)] = True,
+    report: Annotated[
+        bool, typer.Option(help="Write the report at the end.", rich_help_panel=_COMPARISON)
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Compare strategies over many seeds, and say which are better than random search.
@@ -67,13 +80,15 @@ def command(
     Every pair of strategy and seed is an ordinary study in DIR/STRATEGY/seed-K. The same command again continues.
     """
     from nas.cli._comparing import compare_and_report
-    from nas.comparing.arms import arms_of, seeds_of
-    from nas.comparing.plan import Asked, Confirm
     from nas.errors import SettingsError
-    from nas.rules import Budget
+    from nas.search.comparing.arms import arms_of, seeds_of
+    from nas.search.comparing.plan import Asked, Confirm
+    from nas.study.rules import Budget
 
     if confirm is None and (confirm_score or confirm_cost):
-        raise SettingsError("--confirm-score and --confirm-cost say how to confirm: give --confirm K too")
+        raise SettingsError(
+            "--confirm-score and --confirm-cost say how to confirm: give --confirm K too"
+        )
     if margin is not None and not math.isfinite(margin):
         raise SettingsError(f"--margin is {margin}: expected a number, 0 or more")
     arms, budget = arms_of(strategies, tree)

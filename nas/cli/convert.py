@@ -19,14 +19,24 @@ FORMS = ("choices", "darts", "json", "nasbench201")
 
 def command(
     source: Annotated[
-        str, typer.Argument(metavar="GENOTYPE", help="A text, a file, a zoo name, or - for lines of input.")
+        str,
+        typer.Argument(
+            metavar="GENOTYPE", help="A text, a file, a zoo name, or - for lines of input."
+        ),
     ],
     to: Annotated[str, typer.Option(help="json, darts, nasbench201 or choices.")],
     written_as: Annotated[
-        str, typer.Option("--from", help="What the input must be: auto, json, darts, nasbench201 or choices.")
+        str,
+        typer.Option(
+            "--from", help="What the input must be: auto, json, darts, nasbench201 or choices."
+        ),
     ] = "auto",
-    space: Annotated[str | None, typer.Option(help="The space that choices belong to, say nasnet.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="The space that choices belong to, say nasnet.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file instead of the terminal.")
+    ] = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -37,14 +47,19 @@ def command(
     to, written_as = _form(to, "--to"), _form(written_as, "--from", ("auto", *FORMS))
     given = parts_of(settings, ("space",)).get("space", {})
     if space is None and (given or "choices" in (to, written_as)):
-        raise NasError("choices mean something in a space only; name it with --space, say --space nasnet")
+        raise NasError(
+            "choices mean something in a space only; name it with --space, say --space nasnet"
+        )
     if out is not None:
         check_target(out)
     known = None if space is None else make_space(space, given)
     genotypes = read_genotypes(source, known, written_as)
     texts = [_text(genotype, to, known) for genotype in genotypes]
     if as_json:
-        lines = [json.dumps({"form": to, "key": g.key, "text": t}) for g, t in zip(genotypes, texts, strict=True)]
+        lines = [
+            json.dumps({"form": to, "key": g.key, "text": t})
+            for g, t in zip(genotypes, texts, strict=True)
+        ]
     else:
         lines = texts
     if out is None:
@@ -69,4 +84,6 @@ def _text(genotype: Genotype, to: str, space: SearchSpace | None) -> str:
 
     if to == "choices" and space is not None:
         return choices_text(genotype, space)
-    return {"darts": to_darts_text, "nasbench201": to_nasbench201_string}.get(to, type(genotype).to_json)(genotype)
+    return {"darts": to_darts_text, "nasbench201": to_nasbench201_string}.get(
+        to, type(genotype).to_json
+    )(genotype)

@@ -11,18 +11,21 @@ from nas.cli._options import Folder
 
 def command(
     folder: Folder,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")
+    ] = 8080,
 ) -> None:
     """Show a study in the browser with optuna-dashboard, whatever its strategy; it follows a running search."""
     from contextlib import suppress
 
-    from nas.dashboard import HOST, Mirror, serve
+    from nas.reports.dashboard import HOST, Mirror, serve
 
     mirror = Mirror(folder)
     mirror.update()
     with serve(mirror, port) as server:
         print(
-            f"{folder} at http://{HOST}:{server.server_port}/dashboard (this machine only; Ctrl-C ends it)", flush=True
+            f"{folder} at http://{HOST}:{server.server_port}/dashboard (this machine only; Ctrl-C ends it)",
+            flush=True,
         )
         with suppress(KeyboardInterrupt):
             server.serve_forever()

@@ -37,13 +37,18 @@ def command(
         for option in known.values()
     ]
     if as_json:
-        print(json.dumps({"kind": kind, "name": name, "text": text, "options": options}, default=str))
+        print(
+            json.dumps({"kind": kind, "name": name, "text": text, "options": options}, default=str)
+        )
         return
     print(text)
     if options:
         print(f"\noptions (--set {kind}.OPTION=VALUE):")
     for option in options:
-        print(f"  {option['name']}: {option['type']}" + (f" = {option['default']!r}" if "default" in option else ""))
+        print(
+            f"  {option['name']}: {option['type']}"
+            + (f" = {option['default']!r}" if "default" in option else "")
+        )
         for line in wrap(option["text"], 110):
             print(" " * 6 + line)
 

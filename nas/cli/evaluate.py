@@ -11,9 +11,13 @@ from nas.cli._options import Json, Set
 
 
 def command(
-    genotype: Annotated[str, typer.Argument(help="A file, a text, a zoo name, or - for standard input.")],
+    genotype: Annotated[
+        str, typer.Argument(help="A file, a text, a zoo name, or - for standard input.")
+    ],
     evaluator: Annotated[str | None, typer.Option(help="Who judges (default train).")] = None,
-    space: Annotated[str | None, typer.Option(help="The space it belongs to (default: the one it names).")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="The space it belongs to (default: the one it names).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The seed of the evaluation.")] = 0,
     table: Annotated[str | None, typer.Option(help="For the evaluator table.")] = None,
     score: Annotated[str | None, typer.Option(help="Expression over columns or metrics.")] = None,
@@ -29,11 +33,11 @@ def command(
     import tempfile
     from pathlib import Path
 
-    from nas.attempt import attempt
     from nas.contracts import Evaluation, Trial
     from nas.errors import NasError
-    from nas.planning import assignment
+    from nas.search.words import assignment
     from nas.settings import assignments, merged
+    from nas.study.attempt import attempt
     from search_spaces.cells.reading import parse_genotype, read_genotype
 
     drawn = parse_genotype(sys.stdin.read()) if genotype == "-" else read_genotype(genotype)
@@ -46,7 +50,8 @@ def command(
         },
     }  # fmt: skip
     given = {
-        part: {name: value for name, value in options.items() if value is not None} for part, options in flags.items()
+        part: {name: value for name, value in options.items() if value is not None}
+        for part, options in flags.items()
     }
     plan = assignment(merged(assignments(settings or []), given)).plan
     judge = plan.make_evaluator(plan.make_space())
@@ -54,7 +59,9 @@ def command(
     def report(step: int, metrics: Any) -> bool:
         if not as_json:
             shown = ", ".join(
-                f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, int | float)
+                f"{name} {value:.4g}"
+                for name, value in metrics.items()
+                if isinstance(value, int | float)
             )
             print(f"step {step}: {shown}", file=sys.stderr)
         return True
@@ -63,7 +70,12 @@ def command(
         outcome = attempt(judge, Trial(0, drawn, seed), Path(folder), report)
     if not isinstance(outcome, Evaluation):
         raise NasError(f"the evaluation failed: {getattr(outcome, 'message', outcome)}")
-    facts = {"key": drawn.key, "score": outcome.score, "metrics": outcome.metrics, "seconds": outcome.seconds}
+    facts = {
+        "key": drawn.key,
+        "score": outcome.score,
+        "metrics": outcome.metrics,
+        "seconds": outcome.seconds,
+    }
     if as_json:
         print(json.dumps(facts))
         return

@@ -15,16 +15,20 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 
 def command(
     folder: Folder,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more until the study finishes.")] = False,
-    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="Begin with the last N events.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Wait for more until the study finishes.")
+    ] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", "-n", min=0, help="Begin with the last N events.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print the events of a study, one a line; --follow waits for more."""
     from collections import deque
 
     from nas.cli._words import described
-    from nas.plan import read_study_json
-    from nas.store import read_events
+    from nas.search.plan import read_study_json
+    from nas.study.store import read_events
 
     read_study_json(folder)
     path = folder / "events.jsonl"
@@ -36,7 +40,9 @@ def command(
         for offset, event in fresh:
             print(json.dumps(event) if as_json else described(event), flush=True)
             shown = offset
-            ended = event["event"] == "finished" or (ended and event["event"] not in ("started", "extended"))
+            ended = event["event"] == "finished" or (
+                ended and event["event"] not in ("started", "extended")
+            )
         if not follow or ended:
             return
         time.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -15,18 +15,29 @@ if TYPE_CHECKING:
 
 def command(
     source: Annotated[
-        str, typer.Argument(metavar="GENOTYPE|STUDY|WEIGHTS", help="A study's folder, weights, or a genotype.")
+        str,
+        typer.Argument(
+            metavar="GENOTYPE|STUDY|WEIGHTS", help="A study's folder, weights, or a genotype."
+        ),
     ],
     to: Annotated[
-        str | None, typer.Option(help="Formats: python,onnx,torch-export,json,svg,png,dot (default: all there are).")
+        str | None,
+        typer.Option(
+            help="Formats: python,onnx,torch-export,json,svg,png,dot (default: all there are)."
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="The best so many of a study.")] = 1,
     weights: Annotated[Path | None, typer.Option(help="Weights as safetensors.")] = None,
     skeleton: Annotated[
-        str | None, typer.Option(help="cifar, imagenet-mobile, ... (default: the one the weights were trained in).")
+        str | None,
+        typer.Option(
+            help="cifar, imagenet-mobile, ... (default: the one the weights were trained in)."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write to.")] = None,
-    latency: Annotated[bool, typer.Option("--latency", help="Measure the latency and write it into the card.")] = False,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Measure the latency and write it into the card.")
+    ] = False,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -39,11 +50,17 @@ def command(
     from nas.exporting.export import export, usual_formats
 
     given = parts_of(settings, ("skeleton",)).get("skeleton", {})
-    formats = usual_formats() if to is None else tuple(word.strip() for word in to.split(",") if word.strip())
+    formats = (
+        usual_formats()
+        if to is None
+        else tuple(word.strip() for word in to.split(",") if word.strip())
+    )
     records: list[dict[str, Any]] = []
     for rank, choice in enumerate(found := choices(source, top, weights), start=1):
         subject = subject_of(choice, skeleton, given)
-        exported = export(subject, _folder(source, choice, out, rank, len(found)), formats, latency=latency)
+        exported = export(
+            subject, _folder(source, choice, out, rank, len(found)), formats, latency=latency
+        )
         if as_json:
             records.append(told_record(subject, exported))
         else:

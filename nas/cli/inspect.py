@@ -15,21 +15,37 @@ if TYPE_CHECKING:
     from search_spaces.cells.space import SearchSpace
 
 _ROWS = 12
-_COLUMNS = ("told", "reward_mean", "reward_max", "entropy_share", "kl", "clip_fraction", "gradient_norm", "distinct")
+_COLUMNS = (
+    "told",
+    "reward_mean",
+    "reward_max",
+    "entropy_share",
+    "kl",
+    "clip_fraction",
+    "gradient_norm",
+    "distinct",
+)
 
 
 def command(
     folder: Folder,
-    pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the diagnostics as PNG here.")] = None,
-    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Write them for TensorBoard here.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw the diagnostics as PNG here.")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write them for TensorBoard here.")
+    ] = None,
     export: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the controller's weights here, for strategy.warm_start.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write the controller's weights here, for strategy.warm_start."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Show the controller's updates: rewards, entropy, KL, gradients, what the policy prefers."""
-    from nas.controller.history import updates_of
-    from nas.plan import Plan
+    from nas.search.plan import Plan
+    from nas.strategies.controller.history import updates_of
 
     plan = Plan.read(folder)
     space = plan.make_space()
@@ -50,7 +66,7 @@ def command(
         write_tensorboard(records, space, tensorboard)
         _say(as_json, f"TensorBoard: tensorboard --logdir {tensorboard}")
     if export is not None:
-        from nas.controller.export import export_weights
+        from nas.strategies.controller.export import export_weights
 
         _say(as_json, f"weights: {export_weights(folder, plan, export)}")
 
@@ -63,7 +79,9 @@ def _make_folder(target: Path | None) -> None:
         if target is not None:
             target.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise NasError(f"folder {str(target)!r} cannot be made: {problem.strerror}; give another one") from problem
+        raise NasError(
+            f"folder {str(target)!r} cannot be made: {problem.strerror}; give another one"
+        ) from problem
 
 
 def _say(as_json: bool, text: str) -> None:
@@ -72,9 +90,13 @@ def _say(as_json: bool, text: str) -> None:
 
 
 def _print(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> None:
-    from nas.controller.history import histograms
+    from nas.strategies.controller.history import histograms
 
-    shown = records if len(records) <= _ROWS else [records[i * (len(records) - 1) // (_ROWS - 1)] for i in range(_ROWS)]
+    shown = (
+        records
+        if len(records) <= _ROWS
+        else [records[i * (len(records) - 1) // (_ROWS - 1)] for i in range(_ROWS)]
+    )
     print("  ".join(f"{name:>13}" for name in ("update", *_COLUMNS)))
     for record in shown:
         print("  ".join(f"{_short(record[name]):>13}" for name in ("update", *_COLUMNS)))

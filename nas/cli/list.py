@@ -12,7 +12,9 @@ from nas.cli._options import Json
 
 
 def command(
-    kind: Annotated[str | None, typer.Argument(help="genotypes, ops, spaces, strategies, evaluators, ...")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help="genotypes, ops, spaces, strategies, evaluators, ...")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the parts of a kind, or of every kind."""
@@ -22,7 +24,9 @@ def command(
     if kind is None:
         found = {name: names() for name, names in kinds.items()}
     else:
-        beginnings = [kind] if kind in kinds else [name for name in kinds if kind and name.startswith(kind)]
+        beginnings = (
+            [kind] if kind in kinds else [name for name in kinds if kind and name.startswith(kind)]
+        )
         if len(beginnings) > 1:
             raise NasError(f"kind {kind!r} is ambiguous: it begins {', '.join(beginnings)}")
         if not beginnings:

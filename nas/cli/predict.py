@@ -11,10 +11,14 @@ from nas.cli._options import Json
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="EXPORT|WEIGHTS|STUDY", help="An export's folder, or weights.")],
+    source: Annotated[
+        str, typer.Argument(metavar="EXPORT|WEIGHTS|STUDY", help="An export's folder, or weights.")
+    ],
     pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes of each.")] = 5,
-    weights: Annotated[Path | None, typer.Option(help="Weights, where SOURCE is a genotype.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights, where SOURCE is a genotype.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a trained network sees in pictures."""
@@ -23,7 +27,7 @@ def command(
     from dataclasses import asdict
 
     from nas.exporting.choosing import choices, subject_of
-    from nas.transferring.predicting import predictions
+    from nas.exporting.predicting import predictions
 
     subject = subject_of(choices(source, weights=weights)[0])
     found = predictions(subject, pictures, top)
@@ -41,4 +45,6 @@ def command(
         print(json.dumps({"predictions": rows, "pixels_known": not subject.pixels_unknown}))
         return
     for file, guesses in zip(pictures, found, strict=True):
-        print(f"{file}: " + ", ".join(f"{guess.name} {100 * guess.share:.1f} %" for guess in guesses))
+        print(
+            f"{file}: " + ", ".join(f"{guess.name} {100 * guess.share:.1f} %" for guess in guesses)
+        )

@@ -12,14 +12,23 @@ from nas.cli._options import Json, Set
 
 def command(
     source: Annotated[
-        str, typer.Argument(metavar="GENOTYPE|STUDY|WEIGHTS", help="A study's folder, weights, or a genotype.")
+        str,
+        typer.Argument(
+            metavar="GENOTYPE|STUDY|WEIGHTS", help="A study's folder, weights, or a genotype."
+        ),
     ],
-    skeleton: Annotated[str | None, typer.Option(help="cifar, imagenet-mobile, imagenet-large, nasbench201.")] = None,
+    skeleton: Annotated[
+        str | None, typer.Option(help="cifar, imagenet-mobile, imagenet-large, nasbench201.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = "cpu",
     batch: Annotated[str, typer.Option(help="Sizes of batch, say 1,32.")] = "1,32",
-    engine: Annotated[str, typer.Option(help="torch, onnxruntime, or both with a comma.")] = "torch,onnxruntime",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnxruntime, or both with a comma.")
+    ] = "torch,onnxruntime",
     seconds: Annotated[float, typer.Option(min=0.01, help="How long each is measured.")] = 2.0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads (default: torch's).")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processor threads (default: torch's).")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights as safetensors; they do not change the latency.")
     ] = None,
@@ -35,8 +44,8 @@ def command(
     from nas.cli._genotypes import parts_of
     from nas.cli._portraits import table
     from nas.exporting.choosing import choices, subject_of
-    from nas.profiling import latencies
-    from nas.provenance import hardware
+    from nas.exporting.latencies import latencies
+    from nas.search.provenance import hardware
     from search_spaces.cells.cost import cost
 
     if threads is not None:
@@ -48,11 +57,20 @@ def command(
     rows = [{**asdict(speed), "images_per_second": speed.images_per_second} for speed in found]
     spent = cost(subject.genotype, subject.skeleton)
     if as_json:
-        facts = {"key": subject.genotype.key, "params": spent.params, "macs": spent.macs, "hardware": hardware()}
+        facts = {
+            "key": subject.genotype.key,
+            "params": spent.params,
+            "macs": spent.macs,
+            "hardware": hardware(),
+        }
         print(json.dumps({**facts, "latency": rows}))
         return
-    print(f"{subject.title}: {spent.params:,} parameters, {spent.macs:,} multiply-adds; {hardware()['cpu']}")
-    shown = [{name: f"{v:.2f}" if isinstance(v, float) else v for name, v in row.items()} for row in rows]
+    print(
+        f"{subject.title}: {spent.params:,} parameters, {spent.macs:,} multiply-adds; {hardware()['cpu']}"
+    )
+    shown = [
+        {name: f"{v:.2f}" if isinstance(v, float) else v for name, v in row.items()} for row in rows
+    ]
     print("\n".join(table(shown)))
 
 
@@ -60,5 +78,7 @@ def _size(word: str) -> int:
     from nas.errors import SettingsError
 
     if not word.strip().isdecimal():
-        raise SettingsError(f"--batch {word!r} is no size of batch; expected whole numbers, say 1,32")
+        raise SettingsError(
+            f"--batch {word!r} is no size of batch; expected whole numbers, say 1,32"
+        )
     return int(word)

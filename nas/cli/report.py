@@ -13,9 +13,14 @@ from nas.cli._options import Json
 
 
 def command(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Comparisons, studies, or folders of them.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Comparisons, studies, or folders of them."),
+    ],
     out: Annotated[Path | None, typer.Option(help="Where to write (default: into DIR).")] = None,
-    margin: Annotated[float | None, typer.Option(min=0.0, help="Differences below this count as none.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(min=0.0, help="Differences below this count as none.")
+    ] = None,
     target: Annotated[float | None, typer.Option(help="The score whose reaching is timed.")] = None,
     band: Annotated[
         Literal["quartiles", "interval"], typer.Option(help="Around medians, or 95 % around means.")

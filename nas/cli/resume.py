@@ -11,22 +11,29 @@ from nas.cli._options import Folder, Json, To
 
 def command(
     folder: Folder,
-    trials: Annotated[str | None, typer.Option(metavar="N|+N", help="New number of trials, or +N for N more.")] = None,
-    budget_seconds: Annotated[float | None, typer.Option(help="New budget of summed evaluation seconds.")] = None,
+    trials: Annotated[
+        str | None, typer.Option(metavar="N|+N", help="New number of trials, or +N for N more.")
+    ] = None,
+    budget_seconds: Annotated[
+        float | None, typer.Option(help="New budget of summed evaluation seconds.")
+    ] = None,
     max_hours: Annotated[float | None, typer.Option(help="New limit of wall-clock hours.")] = None,
-    runner: Annotated[str | None, typer.Option(help="Where trials run from now on: local or ray.")] = None,
+    runner: Annotated[
+        str | None, typer.Option(help="Where trials run from now on: local or ray.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Local processes from now on.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="runner.OPTION=VALUE", help="Any option of the runner.")
+        list[str] | None,
+        typer.Option("--set", metavar="runner.OPTION=VALUE", help="Any option of the runner."),
     ] = None,
     to: To = None,
     as_json: Json = False,
 ) -> None:
     """Continue a study exactly where it was, or extend a finished one."""
     from nas.cli._running import run_and_report
-    from nas.plan import Plan
-    from nas.planning import Assignment, changed_runner, extended
-    from nas.search import budget_of, ledger_of
+    from nas.search.plan import Plan
+    from nas.search.run import budget_of, ledger_of
+    from nas.search.words import Assignment, changed_runner, extended
     from nas.settings import assignments
 
     tree = assignments(settings or [])
@@ -35,5 +42,7 @@ def command(
     plan = Plan.read(folder)
     plan = plan.with_runner(changed_runner(plan.runner, runner, tree))
     ledger = ledger_of(folder, plan)
-    budget = extended(budget_of(folder, ledger), ledger.counts["asked"], trials, budget_seconds, max_hours)
+    budget = extended(
+        budget_of(folder, ledger), ledger.counts["asked"], trials, budget_seconds, max_hours
+    )
     run_and_report(Assignment(plan, budget, folder), as_json=as_json, to=to)

@@ -13,6 +13,6 @@ from nas.cli._search_options import takes_search_options
 def command(tree: Mapping[str, Any], to: To = None, as_json: Json = False) -> None:
     """Search: draw, judge, remember; ends by naming and exporting the winner. The same command again continues it."""
     from nas.cli._running import run_and_report
-    from nas.planning import assignment
+    from nas.search.words import assignment
 
     run_and_report(assignment(tree), as_json=as_json, to=to)

@@ -19,7 +19,7 @@ def command(
 
     if part != "controller":
         raise NasError(known_names(part, ["controller"], "self-test"))
-    from nas.controller.selftest import run
+    from nas.strategies.controller.selftest import run
 
     checks = []
     for check in run():
@@ -28,7 +28,11 @@ def command(
             print(f"{'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.detail}", flush=True)
     passed = sum(check.passed for check in checks)
     if as_json:
-        print(json.dumps({"passed": passed == len(checks), "checks": [check._asdict() for check in checks]}))
+        print(
+            json.dumps(
+                {"passed": passed == len(checks), "checks": [check._asdict() for check in checks]}
+            )
+        )
     else:
         print(f"{passed} of {len(checks)} checks passed")
     if passed < len(checks):

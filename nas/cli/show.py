@@ -15,21 +15,41 @@ _DRAWINGS = "Drawings"
 
 def command(
     source: Annotated[
-        str, typer.Argument(metavar="GENOTYPE", help="A text, a file, a zoo name, or - for lines of input.")
+        str,
+        typer.Argument(
+            metavar="GENOTYPE", help="A text, a file, a zoo name, or - for lines of input."
+        ),
     ],
-    space: Annotated[str | None, typer.Option(help="The space that choices belong to, say nasnet.")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="The space that choices belong to, say nasnet.")
+    ] = None,
     skeleton: Annotated[
-        str | None, typer.Option(help="cifar, imagenet-mobile, imagenet-large, nasbench201 (default by the cells).")
+        str | None,
+        typer.Option(
+            help="cifar, imagenet-mobile, imagenet-large, nasbench201 (default by the cells)."
+        ),
     ] = None,
     settings: Set = None,
-    svg: Annotated[Path | None, typer.Option(help="Write the cells as SVG.", rich_help_panel=_DRAWINGS)] = None,
-    png: Annotated[Path | None, typer.Option(help="Write the cells as PNG.", rich_help_panel=_DRAWINGS)] = None,
-    dot: Annotated[Path | None, typer.Option(help="Write the cells as DOT text.", rich_help_panel=_DRAWINGS)] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Write the cells as SVG.", rich_help_panel=_DRAWINGS)
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Write the cells as PNG.", rich_help_panel=_DRAWINGS)
+    ] = None,
+    dot: Annotated[
+        Path | None, typer.Option(help="Write the cells as DOT text.", rich_help_panel=_DRAWINGS)
+    ] = None,
     network: Annotated[
-        bool, typer.Option("--network", help="Draw the whole network as a stack (SVG, PNG).", rich_help_panel=_DRAWINGS)
+        bool,
+        typer.Option(
+            "--network",
+            help="Draw the whole network as a stack (SVG, PNG).",
+            rich_help_panel=_DRAWINGS,
+        ),
     ] = False,
     theme: Annotated[
-        str, typer.Option(help="auto (follows the reader's), light or dark.", rich_help_panel=_DRAWINGS)
+        str,
+        typer.Option(help="auto (follows the reader's), light or dark.", rich_help_panel=_DRAWINGS),
     ] = "auto",
     ascii_only: Annotated[
         bool, typer.Option("--ascii", help="Draw with ASCII alone.", rich_help_panel=_DRAWINGS)
@@ -43,24 +63,34 @@ def command(
     from nas.cli._genotypes import check_target, make_space, parts_of, read_genotypes
     from nas.cli._portraits import portrait_text, write_drawings
     from nas.drawings.palette import check_theme
+    from nas.drawings.portrait import portrait
     from nas.errors import NasError
-    from nas.portrait import portrait
 
     given = parts_of(settings, ("skeleton", "space"))
     if space is None and "space" in given:
         raise NasError("--set space.... needs a space; name it with --space, say --space nasnet")
-    targets = {kind: path for kind, path in (("svg", svg), ("png", png), ("dot", dot)) if path is not None}
+    targets = {
+        kind: path for kind, path in (("svg", svg), ("png", png), ("dot", dot)) if path is not None
+    }
     for path in targets.values():
         check_target(path)
     check_theme(theme)
     if network and not {"svg", "png"} & targets.keys():
         raise NasError("--network draws into a file; say which with --svg FILE or --png FILE")
-    genotypes = read_genotypes(source, None if space is None else make_space(space, given.get("space", {})))
+    genotypes = read_genotypes(
+        source, None if space is None else make_space(space, given.get("space", {}))
+    )
     if len(genotypes) > 1 and targets:
-        raise NasError(f"{len(genotypes)} genotypes do not fit in one drawing; hand over one of them")
+        raise NasError(
+            f"{len(genotypes)} genotypes do not fit in one drawing; hand over one of them"
+        )
     for number, genotype in enumerate(genotypes):
         shown = portrait(genotype, source, skeleton, given.get("skeleton"))
         written = write_drawings(shown, targets, theme, network)
-        print(json.dumps(shown.record()) if as_json else "\n" * bool(number) + portrait_text(shown, ascii_only))
+        print(
+            json.dumps(shown.record())
+            if as_json
+            else "\n" * bool(number) + portrait_text(shown, ascii_only)
+        )
         if not as_json:
             print("".join(f"\nwrote {path}" for path in written), end="\n" if written else "")

@@ -11,7 +11,7 @@ import typer
 from nas.cli._options import Folder, Json
 
 if TYPE_CHECKING:
-    from nas.plan import Plan
+    from nas.search.plan import Plan
 
 
 def command(
@@ -22,7 +22,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Show how far a study is; with --check, verify its log."""
-    from nas.plan import Plan
+    from nas.search.plan import Plan
 
     plan = Plan.read(folder)
     verdict = _checked(folder, plan) if check else None
@@ -40,7 +40,7 @@ def command(
 
 
 def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
-    from nas.checking import check
+    from nas.search.checking import check
 
     result = check(folder, plan)
     return {
@@ -54,7 +54,7 @@ def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
 
 
 def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
-    from nas.search import budget_of, ledger_of
+    from nas.search.run import budget_of, ledger_of
 
     ledger = ledger_of(folder, plan)
     best = ledger.best
@@ -89,20 +89,28 @@ def _print_progress(facts: dict[str, Any]) -> None:
     state = f"finished: {facts['finished']}" if facts["finished"] else "not finished"
     again = f", {facts['open']} open (run again on resume)" if facts["open"] else ""
     print(f"{facts['trials']:,}{of} trials{again}, {state}")
-    words = ", ".join(f"{count:,} {name}" for name, count in facts["counts"].items() if name != "asked" and count)
+    words = ", ".join(
+        f"{count:,} {name}" for name, count in facts["counts"].items() if name != "asked" and count
+    )
     print(words or "nothing evaluated yet")
     for kind, count in facts["failures"].items():
         print(f"  {count:,} failed: {kind.replace('_', ' ')}")
-    print(f"{facts['cost_seconds']:,.1f} s of evaluation, {facts['wall_seconds']:,.1f} s of wall clock")
+    print(
+        f"{facts['cost_seconds']:,.1f} s of evaluation, {facts['wall_seconds']:,.1f} s of wall clock"
+    )
     if facts["best"]:
         number = facts["best"]["number"]
-        final = "".join(f", {name} {value:.6g}" for name, value in facts["final"].get(str(number), {}).items())
+        final = "".join(
+            f", {name} {value:.6g}" for name, value in facts["final"].get(str(number), {}).items()
+        )
         print(f"best: trial {number}, score {facts['best']['score']:.6g}{final}")
 
 
 def _print_check(result: dict[str, Any]) -> None:
     if result["sound"]:
         replayed = f"{result['proposals_replayed']:,} proposals replayed alike"
-        print(f"the log is sound: {result['events']:,} events, every trial ended at most once, {replayed}")
+        print(
+            f"the log is sound: {result['events']:,} events, every trial ended at most once, {replayed}"
+        )
     for problem in result["problems"]:
         print(f"problem: {problem}")

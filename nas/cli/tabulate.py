@@ -11,24 +11,46 @@ import typer
 from nas.cli._options import Json
 from nas.cli._search_options import takes_search_options
 
-_HIDDEN = ("strategy", "seed", "start_from", "trials", "budget_seconds", "duplicates", "out", "early_stop")
+_HIDDEN = (
+    "strategy",
+    "seed",
+    "start_from",
+    "trials",
+    "budget_seconds",
+    "duplicates",
+    "out",
+    "early_stop",
+)
 _TABULATION = "The table"
 
 
 @takes_search_options(
-    without=(*_HIDDEN, "deterministic", "lag", "max_params", "max_macs", "failure_score", "stopped_as")
+    without=(
+        *_HIDDEN,
+        "deterministic",
+        "lag",
+        "max_params",
+        "max_macs",
+        "failure_score",
+        "stopped_as",
+    )
 )
 def command(
     tree: Mapping[str, Any],
-    out: Annotated[Path, typer.Option(help="The file to write: .csv, or .csv.gz.", rich_help_panel=_TABULATION)] = Path(
-        "table.csv.gz"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="The file to write: .csv, or .csv.gz.", rich_help_panel=_TABULATION)
+    ] = Path("table.csv.gz"),
     seeds: Annotated[
-        int, typer.Option(min=1, max=1000, help="How often each is evaluated.", rich_help_panel=_TABULATION)
+        int,
+        typer.Option(
+            min=1, max=1000, help="How often each is evaluated.", rich_help_panel=_TABULATION
+        ),
     ] = 3,
     folder: Annotated[
         Path | None,
-        typer.Option(help="Where the studies lie (default beside the file).", rich_help_panel=_TABULATION),
+        typer.Option(
+            help="Where the studies lie (default beside the file).", rich_help_panel=_TABULATION
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -40,7 +62,7 @@ def command(
     import json
 
     from nas.cli._running import run_and_report
-    from nas.tabulation import checked_table, joined, study_of_seed, study_size, write_table
+    from nas.search.tabulation import checked_table, joined, study_of_seed, study_size, write_table
 
     checked_table(out)
     home = folder or out.with_name(out.name.partition(".")[0] + "-studies")
@@ -55,4 +77,6 @@ def command(
         return
     print(f"{out}: {len(rows):,} rows, each the mean of {seeds} seeds")
     if len(rows) < complete:
-        print(f"{complete - len(rows):,} of {complete:,} architectures are missing: the same command goes on")
+        print(
+            f"{complete - len(rows):,} of {complete:,} architectures are missing: the same command goes on"
+        )

@@ -24,8 +24,8 @@ def command(
     """Show one trial: its drawing, its learning curve, its events and, if it failed, the traceback."""
     from nas.cli._words import described
     from nas.errors import StudyError
-    from nas.plan import Plan
-    from nas.search import ledger_of, trial_events
+    from nas.search.plan import Plan
+    from nas.search.run import ledger_of, trial_events
     from search_spaces.cells.genotype import Genotype
 
     plan = Plan.read(folder)
@@ -33,7 +33,8 @@ def command(
     if not events:
         count = ledger_of(folder, plan).next_number
         raise StudyError(
-            f"{folder} has no trial {number}: " + (f"its trials are 0 to {count - 1}" if count else "it has none yet")
+            f"{folder} has no trial {number}: "
+            + (f"its trials are 0 to {count - 1}" if count else "it has none yet")
         )
     if as_json:
         print(json.dumps({"number": number, "events": events}))
@@ -44,7 +45,9 @@ def command(
             print(described(event))
     for line in _curve([event for event in events if event["event"] == "progressed"]):
         print(line)
-    for message in dict.fromkeys(str(event.get("after", event).get("message", "")) for event in events):
+    for message in dict.fromkeys(
+        str(event.get("after", event).get("message", "")) for event in events
+    ):
         if "\n" in message:
             print("\n" + message.partition("\n")[2].rstrip())
 
@@ -55,7 +58,12 @@ def _drawing(genotype: Genotype) -> str:
     from nas.drawings.terminal import cells_text, draws_boxes
 
     width = shutil.get_terminal_size((100, 24)).columns
-    return cells_text(genotype, width, color=sys.stdout.isatty(), plain=not draws_boxes(sys.stdout.encoding)) + "\n"
+    return (
+        cells_text(
+            genotype, width, color=sys.stdout.isatty(), plain=not draws_boxes(sys.stdout.encoding)
+        )
+        + "\n"
+    )
 
 
 def _curve(steps: Sequence[Mapping[str, Any]], width: int = 40) -> list[str]:

@@ -42,10 +42,14 @@ def cells_drawing(genotype: Genotype, title: str | None = None) -> Drawing:
     shapes: list[Shape] = []
     x = 0.0
     for role, parts, width, own_height in panels:
-        heading = _heading("" if len(panels) == genotype.cells[role].inputs == 1 else role, genotype.cells[role])
+        heading = _heading(
+            "" if len(panels) == genotype.cells[role].inputs == 1 else role, genotype.cells[role]
+        )
         room = max(width, *[label.box[2] - label.box[0] for label in heading])
         shapes += [moved(label, x + room / 2, 0) for label in heading]
-        shapes += [moved(shape, x + (room - width) / 2, _HEADING + height - own_height) for shape in parts]
+        shapes += [
+            moved(shape, x + (room - width) / 2, _HEADING + height - own_height) for shape in parts
+        ]
         x += room + _GUTTER
     legend, legend_width = _legend(genotype.cells.values())
     inner = max(x - _GUTTER, legend_width)
@@ -81,10 +85,17 @@ def description(genotype: Genotype) -> str:
 
 def cell_sentence(cell: Cell) -> str:
     """One cell in words."""
-    names = [f"{cell.inputs + index} = {node_text(cell, index)}" for index, node in enumerate(cell.nodes)]
+    names = [
+        f"{cell.inputs + index} = {node_text(cell, index)}" for index, node in enumerate(cell.nodes)
+    ]
     outputs = ", ".join(map(str, cell.output_states))
     return (
-        "; ".join([*names, f"output = {'concat of ' if len(cell.output_states) > 1 else ''}{outputs or 'nothing'}"])
+        "; ".join(
+            [
+                *names,
+                f"output = {'concat of ' if len(cell.output_states) > 1 else ''}{outputs or 'nothing'}",
+            ]
+        )
         + "."
     )
 
@@ -93,7 +104,11 @@ def node_text(cell: Cell, index: int) -> str:
     """One node as a formula: `sep_5x5(1) + sep_3x3(0)`."""
     node = cell.nodes[index]
     edges = [f"{edge.op}({edge.source})" for edge in node.edges]
-    return f"concat[{', '.join(edges)}]" if node.combine == "concat" else " + ".join(edges) or "nothing"
+    return (
+        f"concat[{', '.join(edges)}]"
+        if node.combine == "concat"
+        else " + ".join(edges) or "nothing"
+    )
 
 
 def _title(name: str, genotype: Genotype) -> str:
@@ -103,7 +118,9 @@ def _title(name: str, genotype: Genotype) -> str:
 def _heading(role: str, cell: Cell) -> list[Label]:
     labels = [Label(0, 8, f"{role} cell".strip().capitalize(), "ink", 16, bold=True)]
     if role == "reduction":
-        inputs = " and ".join(input_name(state, cell.inputs) for state in range(cell.inputs - 1, -1, -1))
+        inputs = " and ".join(
+            input_name(state, cell.inputs) for state in range(cell.inputs - 1, -1, -1)
+        )
         labels.append(Label(0, 28, f"stride 2 where {inputs} are read", "muted", 11.5))
     return labels
 
@@ -139,7 +156,9 @@ def cell_shapes(cell: Cell, height: float = 0.0) -> tuple[list[Shape], float, fl
         shapes += _node(cell, placed, index, base)
     shapes += output
     left = min([0.0, *(shape.x for shape in output if isinstance(shape, Box))])
-    right = max([placed.width, *(shape.x + shape.width for shape in output if isinstance(shape, Box))])
+    right = max(
+        [placed.width, *(shape.x + shape.width for shape in output if isinstance(shape, Box))]
+    )
     return [moved(shape, -left, 0) for shape in shapes], right - left, base
 
 
@@ -162,13 +181,22 @@ def _input(cell: Cell, placed: CellLayout, state: int, base: float) -> list[Shap
     name = input_name(state, cell.inputs)
     top = base - bottom - STATE_HEIGHT
     box = Box(
-        x - STATE_WIDTH / 2, top, STATE_WIDTH, STATE_HEIGHT, "input", tip=f"state {state}: the cell's input {name}"
+        x - STATE_WIDTH / 2,
+        top,
+        STATE_WIDTH,
+        STATE_HEIGHT,
+        "input",
+        tip=f"state {state}: the cell's input {name}",
     )
     return [box, Label(*box.centre, name, "ink", 12)]
 
 
 def _floor(placed: CellLayout, state: int) -> tuple[float, float]:
-    return next(floor for floor, layer in zip(placed.floors, placed.drawn.layers, strict=True) if (state,) in layer)
+    return next(
+        floor
+        for floor, layer in zip(placed.floors, placed.drawn.layers, strict=True)
+        if (state,) in layer
+    )
 
 
 def _node(cell: Cell, placed: CellLayout, index: int, base: float) -> list[Shape]:
@@ -183,7 +211,9 @@ def _node(cell: Cell, placed: CellLayout, index: int, base: float) -> list[Shape
     for rank, op in enumerate(ops):
         step = min(9.0, (width - 16) / max(len(ops) - 1, 1))
         entry = x + (rank - (len(ops) - 1) / 2) * step
-        shapes.append(Curve((x + op.x, op_top), rising([(x + op.x, op_top), (entry, pill_bottom)]), "wire"))
+        shapes.append(
+            Curve((x + op.x, op_top), rising([(x + op.x, op_top), (entry, pill_bottom)]), "wire")
+        )
     for op in ops:
         edge = node.edges[op.edge]
         box = Box(x + op.x - op.width / 2, op_top, op.width, OP_HEIGHT, f"op-{kind_of(edge.op)}",
@@ -201,7 +231,9 @@ def _output(cell: Cell, placed: CellLayout) -> tuple[list[Shape], float]:
         ends = [placed.width / 2]
     several = len(cell.output_states) > 1
     middle = (min(ends) + max(ends)) / 2 if several else ends[0]
-    box = Box(middle - STATE_WIDTH / 2, 0, STATE_WIDTH, STATE_HEIGHT, "input", tip="the cell's output")
+    box = Box(
+        middle - STATE_WIDTH / 2, 0, STATE_WIDTH, STATE_HEIGHT, "input", tip="the cell's output"
+    )
     shapes: list[Shape] = [box, Label(*box.centre, "h[i+1]", "ink", 12)]
     if not several:
         return shapes, STATE_HEIGHT
@@ -216,5 +248,7 @@ def _output(cell: Cell, placed: CellLayout) -> tuple[list[Shape], float]:
         PILL_HEIGHT / 2,
         f"concat of states {', '.join(map(str, cell.output_states))}",
     )
-    riser = Curve((middle, top), rising([(middle, top), (middle, STATE_HEIGHT)]), "wire", arrow=True)
+    riser = Curve(
+        (middle, top), rising([(middle, top), (middle, STATE_HEIGHT)]), "wire", arrow=True
+    )
     return [riser, *shapes, bar, Label(*bar.centre, "concat", "reversed", 11)], top + PILL_HEIGHT

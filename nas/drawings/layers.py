@@ -15,7 +15,9 @@ from search_spaces.cells.genotype import Cell
 
 OUTPUT = -1  # the target of the wires that leave the cell
 
-Item = tuple[int, ...]  # (state,) is a box; (state, layer, tag) is where wires of that state pass through a layer
+Item = tuple[
+    int, ...
+]  # (state,) is a box; (state, layer, tag) is where wires of that state pass through a layer
 Floors = tuple[int, ...]  # the layer of every state, then the layer of the output
 
 
@@ -81,7 +83,10 @@ def layered(cell: Cell, floors: Floors, shared: bool) -> Layered:
     routes: dict[Wire, tuple[Item, ...]] = {}
     for number, wire in enumerate(wires(cell)):
         top = floors[-1] if wire.target == OUTPUT else floors[wire.target]
-        passages = [(wire.source, level, 0 if shared else number) for level in range(floors[wire.source] + 1, top)]
+        passages = [
+            (wire.source, level, 0 if shared else number)
+            for level in range(floors[wire.source] + 1, top)
+        ]
         for passage in passages:
             layers[passage[1]].setdefault(passage)
         routes[wire] = ((wire.source,), *passages, (wire.target,))
@@ -91,7 +96,11 @@ def layered(cell: Cell, floors: Floors, shared: bool) -> Layered:
 def bundled(drawn: Layered) -> Layered:
     """The same with neighbouring passages of one line made one, so that a line forks as late as it can."""
     stands_for: dict[Item, Item] = {}
-    parent = {upper: lower for route in drawn.routes.values() for lower, upper in itertools.pairwise(route)}
+    parent = {
+        upper: lower
+        for route in drawn.routes.values()
+        for lower, upper in itertools.pairwise(route)
+    }
     layers = []
     for layer in drawn.layers:
         kept: list[Item] = []
@@ -106,7 +115,10 @@ def bundled(drawn: Layered) -> Layered:
             else:
                 kept.append(item)
         layers.append(tuple(kept))
-    routes = {wire: tuple(stands_for.get(item, item) for item in route) for wire, route in drawn.routes.items()}
+    routes = {
+        wire: tuple(stands_for.get(item, item) for item in route)
+        for wire, route in drawn.routes.items()
+    }
     return Layered(tuple(layers), routes)
 
 

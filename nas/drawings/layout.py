@@ -76,14 +76,19 @@ def op_width(op: str) -> float:
 
 def _length(placed: CellLayout) -> float:
     bends = sum(
-        abs(right[0] - left[0]) for points in placed.lines.values() for left, right in itertools.pairwise(points)
+        abs(right[0] - left[0])
+        for points in placed.lines.values()
+        for left, right in itertools.pairwise(points)
     )
     return bends + placed.width + placed.height
 
 
 def _placed(cell: Cell, drawn: Layered, moves: int) -> CellLayout:
     drawn = _older_left(drawn)
-    ops = {state: _ops_of(cell, drawn, state) for state in range(cell.inputs, cell.inputs + len(cell.nodes))}
+    ops = {
+        state: _ops_of(cell, drawn, state)
+        for state in range(cell.inputs, cell.inputs + len(cell.nodes))
+    }
     half = {item: _half_width(item, cell, ops) for layer in drawn.layers for item in layer}
     x = _columns(drawn, half, ops, moves)
     left = min((x[item] - half[item] for item in x), default=0.0)
@@ -91,7 +96,9 @@ def _placed(cell: Cell, drawn: Layered, moves: int) -> CellLayout:
     width = max((x[item] + half[item] for item in x), default=STATE_WIDTH)
     link = round(_LINK_HEIGHT + 0.05 * max(0.0, 2 * max(half.values()) - 160), 1)
     floors = _floors(drawn, x, ops, link)
-    return CellLayout(round(width, 1), floors[-1][1], link, drawn, x, ops, floors, _lines(drawn, x, ops, floors))
+    return CellLayout(
+        round(width, 1), floors[-1][1], link, drawn, x, ops, floors, _lines(drawn, x, ops, floors)
+    )
 
 
 def _older_left(drawn: Layered) -> Layered:
@@ -108,7 +115,8 @@ def _ops_of(cell: Cell, drawn: Layered, state: int) -> tuple[PlacedOp, ...]:
     place = {item: index for layer in drawn.layers for index, item in enumerate(layer)}
     node = cell.nodes[state - cell.inputs]
     arrival = {
-        edge: place[drawn.routes[Wire(node.edges[edge].source, state, edge)][-2]] for edge in range(len(node.edges))
+        edge: place[drawn.routes[Wire(node.edges[edge].source, state, edge)][-2]]
+        for edge in range(len(node.edges))
     }
     order = sorted(arrival, key=lambda edge: (arrival[edge], edge))
     widths = [op_width(node.edges[edge].op) for edge in order]
@@ -152,15 +160,21 @@ def _columns(
             wanted = []
             for item in layer:
                 weight = sum(strength for _, _, strength in pulls[item])
-                middle = sum((x[other] + offset) * strength for other, offset, strength in pulls[item])
+                middle = sum(
+                    (x[other] + offset) * strength for other, offset, strength in pulls[item]
+                )
                 wanted.append((middle / weight, weight) if weight else (x[item], 0.01))
             x.update(zip(layer, _spread(layer, wanted, half), strict=True))
     return x
 
 
-def _pulls(drawn: Layered, ops: dict[int, tuple[PlacedOp, ...]]) -> dict[Item, list[tuple[Item, float, float]]]:
+def _pulls(
+    drawn: Layered, ops: dict[int, tuple[PlacedOp, ...]]
+) -> dict[Item, list[tuple[Item, float, float]]]:
     """What every item is joined to, with the wanted difference in x and how much it matters that it be kept."""
-    pulls: dict[Item, list[tuple[Item, float, float]]] = {item: [] for layer in drawn.layers for item in layer}
+    pulls: dict[Item, list[tuple[Item, float, float]]] = {
+        item: [] for layer in drawn.layers for item in layer
+    }
     seen = set()
     for wire, route in drawn.routes.items():
         for lower, upper in itertools.pairwise(route):
@@ -170,19 +184,31 @@ def _pulls(drawn: Layered, ops: dict[int, tuple[PlacedOp, ...]]) -> dict[Item, l
             if passing and (lower, upper) in seen:
                 continue
             seen.add((lower, upper))
-            offset = 0.0 if passing else next(op.x for op in ops[wire.target] if op.edge == wire.edge)
-            strength = 16.0 if passing and len(lower) > 1 else 2.0 if passing or len(lower) > 1 else 1.0
+            offset = (
+                0.0 if passing else next(op.x for op in ops[wire.target] if op.edge == wire.edge)
+            )
+            strength = (
+                16.0 if passing and len(lower) > 1 else 2.0 if passing or len(lower) > 1 else 1.0
+            )
             pulls[lower].append((upper, offset, strength))
             pulls[upper].append((lower, -offset, strength))
     return pulls
 
 
 def _apart(left: Item, right: Item, half: dict[Item, float]) -> float:
-    gap = _BOX_GAP if len(left) == len(right) == 1 else _LINE_GAP if len(left) == len(right) else _BOX_GAP * 0.7
+    gap = (
+        _BOX_GAP
+        if len(left) == len(right) == 1
+        else _LINE_GAP
+        if len(left) == len(right)
+        else _BOX_GAP * 0.7
+    )
     return half[left] + half[right] + gap
 
 
-def _spread(layer: tuple[Item, ...], wanted: list[tuple[float, float]], half: dict[Item, float]) -> list[float]:
+def _spread(
+    layer: tuple[Item, ...], wanted: list[tuple[float, float]], half: dict[Item, float]
+) -> list[float]:
     """The places nearest to those wanted that keep order and distance (least squares: pool adjacent violators)."""
     shift, shifts = 0.0, []
     for index, item in enumerate(layer):
@@ -208,7 +234,9 @@ def _floors(
     level = {item: index for index, layer in enumerate(drawn.layers) for item in layer}
     for wire, route in drawn.routes.items():
         for lower, upper in itertools.pairwise(route):
-            reach[level[lower]] = max(reach[level[lower]], abs(_arrival(wire, upper, x[lower], x, ops) - x[lower]))
+            reach[level[lower]] = max(
+                reach[level[lower]], abs(_arrival(wire, upper, x[lower], x, ops) - x[lower])
+            )
     floors, bottom = [], 0.0
     for index, layer in enumerate(drawn.layers):
         height = max((_height(item, ops, link) for item in layer), default=0.0)
@@ -224,7 +252,11 @@ def _height(item: Item, ops: dict[int, tuple[PlacedOp, ...]], link: float) -> fl
 
 
 def _arrival(
-    wire: Wire, upper: Item, below: float, x: dict[Item, float], ops: dict[int, tuple[PlacedOp, ...]]
+    wire: Wire,
+    upper: Item,
+    below: float,
+    x: dict[Item, float],
+    ops: dict[int, tuple[PlacedOp, ...]],
 ) -> float:
     """The x at which a line reaches an item from below."""
     if upper == (OUTPUT,):

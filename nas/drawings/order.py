@@ -13,7 +13,16 @@ from itertools import combinations, product
 from math import inf
 from zlib import crc32
 
-from nas.drawings.layers import Floors, Item, Layered, bundled, layered, lifted, lowest_floors, wires
+from nas.drawings.layers import (
+    Floors,
+    Item,
+    Layered,
+    bundled,
+    layered,
+    lifted,
+    lowest_floors,
+    wires,
+)
 from nas.drawings.reinsert import reinserted
 from search_spaces.cells.genotype import Cell
 
@@ -80,10 +89,14 @@ def _cost(found: list[Layered], floors: Floors) -> tuple[int, int]:
     return crossings(found[0]), sum(floors)
 
 
-def _lifted_until_good(cell: Cell, best: Floors, effort: _Effort, tried: dict[Floors, list[Layered]]) -> Floors:
+def _lifted_until_good(
+    cell: Cell, best: Floors, effort: _Effort, tried: dict[Floors, list[Layered]]
+) -> Floors:
     highest = lowest_floors(cell, (0,) * cell.inputs)[-1] + _LIFTS
     while crossings(tried[best][0]):
-        steps = [lifted(cell, best, state) for state in range(cell.inputs, cell.inputs + len(cell.nodes))]
+        steps = [
+            lifted(cell, best, state) for state in range(cell.inputs, cell.inputs + len(cell.nodes))
+        ]
         steps = [floors for floors in steps if floors[-1] <= highest]
         for floors in steps:
             if floors not in tried:
@@ -98,7 +111,9 @@ def _lifted_until_good(cell: Cell, best: Floors, effort: _Effort, tried: dict[Fl
 def _best_for(cell: Cell, floors: Floors, effort: _Effort) -> list[Layered]:
     found: dict[tuple[tuple[Item, ...], ...], Layered] = {}
     fewest: int | None = None
-    for shared, start in product((True, False) if effort.reinsertions else (True,), range(effort.starts)):
+    for shared, start in product(
+        (True, False) if effort.reinsertions else (True,), range(effort.starts)
+    ):
         drawn = _ordered(layered(cell, floors, shared), start, effort.sifts)
         drawn = bundled(drawn if shared else reinserted(drawn, effort.reinsertions))
         count = crossings(drawn)
@@ -151,7 +166,9 @@ def _sort_by_barycentre(layer: list[Item], fixed: list[Item], neighbours: Neighb
         lines = neighbours[item]
         if not lines:
             return own[item] * scale
-        return sum(place[other] * count for other, count in lines) / sum(count for _, count in lines)
+        return sum(place[other] * count for other, count in lines) / sum(
+            count for _, count in lines
+        )
 
     layer.sort(key=barycentre)
 
@@ -159,14 +176,20 @@ def _sort_by_barycentre(layer: list[Item], fixed: list[Item], neighbours: Neighb
 def _sift(layers: Layers, level: int, below: Neighbours, above: Neighbours) -> bool:
     """Move every item of a layer to its best place among the others; tells whether crossings went away."""
     layer = layers[level]
-    place = {item: index for near in layers[max(level - 1, 0) : level + 2] for index, item in enumerate(near)}
+    place = {
+        item: index
+        for near in layers[max(level - 1, 0) : level + 2]
+        for index, item in enumerate(near)
+    }
     cost = _pair_costs(layer, place, below, above)
     better = False
     for item in tuple(layer):
         rest = [other for other in layer if other != item]
         here, total, best, gain = layer.index(item), 0, 0, 0
         totals = [0]
-        for other in rest:  # the cost of standing behind one more item, relative to standing in front of all
+        for other in (
+            rest
+        ):  # the cost of standing behind one more item, relative to standing in front of all
             total += cost[other, item] - cost[item, other]
             totals.append(total)
         best = min(range(len(totals)), key=lambda index: (totals[index], abs(index - here)))
@@ -181,7 +204,10 @@ def _sift(layers: Layers, level: int, below: Neighbours, above: Neighbours) -> b
 def _pair_costs(
     layer: list[Item], place: dict[Item, int], below: Neighbours, above: Neighbours
 ) -> dict[tuple[Item, Item], int]:
-    ends = {item: [[(place[other], count) for other, count in side[item]] for side in (below, above)] for item in layer}
+    ends = {
+        item: [[(place[other], count) for other, count in side[item]] for side in (below, above)]
+        for item in layer
+    }
     cost = {}
     for left in layer:
         for right in layer:

@@ -100,7 +100,11 @@ def _cheapest(
 
 def _channels(layers: Layers, routes: Routes) -> list[list[tuple[int, int]]]:
     """Between each two layers, the places of the ends of every line that is whole."""
-    place = {item: (level, index) for level, layer in enumerate(layers) for index, item in enumerate(layer)}
+    place = {
+        item: (level, index)
+        for level, layer in enumerate(layers)
+        for index, item in enumerate(layer)
+    }
     channels: list[list[tuple[int, int]]] = [[] for _ in layers]
     for route in routes.values():
         ends = [place.get(item) for item in route]

@@ -60,7 +60,9 @@ def storeys_of(genotype: Genotype, skeleton: Skeleton) -> list[Storey]:
     stem = "3×3 convolution, stride 2" if skeleton.layout == "imagenet" else "3×3 convolution"
     storeys.append(Storey(stem, "layer", _map(side, skeleton.stem_width)))
     storeys += _cells(genotype, skeleton, side)
-    pooling = "ReLU, global average pooling" if skeleton.relu_before_pool else "global average pooling"
+    pooling = (
+        "ReLU, global average pooling" if skeleton.relu_before_pool else "global average pooling"
+    )
     storeys.append(Storey(pooling, "layer", f"{_channels(genotype, skeleton)} channels"))
     if skeleton.dropout_keep < 1:
         storeys.append(Storey(f"dropout, keep {skeleton.dropout_keep:g}", "layer", ""))
@@ -72,7 +74,11 @@ def _cells(genotype: Genotype, skeleton: Skeleton, side: int) -> list[Storey]:
     storeys: list[Storey] = []
     for index, place in enumerate(stack(skeleton)):
         side = -(-side // place.stride)
-        kind = "Residual block" if skeleton.layout == "nasbench201" and place.role == "reduction" else None
+        kind = (
+            "Residual block"
+            if skeleton.layout == "nasbench201" and place.role == "reduction"
+            else None
+        )
         stride = ", stride 2" if place.stride > 1 else ""
         storey = Storey(
             f"{kind or f'{place.role.capitalize()} cell'}, F = {place.filters}{stride}",
@@ -115,7 +121,9 @@ def _storey(storey: Storey, left: float, top: float) -> list[Shape]:
     label = Label(left + _WIDTH / 2, top + _HEIGHT / 2, storey.name, "ink", 12.5)
     if storey.times > 1:
         label = replace(label, x=left + 14, anchor="start")
-        shapes.append(Label(left + _WIDTH - 14, label.y, f"× {storey.times}", "ink", 14, "end", bold=True))
+        shapes.append(
+            Label(left + _WIDTH - 14, label.y, f"× {storey.times}", "ink", 14, "end", bold=True)
+        )
     shapes.append(label)
     if storey.map:
         shapes.append(Label(left - 14, label.y, storey.map, "muted", 12, "end"))
@@ -128,7 +136,11 @@ def _branch(storey: Storey, left: float, top: float) -> list[Shape]:
     x, bottom = left + _WIDTH + 36, top - _GAP - _HEIGHT / 2
     middle = x + _BRANCH / 2
     bend, corner, rise = (middle - 12, fork[1]), (middle, fork[1]), (middle, fork[1] - 12)
-    pieces = ((fork, bend, bend), (corner, corner, rise), (rise, (middle, bottom), (middle, bottom)))
+    pieces = (
+        (fork, bend, bend),
+        (corner, corner, rise),
+        (rise, (middle, bottom), (middle, bottom)),
+    )
     return [
         Curve(fork, pieces, "wire", arrow=True),
         Box(x, bottom - _HEIGHT, _BRANCH, _HEIGHT, "layer"),

@@ -25,12 +25,16 @@ def cells_svg(genotype: Genotype, theme: str = "auto", title: str | None = None)
     return svg(cells_drawing(genotype, title), theme)
 
 
-def cell_svg(cell: Cell, role: str = "normal", theme: str = "auto", title: str | None = None) -> str:
+def cell_svg(
+    cell: Cell, role: str = "normal", theme: str = "auto", title: str | None = None
+) -> str:
     """One cell as the text of an SVG file."""
     return svg(cell_drawing(cell, role, title), theme)
 
 
-def stack_svg(genotype: Genotype, skeleton: Skeleton, theme: str = "auto", title: str | None = None) -> str:
+def stack_svg(
+    genotype: Genotype, skeleton: Skeleton, theme: str = "auto", title: str | None = None
+) -> str:
     """The whole network of a genotype in a skeleton, as the text of an SVG file."""
     return svg(stack_drawing(genotype, skeleton, title), theme)
 
@@ -49,7 +53,9 @@ def svg(drawing: Drawing, theme: str = "auto") -> str:
     ]
     if theme == "auto":
         lines.append(_dark_sheet(drawing))
-    lines.append(f'<rect class="nas-page" width="{width}" height="{height}" fill="{styles["page"].fill}"/>')
+    lines.append(
+        f'<rect class="nas-page" width="{width}" height="{height}" fill="{styles["page"].fill}"/>'
+    )
     lines += [_element(shape, styles) for shape in drawing.shapes]
     return "\n".join([*lines, "</svg>", ""])
 
@@ -57,7 +63,9 @@ def svg(drawing: Drawing, theme: str = "auto") -> str:
 def number(value: float) -> str:
     """A coordinate with at most one decimal."""
     return (
-        f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
+        f"{value:.1f}".removesuffix(".0").replace("-0", "0")
+        if abs(value) < 0.05
+        else f"{value:.1f}".removesuffix(".0")
     )
 
 
@@ -66,7 +74,10 @@ def _dark_sheet(drawing: Drawing) -> str:
     for role in ("page", *sorted({shape.role for shape in drawing.shapes})):
         style = STYLES["dark"][role]
         if role == "wire":
-            rules += [f".nas-auto .nas-wire{{stroke:{style.fill}}}", f".nas-auto .nas-head{{fill:{style.fill}}}"]
+            rules += [
+                f".nas-auto .nas-wire{{stroke:{style.fill}}}",
+                f".nas-auto .nas-head{{fill:{style.fill}}}",
+            ]
         else:
             stroke = "" if style.stroke == "none" else f";stroke:{style.stroke}"
             rules.append(f".nas-auto .nas-{role}{{fill:{style.fill}{stroke}}}")
@@ -84,7 +95,11 @@ def _element(shape: Shape, styles: dict[str, Style]) -> str:
 
 def _rect(box: Box, style: Style) -> str:
     dashes = ' stroke-dasharray="4 3"' if style.dashed else ""
-    stroke = "" if style.stroke == "none" else f' stroke="{style.stroke}" stroke-width="{style.width}"{dashes}'
+    stroke = (
+        ""
+        if style.stroke == "none"
+        else f' stroke="{style.stroke}" stroke-width="{style.width}"{dashes}'
+    )
     start = (
         f'<rect class="nas-{box.role}" x="{number(box.x)}" y="{number(box.y)}" width="{number(box.width)}" '
         f'height="{number(box.height)}" rx="{number(box.radius)}" fill="{style.fill}"{stroke}'
@@ -99,7 +114,9 @@ def _path(curve: Curve, style: Style) -> str:
         if x == end[0]:
             steps.append(f"V{number(end[1])}")
         else:
-            steps.append("C" + " ".join(f"{number(a)} {number(b)}" for a, b in (first, second, end)))
+            steps.append(
+                "C" + " ".join(f"{number(a)} {number(b)}" for a, b in (first, second, end))
+            )
         x = end[0]
     line = (
         f'<path class="nas-{curve.role}" d="{"".join(steps)}" fill="none" stroke="{style.fill}" '

@@ -37,7 +37,9 @@ _TEXT_GAP = 3
 _LEAST_TEXT = 34  # columns that the words of a node need at least
 
 
-def cells_text(genotype: Genotype, width: int = 100, *, color: bool = False, plain: bool = False) -> str:
+def cells_text(
+    genotype: Genotype, width: int = 100, *, color: bool = False, plain: bool = False
+) -> str:
     """All cells of a genotype, side by side where they fit.
 
     Args:
@@ -161,7 +163,11 @@ def _rail_tops(cell: Cell) -> list[int]:
 def _output_text(cell: Cell) -> str:
     outputs = cell.output_states
     return (
-        f"concat({', '.join(map(str, outputs))})" if len(outputs) > 1 else f"= {outputs[0]}" if outputs else "nothing"
+        f"concat({', '.join(map(str, outputs))})"
+        if len(outputs) > 1
+        else f"= {outputs[0]}"
+        if outputs
+        else "nothing"
     )
 
 
@@ -170,11 +176,15 @@ def _inputs_text(cell: Cell) -> str:
 
 
 def _wrapped(text: str, room: int) -> list[str]:
-    return wrap(text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
+    return wrap(
+        text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    ) or [""]
 
 
 def _colored(text: str, genotype: Genotype) -> str:
-    ops = {edge.op for cell in genotype.cells.values() for node in cell.nodes for edge in node.edges}
+    ops = {
+        edge.op for cell in genotype.cells.values() for node in cell.nodes for edge in node.edges
+    }
     names = re.compile(rf"\b({'|'.join(map(re.escape, sorted(ops)))})(?=\()")
     text = names.sub(lambda found: f"\x1b[38;5;{_TONES[kind_of(found[0])]}m{found[0]}\x1b[0m", text)
     for mark in "│┼─":

@@ -19,11 +19,21 @@ from nas.evaluators._table_file import TableFile
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
-LARGEST_ENUMERATION: Final = 100_000  # architectures whose keys are computed ahead (about 5 s at the most)
+LARGEST_ENUMERATION: Final = (
+    100_000  # architectures whose keys are computed ahead (about 5 s at the most)
+)
 
-_NASBENCH201_OPS: Final = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")  # as our options
+_NASBENCH201_OPS: Final = (
+    "none",
+    "skip_connect",
+    "nor_conv_1x1",
+    "nor_conv_3x3",
+    "avg_pool_3x3",
+)  # as our options
 _NASBENCH201_TEXT: Final = re.compile(
-    r"\|OP~0\|\+\|OP~0\|OP~1\|\+\|OP~0\|OP~1\|OP~2\|".replace("OP", f"({'|'.join(_NASBENCH201_OPS)})")
+    r"\|OP~0\|\+\|OP~0\|OP~1\|\+\|OP~0\|OP~1\|OP~2\|".replace(
+        "OP", f"({'|'.join(_NASBENCH201_OPS)})"
+    )
 )
 
 
@@ -44,7 +54,9 @@ class RowIndex:
         self._space = space
         self._strides = strides(space)
         self._rows = rows
-        self._codes = None if len(codes) == space.size else codes  # None: complete, so the code is the position
+        self._codes = (
+            None if len(codes) == space.size else codes
+        )  # None: complete, so the code is the position
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -113,10 +125,15 @@ def asked_layout(file: TableFile, decisions: str) -> Layout:
     for part in parts or [decisions]:
         if not any(_matches(name, part) for name in file.header):
             raise TableError(f"{file.name}: {known_names(part, file.header, 'decision column')}")
-    return Layout("columns", tuple(name for name in file.header if any(_matches(name, part) for part in parts)))
+    return Layout(
+        "columns",
+        tuple(name for name in file.header if any(_matches(name, part) for part in parts)),
+    )
 
 
-def option_columns(file: TableFile, layout: Layout, texts: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+def option_columns(
+    file: TableFile, layout: Layout, texts: Mapping[str, Sequence[str]]
+) -> dict[str, Sequence[str]]:
     """For each decision of a table with a column or a character per decision: its name, and an option per row."""
     if layout.kind == "columns":
         return {name: texts[name] for name in layout.columns}
@@ -128,11 +145,18 @@ def option_columns(file: TableFile, layout: Layout, texts: Mapping[str, Sequence
                 f"{file.name}, row {row}: column {column!r} has {len(text)} characters and row 1 has {length}, but "
                 f"with one decision per character all must be as long; or choose columns by a pattern such as 'd_*'"
             )
-    return {f"{column}.{position}": options for position, options in enumerate(zip(*texts[column], strict=True))}
+    return {
+        f"{column}.{position}": options
+        for position, options in enumerate(zip(*texts[column], strict=True))
+    }
 
 
 def index_rows(
-    space: SearchSpace, file: TableFile, layout: Layout, texts: Mapping[str, Sequence[str]], use: NDArray[np.bool_]
+    space: SearchSpace,
+    file: TableFile,
+    layout: Layout,
+    texts: Mapping[str, Sequence[str]],
+    use: NDArray[np.bool_],
 ) -> RowIndex | KeyIndex:
     """The index of the rows that `use` marks; two of them for one architecture are refused."""
     if layout.kind == "key":
@@ -153,10 +177,15 @@ def _matches(name: str, part: str) -> bool:
     return name == part or fnmatchcase(name, part)
 
 
-def _codes(space: SearchSpace, file: TableFile, layout: Layout, texts: Mapping[str, Sequence[str]]) -> NDArray[Any]:
+def _codes(
+    space: SearchSpace, file: TableFile, layout: Layout, texts: Mapping[str, Sequence[str]]
+) -> NDArray[Any]:
     kind = np.int64 if space.size < 2**63 else object
     if layout.kind == "genotype":
-        choices = [_read_genotype(space, file, row, text) for row, text in enumerate(texts[layout.columns[0]], 1)]
+        choices = [
+            _read_genotype(space, file, row, text)
+            for row, text in enumerate(texts[layout.columns[0]], 1)
+        ]
     else:
         choices = list(zip(*_choice_columns(space, file, layout, texts), strict=True))
     codes: NDArray[Any] = np.array(choices, dtype=kind) @ np.array(strides(space), dtype=kind)
@@ -176,7 +205,9 @@ def _choice_columns(
             f"{len(space.decisions)}; choose its decision columns with --decisions"
         )
     names = [decision.name for decision in space.decisions]
-    ordered = [columns[name] for name in names] if set(names) == set(columns) else list(columns.values())
+    ordered = (
+        [columns[name] for name in names] if set(names) == set(columns) else list(columns.values())
+    )
     return [
         _choices(file, name, options, labels)
         for name, options, labels in zip(names, ordered, _labels(space, layout), strict=True)
@@ -193,7 +224,9 @@ def _labels(space: SearchSpace, layout: Layout) -> list[tuple[str, ...]]:
     return [tuple(map(str, range(len(labels)))) for labels in names]
 
 
-def _choices(file: TableFile, name: str, options: Sequence[str], labels: Sequence[str]) -> list[int]:
+def _choices(
+    file: TableFile, name: str, options: Sequence[str], labels: Sequence[str]
+) -> list[int]:
     index = {label: choice for choice, label in enumerate(labels)}
     try:
         return [index[option] for option in options]
@@ -204,7 +237,9 @@ def _choices(file: TableFile, name: str, options: Sequence[str], labels: Sequenc
         ) from None
 
 
-def _nasbench201_columns(file: TableFile, column: str, texts: Sequence[str]) -> dict[str, Sequence[str]]:
+def _nasbench201_columns(
+    file: TableFile, column: str, texts: Sequence[str]
+) -> dict[str, Sequence[str]]:
     found = [_NASBENCH201_TEXT.fullmatch(text) for text in texts]
     if None in found:
         row = found.index(None)
@@ -224,7 +259,9 @@ def _read_genotype(space: SearchSpace, file: TableFile, row: int, text: str) -> 
         raise TableError(f"{file.name}, row {row}: {problem}") from problem
 
 
-def _index_by_code(space: SearchSpace, file: TableFile, codes: NDArray[Any], rows: NDArray[np.intp]) -> RowIndex:
+def _index_by_code(
+    space: SearchSpace, file: TableFile, codes: NDArray[Any], rows: NDArray[np.intp]
+) -> RowIndex:
     order = np.argsort(codes, kind="stable")
     codes, rows = codes[order], rows[order]
     twins = np.flatnonzero(codes[1:] == codes[:-1])
@@ -254,4 +291,6 @@ def _every_key(space: SearchSpace) -> Iterable[str]:
 
 
 def _refuse_twins(file: TableFile, first: int, second: int) -> None:
-    raise TableError(f"{file.name}: rows {first + 1} and {second + 1} are the same architecture; keep one of them")
+    raise TableError(
+        f"{file.name}: rows {first + 1} and {second + 1} are the same architecture; keep one of them"
+    )

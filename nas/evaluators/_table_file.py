@@ -49,15 +49,22 @@ class TableFile:
             self.require(column)
         read = self._csv_texts(wanted) if self._parquet is None else self._parquet_texts(wanted)
         if not next(iter(read.values()), ()):
-            raise TableError(f"{self.name} has column names but no rows; expected one row per architecture")
+            raise TableError(
+                f"{self.name} has column names but no rows; expected one row per architecture"
+            )
         return read
 
-    def numbers(self, column: str, texts: Sequence[str], *, may_be_empty: bool = False) -> list[float]:
+    def numbers(
+        self, column: str, texts: Sequence[str], *, may_be_empty: bool = False
+    ) -> list[float]:
         """The column's texts as finite numbers; an empty one is refused, or NaN where it `may_be_empty`."""
         try:
             values = list(map(float, texts))
         except ValueError:
-            values = [cell_number(self.name, column, row, text, gap=may_be_empty) for row, text in enumerate(texts, 1)]
+            values = [
+                cell_number(self.name, column, row, text, gap=may_be_empty)
+                for row, text in enumerate(texts, 1)
+            ]
         if not math.isfinite(sum(values)):
             for row, (value, text) in enumerate(zip(values, texts, strict=True), 1):
                 if not math.isfinite(value) and text:
@@ -79,7 +86,9 @@ class TableFile:
                     found = f"has {len(row)} cells, but the first line names {width} columns"
                     raise TableError(f"{self.name}, row {len(picked) + 1}: {found}")
         except csv.Error as problem:
-            raise TableError(f"{self.name}, row {len(picked) + 1}: no valid CSV ({problem})") from problem
+            raise TableError(
+                f"{self.name}, row {len(picked) + 1}: no valid CSV ({problem})"
+            ) from problem
         columns = [picked] if len(wanted) == 1 else list(zip(*picked, strict=True))
         return dict(zip(wanted, columns or [()] * len(wanted), strict=True))
 
@@ -88,7 +97,10 @@ class TableFile:
             read: Mapping[str, list[object]] = self._parquet.read(columns=list(wanted)).to_pydict()
         except _parquet_errors() as problem:
             raise _damaged(self.path, "Parquet", problem) from problem
-        return {column: ["" if _is_gap(value) else str(value) for value in read[column]] for column in wanted}
+        return {
+            column: ["" if _is_gap(value) else str(value) for value in read[column]]
+            for column in wanted
+        }
 
 
 def open_table(path: Path) -> TableFile:
@@ -97,12 +109,16 @@ def open_table(path: Path) -> TableFile:
     digest = hashlib.sha256(data).hexdigest()
     if data.startswith(_PARQUET):
         parquet = _parquet(path, data)
-        return TableFile(path, digest, _checked_header(path, parquet.schema_arrow.names), "", parquet)
+        return TableFile(
+            path, digest, _checked_header(path, parquet.schema_arrow.names), "", parquet
+        )
     text = _text(path, data)
     try:
         header = next(csv.reader(io.StringIO(text, newline=""), strict=True), [])
     except csv.Error as problem:
-        raise TableError(f"table {str(path)!r} does not begin with a line of column names ({problem})") from problem
+        raise TableError(
+            f"table {str(path)!r} does not begin with a line of column names ({problem})"
+        ) from problem
     return TableFile(path, digest, _checked_header(path, header), text, None)
 
 
@@ -119,7 +135,9 @@ def cell_number(table: str, column: str, row: int, text: str, *, gap: bool = Fal
         return float(text)
     except ValueError:
         found = f"holds {shortened(text)}" if text else "is empty"
-        raise TableError(f"{table}, row {row}: column {column!r} {found}; expected a number") from None
+        raise TableError(
+            f"{table}, row {row}: column {column!r} {found}; expected a number"
+        ) from None
 
 
 def _bytes(path: Path) -> bytes:
@@ -128,10 +146,16 @@ def _bytes(path: Path) -> bytes:
     except FileNotFoundError:
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         close = get_close_matches(path.name, siblings, n=1)
-        hint = f"; did you mean {str(path.with_name(close[0]))!r}?" if close else "; expected a CSV or Parquet file"
+        hint = (
+            f"; did you mean {str(path.with_name(close[0]))!r}?"
+            if close
+            else "; expected a CSV or Parquet file"
+        )
         raise TableError(f"there is no table {str(path)!r}{hint}") from None
     except IsADirectoryError:
-        raise TableError(f"table {str(path)!r} is a folder; expected a CSV or Parquet file") from None
+        raise TableError(
+            f"table {str(path)!r} is a folder; expected a CSV or Parquet file"
+        ) from None
     except (OSError, ValueError) as problem:
         raise TableError(f"table {str(path)!r} cannot be read: {problem}") from problem
 
@@ -147,7 +171,9 @@ def _text(path: Path, data: bytes) -> str:
         return plain.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = plain.count(b"\n", 0, problem.start) + 1
-        raise TableError(f"table {str(path)!r}, line {line}: not UTF-8 text; save it as CSV in UTF-8") from problem
+        raise TableError(
+            f"table {str(path)!r}, line {line}: not UTF-8 text; save it as CSV in UTF-8"
+        ) from problem
 
 
 def _checked_header(path: Path, header: Sequence[str]) -> tuple[str, ...]:
@@ -155,7 +181,9 @@ def _checked_header(path: Path, header: Sequence[str]) -> tuple[str, ...]:
         raise TableError(f"table {str(path)!r} is empty; expected a first line of column names")
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
-        raise TableError(f"table {str(path)!r} names column {repeated[0]!r} more than once; rename one of them")
+        raise TableError(
+            f"table {str(path)!r} names column {repeated[0]!r} more than once; rename one of them"
+        )
     return tuple(header)
 
 
@@ -164,7 +192,9 @@ def _parquet(path: Path, data: bytes) -> Any:
         parquet = import_module("pyarrow.parquet")
     except ImportError as problem:
         remedy = "install it with `pip install pyarrow`, or save the table as CSV"
-        raise TableError(f"table {str(path)!r} is a Parquet file, which needs pyarrow; {remedy}") from problem
+        raise TableError(
+            f"table {str(path)!r} is a Parquet file, which needs pyarrow; {remedy}"
+        ) from problem
     try:
         return parquet.ParquetFile(io.BytesIO(data))
     except _parquet_errors() as problem:
@@ -181,4 +211,6 @@ def _is_gap(value: object) -> bool:
 
 def _damaged(path: Path, form: str, problem: Exception) -> TableError:
     reason = " ".join(str(problem).split())
-    return TableError(f"table {str(path)!r} is a damaged or truncated {form} file; fetch it again ({reason})")
+    return TableError(
+        f"table {str(path)!r} is a damaged or truncated {form} file; fetch it again ({reason})"
+    )

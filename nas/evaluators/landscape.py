@@ -42,15 +42,24 @@ class Landscape(Evaluator):
         delay_seconds: float = 0.0,
     ) -> None:
         super().__init__(space)
-        for name, value in (("noise", noise), ("seed", seed), ("epochs", epochs), ("delay_seconds", delay_seconds)):
+        for name, value in (
+            ("noise", noise),
+            ("seed", seed),
+            ("epochs", epochs),
+            ("delay_seconds", delay_seconds),
+        ):
             if not (math.isfinite(value) and value >= 0):
-                raise SettingsError(f"{name} of the landscape is {shortened(value)}; expected 0 or more")
+                raise SettingsError(
+                    f"{name} of the landscape is {shortened(value)}; expected 0 or more"
+                )
         self.noise, self.epochs, self.delay_seconds = noise, epochs, delay_seconds
         self.cheap = delay_seconds == 0
         self.last_step = epochs or None
         self.target = landscape_target(space.counts, seed)
 
-    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
         """The noisy score, at the end of a learning curve where `epochs` asks for one."""
         del workdir
         true_score = self.true_score(genotype)
@@ -73,7 +82,9 @@ class Landscape(Evaluator):
     def true_score(self, genotype: Genotype) -> float:
         """The share of decisions whose choice equals the target."""
         choices = self.space.encode(genotype)
-        return sum(choice == best for choice, best in zip(choices, self.target, strict=True)) / len(self.target)
+        return sum(choice == best for choice, best in zip(choices, self.target, strict=True)) / len(
+            self.target
+        )
 
 
 def landscape_target(counts: Sequence[int], seed: int) -> Choices:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nas.contracts import Evaluation, Evaluator, Json, Report
 from nas.errors import NasError, SpaceError, TableError
+from nas.evaluators._expressions import Expression
 from nas.evaluators._row_index import (
     Layout,
     asked_layout,
@@ -23,7 +24,6 @@ from nas.evaluators._row_index import (
     possible_layouts,
 )
 from nas.evaluators._table_file import TableFile, cell_number, digest_of, open_table
-from nas.expressions import Expression
 
 if TYPE_CHECKING:
     from search_spaces.cells.genotype import Genotype
@@ -69,7 +69,10 @@ class Table(Evaluator):
         file = open_table(find_table(table, space.name))
         self._name, self._path, self._digest = file.name, file.path.absolute(), file.digest
         self._final = _expression(file, "final", final)
-        formulas = [_expression(file, "score", score) or _refuse_no_score(file), _expression(file, "cost", cost)]
+        formulas = [
+            _expression(file, "score", score) or _refuse_no_score(file),
+            _expression(file, "cost", cost),
+        ]
         layouts = possible_layouts(space, file, decisions)
         kept = _metric_columns(file, metrics, self._final)
         needed = {name for formula in formulas if formula for name in formula.names}
@@ -78,7 +81,9 @@ class Table(Evaluator):
         self._columns = sorted(needed)
         self._load(file, formulas, layouts, kept, gaps=allow_missing)
 
-    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
         """Look the genotype up; the seed changes nothing."""
         del seed, workdir, report
         row = self._row(genotype)
@@ -93,19 +98,32 @@ class Table(Evaluator):
             return {}
         row = self._row(genotype)
         if digest_of(self._path) != self._digest:
-            raise TableError(f"{self._name} has changed since it was loaded; bring the old file back to judge by it")
+            raise TableError(
+                f"{self._name} has changed since it was loaded; bring the old file back to judge by it"
+            )
         texts = _final_texts(self._path, self._digest, self._final.names)
-        numbers = {name: cell_number(self._name, name, row + 1, texts[name][row]) for name in self._final.names}
+        numbers = {
+            name: cell_number(self._name, name, row + 1, texts[name][row])
+            for name in self._final.names
+        }
         return {self._final.text: _computed(self._name, self._final, numbers)}
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """The metrics of its row; NaN, which no limit forbids, where the table does not say."""
         row = self._index.row(genotype)
-        return {name: math.nan if row is None else float(values[row]) for name, values in self._metrics.items()}
+        return {
+            name: math.nan if row is None else float(values[row])
+            for name, values in self._metrics.items()
+        }
 
     def measured(self) -> Mapping[str, Json]:
         """What the scores were read from."""
-        return {"file": self._path.name, "sha256": self._digest, "rows": len(self._scores), "columns": self._columns}
+        return {
+            "file": self._path.name,
+            "sha256": self._digest,
+            "rows": len(self._scores),
+            "columns": self._columns,
+        }
 
     def _load(
         self,
@@ -118,7 +136,9 @@ class Table(Evaluator):
     ) -> None:
         texts = file.texts(self._columns)
         rows = len(texts[self._columns[0]])
-        self._scores, self._costs = (_values(file, formula, texts, rows, gaps) for formula in formulas)
+        self._scores, self._costs = (
+            _values(file, formula, texts, rows, gaps) for formula in formulas
+        )
         negative = np.flatnonzero(self._costs < 0)
         if len(negative):
             row = int(negative[0])
@@ -127,7 +147,9 @@ class Table(Evaluator):
             )
         self._metrics = {name: _metric(file, name, texts[name]) for name in kept}
         usable = np.isfinite(self._scores) & np.isfinite(self._costs)
-        self._index = index_rows(self.space, file, chosen_layout(self.space, layouts, rows), texts, usable)
+        self._index = index_rows(
+            self.space, file, chosen_layout(self.space, layouts, rows), texts, usable
+        )
         if len(self._index) < self.space.size and not gaps:
             self._refuse_gaps(len(self._index))
 
@@ -162,7 +184,11 @@ def find_table(table: str | None, space: str) -> Path:
     fitting = [name for name in shipped if name == space or name.startswith(f"{space}-")]
     if len(fitting) == 1:
         return shipped[fitting[0]]
-    found = f"several tables of space {space!r} come" if fitting else f"no table of space {space!r} comes"
+    found = (
+        f"several tables of space {space!r} come"
+        if fitting
+        else f"no table of space {space!r} comes"
+    )
     choice = f" ({', '.join(fitting)})" if fitting else ""
     raise TableError(f"{found} with the package{choice}; say which one to read with --table FILE")
 
@@ -175,7 +201,9 @@ def table_decisions(table: str | Path, decisions: str | None) -> dict[str, tuple
     """
     file = open_table(find_table(str(table), "table"))
     if decisions is None:
-        raise TableError(f"which columns of {file.name} are decisions? name them, for example --decisions 'd_*'")
+        raise TableError(
+            f"which columns of {file.name} are decisions? name them, for example --decisions 'd_*'"
+        )
     layout = asked_layout(file, decisions)
     columns = option_columns(file, layout, file.texts(layout.columns))
     return {name: _in_order(set(options)) for name, options in columns.items()}
@@ -196,15 +224,21 @@ def _expression(file: TableFile, purpose: str, text: str | None) -> Expression |
     except NasError as problem:
         raise TableError(f"{purpose} of {file.name}: {problem}") from problem
     if not formula.names and purpose != "cost":
-        raise TableError(f"{purpose} {text!r} of {file.name} reads no column; name one of {', '.join(file.header)}")
+        raise TableError(
+            f"{purpose} {text!r} of {file.name} reads no column; name one of {', '.join(file.header)}"
+        )
     return formula
 
 
 def _refuse_no_score(file: TableFile) -> Expression:
-    raise TableError(f"{file.name} has no column 'score'; name another one of {', '.join(file.header)} with --score")
+    raise TableError(
+        f"{file.name} has no column 'score'; name another one of {', '.join(file.header)} with --score"
+    )
 
 
-def _metric_columns(file: TableFile, metrics: Sequence[str] | None, final: Expression | None) -> list[str]:
+def _metric_columns(
+    file: TableFile, metrics: Sequence[str] | None, final: Expression | None
+) -> list[str]:
     if metrics is None:
         hidden = final.names if final else ()
         return [name for name in ("params", "macs") if name in file.header and name not in hidden]
@@ -213,7 +247,9 @@ def _metric_columns(file: TableFile, metrics: Sequence[str] | None, final: Expre
     return list(dict.fromkeys(metrics))
 
 
-def _values(file: TableFile, formula: Expression | None, texts: Texts, rows: int, gaps: bool) -> NDArray[np.float64]:
+def _values(
+    file: TableFile, formula: Expression | None, texts: Texts, rows: int, gaps: bool
+) -> NDArray[np.float64]:
     if formula is None:
         return np.zeros(rows)
     columns = {name: file.numbers(name, texts[name], may_be_empty=gaps) for name in formula.names}

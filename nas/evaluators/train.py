@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from nas.contracts import Evaluation, Evaluator, Json, Report
-from nas.datasets import Dataset, Images, open_dataset, share
-from nas.datasets._labels import labels_of
 from nas.errors import SettingsError, known_names
-from nas.expressions import Expression
-from nas.kept_files import WEIGHTS_FILE
+from nas.evaluators._expressions import Expression
 from nas.seeding import numpy_rng, torch_rng
+from nas.study.kept_files import WEIGHTS_FILE
+from nas.training.datasets import Dataset, Images, open_dataset, share
+from nas.training.datasets._labels import labels_of
 from nas.training.recipe import Recipe, preset
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
@@ -88,10 +88,16 @@ class Train(Evaluator):
         checkpoint_seconds: float = 60.0,
     ) -> None:
         super().__init__(space)
-        self.dataset = open_dataset(dataset, data_dir, image_size=image_size, skip_corrupt=skip_corrupt)
-        self.skeleton, self.recipe = child_settings(self.dataset, space.name, preset, skeleton or {}, recipe or {})
+        self.dataset = open_dataset(
+            dataset, data_dir, image_size=image_size, skip_corrupt=skip_corrupt
+        )
+        self.skeleton, self.recipe = child_settings(
+            self.dataset, space.name, preset, skeleton or {}, recipe or {}
+        )
         self.last_step = self.recipe.epochs
-        self._labels = labels_of(self.dataset)  # here, where the dataset was just looked at: a worker may not see it
+        self._labels = labels_of(
+            self.dataset
+        )  # here, where the dataset was just looked at: a worker may not see it
         self._score = Expression(score, (*_METRICS, "latency_ms") if latency_batch else _METRICS)
         self._latency_batch = latency_batch
         self._device = device
@@ -105,7 +111,9 @@ class Train(Evaluator):
         self._computation: Computation | None = None
         self._data_fingerprint: str | None = None
 
-    def evaluate(self, genotype: Genotype, *, seed: int, workdir: Path, report: Report) -> Evaluation:
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
         """Train one child; its weights stay in `workdir/keep/`."""
         from nas.training.trainer import Trainer
 
@@ -129,7 +137,9 @@ class Train(Evaluator):
         if self._keep_weights:
             self._keep(trainer.network, genotype, workdir)
         last = scored(curve[-1])
-        return Evaluation(last.pop("score"), {**last, "epochs": len(curve)}, time.perf_counter() - began)
+        return Evaluation(
+            last.pop("score"), {**last, "epochs": len(curve)}, time.perf_counter() - began
+        )
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
         """The accuracy on the test split of the very network that was trained; nothing where its weights are gone."""
@@ -139,7 +149,9 @@ class Train(Evaluator):
         from nas.evaluators._on_test import accuracy_on_test
 
         network = self.space.build(genotype, self.skeleton)
-        return {"test_accuracy": accuracy_on_test(network, weights, self.dataset, self.computation())}
+        return {
+            "test_accuracy": accuracy_on_test(network, weights, self.dataset, self.computation())
+        }
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Parameters and multiply-adds of the child; its latency where that is asked for."""
@@ -150,7 +162,7 @@ class Train(Evaluator):
         shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
         found: dict[str, float] = {"params": params(network), "macs": macs(network, shape)}
         if self._latency_batch:
-            from nas.profiling import milliseconds
+            from nas.exporting.latencies import milliseconds
 
             real = self.space.build(genotype, self.skeleton)
             found["latency_ms"] = milliseconds(real, shape, self._latency_batch, self.computation())
@@ -178,7 +190,9 @@ class Train(Evaluator):
 
             base = Computation(chosen_device(self._device), self._threads, graphs=self._graphs)
             shape = (self.skeleton.channels, self.skeleton.image_size, self.skeleton.image_size)
-            self._computation = fastest(candidates(base, self._precision, self._layout), self._typical_network, shape)
+            self._computation = fastest(
+                candidates(base, self._precision, self._layout), self._typical_network, shape
+            )
         return self._computation
 
     def _typical_network(self) -> nn.Module:
@@ -207,7 +221,9 @@ class Train(Evaluator):
     def _keep(self, network: nn.Module, genotype: Genotype, workdir: Path) -> None:
         from nas.training.checkpoint import save_weights
 
-        save_weights(workdir / "keep" / WEIGHTS_FILE, network, {**self._facts(genotype), **self._labels})
+        save_weights(
+            workdir / "keep" / WEIGHTS_FILE, network, {**self._facts(genotype), **self._labels}
+        )
 
     def _facts(self, genotype: Genotype) -> dict[str, Json]:
         """What weights belong to."""
@@ -232,6 +248,10 @@ def child_settings(
     for name in skeleton:
         if name not in known:
             raise SettingsError(known_names(name, known, "setting of the skeleton"))
-    given = {"classes": dataset.classes, "image_size": dataset.image_size, "channels": dataset.channels}
+    given = {
+        "classes": dataset.classes,
+        "image_size": dataset.image_size,
+        "channels": dataset.channels,
+    }
     layout = {"layout": "nasbench201"} if space_name == "nasbench201" else {}
     return Skeleton(**{**base.skeleton, **given, **layout, **skeleton}), base.recipe.changed(recipe)

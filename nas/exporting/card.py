@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.exporting.python_file import plain
+from nas.exporting.latencies import Latency
 from nas.exporting.record import Check
+from nas.exporting.source.python_file import plain
 from nas.exporting.subject import Subject, accuracies_of
-from nas.profiling import Latency
 from search_spaces.cells.cost import Cost
 
 _NOT_SHOWN = frozenset({"classes", "mean", "std", "origin", "accuracy", "recipe", "curve"})
@@ -18,7 +18,11 @@ _LONGEST = 500
 
 
 def card(
-    subject: Subject, cost: Cost, usages: Mapping[str, str], checks: Sequence[Check], speeds: Sequence[Latency]
+    subject: Subject,
+    cost: Cost,
+    usages: Mapping[str, str],
+    checks: Sequence[Check],
+    speeds: Sequence[Latency],
 ) -> str:
     """The text of README.md."""
     sections = [
@@ -58,14 +62,20 @@ def _listed(values: Sequence[float]) -> str:
 
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
-    lines = [f"- {plain(str(name))}: {_value(value)}" for name, value in facts.items() if value not in (None, [], ())]
+    lines = [
+        f"- {plain(str(name))}: {_value(value)}"
+        for name, value in facts.items()
+        if value not in (None, [], ())
+    ]
     yield "\n".join(lines)
 
 
 def _value(value: object) -> str:
     """A fact in one line, without anything that Markdown or HTML would act upon."""
     text = value if isinstance(value, str) else json.dumps(value)
-    return "".join(letter if letter.isprintable() and letter not in "<>`[]*" else " " for letter in text)[:_LONGEST]
+    return "".join(
+        letter if letter.isprintable() and letter not in "<>`[]*" else " " for letter in text
+    )[:_LONGEST]
 
 
 def _accuracy(subject: Subject) -> Iterator[str]:
@@ -85,12 +95,19 @@ def _verified(checks: Sequence[Check]) -> Iterator[str]:
     if not checks:
         yield "None of these files computes anything, so there was nothing to verify."
         return
-    rows = [f"| {check.format} | {check.batch} | {check.difference:.3g} | {check.relative:.2g} |" for check in checks]
+    rows = [
+        f"| {check.format} | {check.batch} | {check.difference:.3g} | {check.relative:.2g} |"
+        for check in checks
+    ]
     yield (
         "Logits against those of the network they were written from, on images of noise. Python and torch files ran in "
         "a fresh interpreter without the toolkit, ONNX in ONNX Runtime."
     )
-    table = ["| format | batch | largest difference | relative to the largest logit |", "|---|---:|---:|---:|", *rows]
+    table = [
+        "| format | batch | largest difference | relative to the largest logit |",
+        "|---|---:|---:|---:|",
+        *rows,
+    ]
     yield "\n".join(table)
 
 
@@ -100,7 +117,10 @@ def _latency(speeds: Sequence[Latency]) -> Iterator[str]:
         f"| {speed.spread:.2f} | {speed.rounds} |"
         for speed in speeds
     ]
-    head = ["| engine | device | threads | batch | median ms | spread ms (IQR) | rounds |", "|---|---|" + "---:|" * 5]
+    head = [
+        "| engine | device | threads | batch | median ms | spread ms (IQR) | rounds |",
+        "|---|---|" + "---:|" * 5,
+    ]
     yield "\n".join([*head, *rows])
 
 

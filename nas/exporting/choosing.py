@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nas.drawings.surroundings import surroundings
 from nas.errors import NasError
-from nas.exporting.python_file import names_in_file
+from nas.exporting.source.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import Weights, load_into, open_weights, refuse_other_genotype
-from nas.kept_files import WEIGHTS_FILE, checkpoint_of
-from nas.skeletons import surroundings
+from nas.study.kept_files import WEIGHTS_FILE, checkpoint_of
 from search_spaces import zoo
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.reading import read_genotype
@@ -44,7 +44,9 @@ class Choice:
     found: bool = False
 
 
-def choices(source: str, top: int = 1, weights: Path | None = None, *, with_weights: bool = True) -> list[Choice]:
+def choices(
+    source: str, top: int = 1, weights: Path | None = None, *, with_weights: bool = True
+) -> list[Choice]:
     """What a word stands for; the best `top` of a study.
 
     Args:
@@ -58,7 +60,9 @@ def choices(source: str, top: int = 1, weights: Path | None = None, *, with_weig
         found = _of_study(path, top, with_weights and given is None)
     else:
         if top > 1:
-            raise NasError(f"--top {top} asks for the best of a study, but {source!r} is one genotype")
+            raise NasError(
+                f"--top {top} asks for the best of a study, but {source!r} is one genotype"
+            )
         found = [_single(source, path, given is None)]
     return found if given is None else [_with(choice, given) for choice in found]
 
@@ -70,7 +74,9 @@ def _with(choice: Choice, weights: Weights) -> Choice:
     """
     refuse_other_genotype(weights, choice.genotype)
     drawn, origin = weights.genotype or choice.genotype, without_results(choice.origin)
-    return replace(choice, genotype=drawn, weights=weights, origin=origin or _origin_of(weights), found=False)
+    return replace(
+        choice, genotype=drawn, weights=weights, origin=origin or _origin_of(weights), found=False
+    )
 
 
 def _single(source: str, path: Path, with_weights: bool) -> Choice:
@@ -78,22 +84,32 @@ def _single(source: str, path: Path, with_weights: bool) -> Choice:
         return _of_weights(open_weights(path))
     drawing = path / "genotype.json"
     if (path / WEIGHTS_FILE).is_file() and (with_weights or not drawing.is_file()):
-        return _of_weights(open_weights(path / WEIGHTS_FILE, f"export it again, or give {drawing} alone"))
+        return _of_weights(
+            open_weights(path / WEIGHTS_FILE, f"export it again, or give {drawing} alone")
+        )
     if path.is_dir() and drawing.is_file():
         return _named(read_genotype(drawing))
     if path.is_dir():
-        raise NasError(f"{path} holds no study and no genotype.json; give a study's folder or a genotype")
+        raise NasError(
+            f"{path} holds no study and no genotype.json; give a study's folder or a genotype"
+        )
     genotype = read_genotype(source)
     if source in zoo.names() and not path.exists():
         entry = zoo.load(source)
         return Choice(
-            genotype=genotype, name=source, title=entry.title, entry=entry, origin={"published in": entry.source}
+            genotype=genotype,
+            name=source,
+            title=entry.title,
+            entry=entry,
+            origin={"published in": entry.source},
         )
     return _named(genotype)
 
 
 def _named(genotype: Genotype, **more: Any) -> Choice:
-    space = _NOT_IN_NAMES.sub("_", genotype.space).lstrip(".-")[:_LONGEST_NAME]  # somebody else may have written it
+    space = _NOT_IN_NAMES.sub("_", genotype.space).lstrip(".-")[
+        :_LONGEST_NAME
+    ]  # somebody else may have written it
     name = f"{space or 'genotype'}-{genotype.key[:8]}"
     return Choice(genotype=genotype, name=name, title=name.replace("-", " "), **more)
 
@@ -101,7 +117,9 @@ def _named(genotype: Genotype, **more: Any) -> Choice:
 def _of_weights(weights: Weights) -> Choice:
     genotype = weights.genotype
     if genotype is None:
-        raise NasError(f"{weights.file} does not say whose weights it holds; give the genotype and --weights")
+        raise NasError(
+            f"{weights.file} does not say whose weights it holds; give the genotype and --weights"
+        )
     return _named(genotype, weights=weights, origin=_origin_of(weights))
 
 
@@ -112,17 +130,21 @@ def _origin_of(weights: Weights) -> dict[str, Any]:
 
 
 def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
-    from nas.plan import read_study_json
-    from nas.search import finals, ranked
+    from nas.search.plan import read_study_json
+    from nas.search.run import finals, ranked
 
     study = read_study_json(folder)
     best = ranked(folder, top)
     if not best:
-        raise NasError(f"{folder} has no evaluated trial yet: continue it with `nas resume {folder}`")
+        raise NasError(
+            f"{folder} has no evaluated trial yet: continue it with `nas resume {folder}`"
+        )
     judged = finals(folder)
     return [
         _with_kept(
-            _trial(folder, study, rank, score, asked, told, judged.get(asked["number"], {})), folder, with_weights
+            _trial(folder, study, rank, score, asked, told, judged.get(asked["number"], {})),
+            folder,
+            with_weights,
         )
         for rank, (score, asked, told) in enumerate(best, start=1)
     ]
@@ -167,13 +189,17 @@ def _with_kept(choice: Choice, folder: Path, with_weights: bool) -> Choice:
     return replace(choice, weights=open_weights(kept, remedy), found=True)
 
 
-def subject_of(choice: Choice, skeleton: str | None = None, settings: Mapping[str, Any] | None = None) -> Subject:
+def subject_of(
+    choice: Choice, skeleton: str | None = None, settings: Mapping[str, Any] | None = None
+) -> Subject:
     """The network of a choice: in the skeleton asked for, else in that of its weights, else in the usual one.
 
     Weights found with a study are left out where another skeleton is asked for; then the network is untrained.
     """
     if not choice.genotype.cells:
-        raise NasError(f"a genotype of space {choice.genotype.space!r} has choices and no cells: no network to build")
+        raise NasError(
+            f"a genotype of space {choice.genotype.space!r} has choices and no cells: no network to build"
+        )
     searched = None if choice.weights is None else choice.weights.skeleton
     if searched is not None and skeleton is None and not settings:
         return _subject(choice, searched, choice.weights)
@@ -184,7 +210,12 @@ def subject_of(choice: Choice, skeleton: str | None = None, settings: Mapping[st
 
 def _same_network(one: Skeleton, other: Skeleton) -> bool:
     """Whether two skeletons differ at most in what serves training."""
-    training = {"auxiliary": False, "drop_path_keep": 1.0, "drop_path_steps": 0, "dropout_keep": 1.0}
+    training = {
+        "auxiliary": False,
+        "drop_path_keep": 1.0,
+        "drop_path_steps": 0,
+        "dropout_keep": 1.0,
+    }
     return replace(one, **training) == replace(other, **training)  # type: ignore[arg-type]
 
 
@@ -222,8 +253,8 @@ def _training(weights: Weights) -> dict[str, Any]:
 
 def _pixels(weights: Weights) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of the training pixels: the file's own, or those of the built-in dataset that it names."""
-    from nas.datasets import Dataset
     from nas.registry import load, names
+    from nas.training.datasets import Dataset
 
     mean, std = weights.numbers("mean"), weights.numbers("std")
     name = str(weights.facts.get("dataset", ""))

@@ -15,11 +15,19 @@ from pathlib import Path
 from nas.contracts import Json
 from nas.errors import NasError
 from nas.exporting.card import card, write_card
-from nas.exporting.record import OF_THE_SEARCH, RECORD_FILE, Check, Record, is_ours, read_record, remove_files
+from nas.exporting.latencies import Latency, latencies
+from nas.exporting.record import (
+    OF_THE_SEARCH,
+    RECORD_FILE,
+    Check,
+    Record,
+    is_ours,
+    read_record,
+    remove_files,
+)
 from nas.exporting.subject import Subject
 from nas.exporting.verification import batches_for, verified
 from nas.exporting.written import Exporter, Written
-from nas.profiling import Latency, latencies
 from nas.registry import load, resolve
 from search_spaces.cells.cost import Cost, cost
 
@@ -42,7 +50,9 @@ class Exported:
 def usual_formats() -> tuple[str, ...]:
     """The formats that the packages installed here can write."""
     return tuple(
-        name for name in FORMATS if all(importlib.util.find_spec(package) for package in _NEEDED.get(name, ()))
+        name
+        for name in FORMATS
+        if all(importlib.util.find_spec(package) for package in _NEEDED.get(name, ()))
     )
 
 
@@ -72,7 +82,9 @@ def export(
         folder.mkdir(exist_ok=True)
         placed = _placed(files, folder, record.joined({"card": files["card"]}, {}, ()))
     except OSError as problem:
-        raise NasError(f"{folder} cannot be written: {problem.strerror}; choose another with --out") from problem
+        raise NasError(
+            f"{folder} cannot be written: {problem.strerror}; choose another with --out"
+        ) from problem
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return Exported(folder, placed, seconds, tuple(checks), spent, tuple(speeds))
@@ -80,15 +92,21 @@ def export(
 
 def _draft_beside(folder: Path) -> Path:
     if folder.exists() and not folder.is_dir():
-        raise NasError(f"{folder} is a file, but an export needs a folder; choose another with --out")
+        raise NasError(
+            f"{folder} is a file, but an export needs a folder; choose another with --out"
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     except OSError as problem:
-        raise NasError(f"{folder} cannot be made: {problem.strerror}; choose another with --out") from problem
+        raise NasError(
+            f"{folder} cannot be made: {problem.strerror}; choose another with --out"
+        ) from problem
 
 
-def _written(subject: Subject, draft: Path, names: Sequence[str]) -> tuple[dict[str, Written], dict[str, float]]:
+def _written(
+    subject: Subject, draft: Path, names: Sequence[str]
+) -> tuple[dict[str, Written], dict[str, float]]:
     written, seconds = {}, {}
     for name in names:
         exporter: Exporter = load("exporter", name)
@@ -111,7 +129,9 @@ def _refuse_names(name: str, written: Written) -> None:
 def _speeds(subject: Subject, draft: Path) -> list[Latency]:
     model = draft / "model.onnx"
     engines = ("torch", "onnxruntime") if model.exists() else ("torch",)
-    return latencies(subject, (1,), seconds=1.0, engines=engines, model=model if model.exists() else None)
+    return latencies(
+        subject, (1,), seconds=1.0, engines=engines, model=model if model.exists() else None
+    )
 
 
 def identity_of(subject: Subject) -> dict[str, Json]:
@@ -125,13 +145,17 @@ def identity_of(subject: Subject) -> dict[str, Json]:
     return {**facts, "digest": digest.hexdigest()[:16]}
 
 
-def _placed(files: Mapping[str, tuple[Path, ...]], folder: Path, record: Record) -> dict[str, tuple[Path, ...]]:
+def _placed(
+    files: Mapping[str, tuple[Path, ...]], folder: Path, record: Record
+) -> dict[str, tuple[Path, ...]]:
     """Puts files in place so that those of two subjects never lie side by side, wherever this is cut short."""
     _refuse_files_of_others({file.name for part in files.values() for file in part}, folder)
     old = read_record(folder)
     if old is not None and old.subject != record.subject:
         remove_files(
-            folder, old, but=[name for kind, part in record.files.items() if kind not in files for name in part]
+            folder,
+            old,
+            but=[name for kind, part in record.files.items() if kind not in files for name in part],
         )
     replace(record, whole=False).write(folder)
     for part in files.values():
@@ -147,7 +171,9 @@ def _refuse_files_of_others(names: set[str], folder: Path) -> None:
     known = {RECORD_FILE, *(each for part in old.files.values() for each in part)} if old else set()
     if place.name == "best" and (place.parent / "study.json").is_file():
         known |= OF_THE_SEARCH
-    in_the_way = sorted(name for name in {*names, RECORD_FILE} - known if os.path.lexists(folder / name))
+    in_the_way = sorted(
+        name for name in {*names, RECORD_FILE} - known if os.path.lexists(folder / name)
+    )
     if in_the_way:
         raise NasError(
             f"{folder} holds {', '.join(in_the_way)}, which no export that is known there has written; nothing was "

@@ -11,12 +11,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nas.contracts import Json
-from nas.files import write_whole
+from nas.study.files import write_whole
 
 RECORD_FILE = "export.json"
-OF_THE_SEARCH = frozenset({"genotype.json", "cells.svg"})  # what a search writes into its `best/` by itself
-_OURS = re.compile(r"README\.md|genotype\.json|weights\.safetensors|(model|cells|network)\.[a-z0-9]{1,12}")
-_MAY_CHANGE = OF_THE_SEARCH | {"README.md"}  # written again by every resume, or a place for people's own notes
+OF_THE_SEARCH = frozenset(
+    {"genotype.json", "cells.svg"}
+)  # what a search writes into its `best/` by itself
+_OURS = re.compile(
+    r"README\.md|genotype\.json|weights\.safetensors|(model|cells|network)\.[a-z0-9]{1,12}"
+)
+_MAY_CHANGE = OF_THE_SEARCH | {
+    "README.md"
+}  # written again by every resume, or a place for people's own notes
 _DRAWING = ("genotype.json",)
 _LARGEST = 1 << 20
 
@@ -55,7 +61,11 @@ class Record:
 
     def intact(self, folder: Path) -> tuple[str, ...]:
         """The formats whose files are as they were written; none where the last export was cut short."""
-        return tuple(name for name in self.files if self._is_intact(folder, name)) if self.whole else ()
+        return (
+            tuple(name for name in self.files if self._is_intact(folder, name))
+            if self.whole
+            else ()
+        )
 
     def staying(self, folder: Path, subject: Mapping[str, Json]) -> Record:
         """What may stay beside files of a subject: all of the same one, only the drawing itself of the same genotype.
@@ -73,18 +83,42 @@ class Record:
             subject,
             files,
             self.whole,
-            {name: self.digests[name] for part in files.values() for name in part if name in self.digests},
-            {name: text for name, text in self.usages.items() if name in files and self._lies_in(folder, name)},
-            tuple(check for check in self.checks if check.format in files and self._is_intact(folder, check.format)),
+            {
+                name: self.digests[name]
+                for part in files.values()
+                for name in part
+                if name in self.digests
+            },
+            {
+                name: text
+                for name, text in self.usages.items()
+                if name in files and self._lies_in(folder, name)
+            },
+            tuple(
+                check
+                for check in self.checks
+                if check.format in files and self._is_intact(folder, check.format)
+            ),
         )
 
-    def joined(self, files: Mapping[str, Sequence[Path]], usages: Mapping[str, str], checks: Sequence[Check]) -> Record:
+    def joined(
+        self,
+        files: Mapping[str, Sequence[Path]],
+        usages: Mapping[str, str],
+        checks: Sequence[Check],
+    ) -> Record:
         """The record of a folder where these files lie too, of formats that take the place of those of their names."""
         return Record(
             self.subject,
-            {**self.files, **{name: tuple(file.name for file in part) for name, part in files.items()}},
+            {
+                **self.files,
+                **{name: tuple(file.name for file in part) for name, part in files.items()},
+            },
             True,
-            {**self.digests, **{file.name: digest_of(file) for part in files.values() for file in part}},
+            {
+                **self.digests,
+                **{file.name: digest_of(file) for part in files.values() for file in part},
+            },
             {**self.usages, **usages},
             (*(check for check in self.checks if check.format not in files), *checks),
         )
@@ -95,7 +129,8 @@ class Record:
     def _is_intact(self, folder: Path, format: str) -> bool:
         """Whether the files of a format are as they were written."""
         return self._lies_in(folder, format) and all(
-            name in _MAY_CHANGE or digest_of(folder / name) == self.digests.get(name) for name in self.files[format]
+            name in _MAY_CHANGE or digest_of(folder / name) == self.digests.get(name)
+            for name in self.files[format]
         )
 
 
@@ -127,7 +162,11 @@ def read_record(folder: Path) -> Record | None:
 
 def _texts(found: object) -> dict[str, str]:
     """A table of texts; what else stands there is no reason to lose the rest."""
-    return {name: text for name, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
+    return (
+        {name: text for name, text in found.items() if isinstance(text, str)}
+        if isinstance(found, dict)
+        else {}
+    )
 
 
 def _checks(found: object) -> tuple[Check, ...]:
@@ -135,7 +174,8 @@ def _checks(found: object) -> tuple[Check, ...]:
     return tuple(
         Check(**{name: check[name] for name in kinds})
         for check in (found if isinstance(found, list) else [])
-        if isinstance(check, dict) and all(isinstance(check.get(name), kind) for name, kind in kinds.items())
+        if isinstance(check, dict)
+        and all(isinstance(check.get(name), kind) for name, kind in kinds.items())
     )
 
 

@@ -72,7 +72,11 @@ def _run(driver: str, folder: str, name: str) -> None:
             check=True,
         )
     except subprocess.TimeoutExpired as problem:
-        raise NasError(f"{name} did not answer within {_LONGEST_SECONDS} s; verify it on a faster machine") from problem
+        raise NasError(
+            f"{name} did not answer within {_LONGEST_SECONDS} s; verify it on a faster machine"
+        ) from problem
     except subprocess.CalledProcessError as problem:
         last = (problem.stderr.strip().splitlines() or [f"exit code {problem.returncode}"])[-1]
-        raise NasError(f"{name} does not run in a fresh interpreter: {last[:300]}; nothing was exported") from problem
+        raise NasError(
+            f"{name} does not run in a fresh interpreter: {last[:300]}; nothing was exported"
+        ) from problem

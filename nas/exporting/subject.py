@@ -55,7 +55,11 @@ class Subject:
 
 def without_results(origin: Mapping[str, Any]) -> dict[str, Any]:
     """Where a genotype comes from, without what was measured with weights that are not here."""
-    return {name: value for name, value in origin.items() if name not in _RESULTS and not name.endswith(" accuracy")}
+    return {
+        name: value
+        for name, value in origin.items()
+        if name not in _RESULTS and not name.endswith(" accuracy")
+    }
 
 
 def accuracies_of(subject: Subject) -> dict[str, Any]:
@@ -72,5 +76,7 @@ def accuracies_of(subject: Subject) -> dict[str, Any]:
 
 def fresh_network(genotype: Genotype, skeleton: Skeleton) -> Network | NasBench201Network:
     """The network as it is handed over: with random weights, without what serves training only."""
-    bare = replace(skeleton, auxiliary=False, drop_path_keep=1.0, drop_path_steps=0, dropout_keep=1.0)
+    bare = replace(
+        skeleton, auxiliary=False, drop_path_keep=1.0, drop_path_steps=0, dropout_keep=1.0
+    )
     return build_network(genotype, bare, torch_rng(0, "export")).eval()

@@ -22,9 +22,14 @@ def batches_for(macs: int) -> tuple[int, ...]:
     return tuple(batch for batch in BATCHES if batch <= 2 or batch * macs <= _MOST_MACS)
 
 
-def verified(subject: Subject, written: Mapping[str, Written], batches: Sequence[int]) -> list[Check]:
+def verified(
+    subject: Subject, written: Mapping[str, Written], batches: Sequence[int]
+) -> list[Check]:
     """Compares every format that computes with the network itself; a mismatch is an error."""
-    images = [torch.randn(batch, *subject.shape, generator=torch_rng(0, "verification", batch)) for batch in batches]
+    images = [
+        torch.randn(batch, *subject.shape, generator=torch_rng(0, "verification", batch))
+        for batch in batches
+    ]
     expected = [_logits(subject, batch) for batch in images]
     checks = []
     for name, files in written.items():

@@ -43,7 +43,9 @@ class Weights:
         if known is None:
             return None
         if not isinstance(known, dict):
-            raise NasError(f"{self.file} names no skeleton but {shortened(known)}; expected a table of settings")
+            raise NasError(
+                f"{self.file} names no skeleton but {shortened(known)}; expected a table of settings"
+            )
         return Skeleton(**complete(Skeleton, known, "skeleton"))
 
     @property
@@ -51,18 +53,24 @@ class Weights:
         """The names of the classes, in order."""
         names = self.facts.get("classes") or []
         if not isinstance(names, list) or len(names) > _MOST_CLASSES:
-            raise NasError(f"{self.file} holds {shortened(names)} where the names of classes should be")
+            raise NasError(
+                f"{self.file} holds {shortened(names)} where the names of classes should be"
+            )
         return tuple(str(name)[:200] for name in names)
 
     def numbers(self, name: str) -> tuple[float, ...]:
         """A list of numbers among the facts; empty where there is none."""
         values = self.facts.get(name) or ()
-        if not isinstance(values, (list, tuple)) or not all(isinstance(value, (int, float)) for value in values):
+        if not isinstance(values, (list, tuple)) or not all(
+            isinstance(value, (int, float)) for value in values
+        ):
             raise NasError(f"{self.file} holds {shortened(values)} as its {name}; expected numbers")
         return tuple(map(float, values))
 
 
-def open_weights(file: Path, remedy: str = "give weights that retrain, transfer or export wrote") -> Weights:
+def open_weights(
+    file: Path, remedy: str = "give weights that retrain, transfer or export wrote"
+) -> Weights:
     """A file of weights; refuses in one sentence, which ends with the remedy, what is none."""
     if not file.is_file():
         raise NasError(f"there is no file {shortened(str(file))}; {remedy}")
@@ -72,7 +80,9 @@ def open_weights(file: Path, remedy: str = "give weights that retrain, transfer 
         with safe_open(file, framework="pt") as stored:
             facts = json.loads((stored.metadata() or {}).get("facts", "{}"))
     except (SafetensorError, OSError, ValueError, RecursionError) as problem:
-        raise NasError(f"{file} is no safetensors file ({str(problem)[:100]}); {remedy}") from problem
+        raise NasError(
+            f"{file} is no safetensors file ({str(problem)[:100]}); {remedy}"
+        ) from problem
     return Weights(file, facts if isinstance(facts, dict) else {})
 
 
@@ -96,7 +106,9 @@ def load_into(weights: Weights, network: nn.Module, names: Mapping[str, str]) ->
     own = dict(network.state_dict())
     with safe_open(weights.file, framework="pt") as stored:
         there = {name for name in stored.keys() if not name.startswith("auxiliary.")}  # noqa: SIM118
-        spelled = names if there & (set(names.values()) - set(names)) else {name: name for name in own}
+        spelled = (
+            names if there & (set(names.values()) - set(names)) else {name: name for name in own}
+        )
         missing = sorted(spelled[name] for name in own if spelled[name] not in there)
         _refuse_strangers(weights.file, missing, sorted(there - set(spelled.values())))
         for name, tensor in own.items():
@@ -111,7 +123,11 @@ def load_into(weights: Weights, network: nn.Module, names: Mapping[str, str]) ->
 
 def _refuse_strangers(file: Path, missing: list[str], unknown: list[str]) -> None:
     if missing or unknown:
-        what = f"lacks {missing[0]}" if missing else f"holds {unknown[0]}, which this network does not have"
+        what = (
+            f"lacks {missing[0]}"
+            if missing
+            else f"holds {unknown[0]}, which this network does not have"
+        )
         raise NasError(
             f"{file} {what} ({len(missing)} weights missing, {len(unknown)} unknown); "
             "use the genotype and the skeleton they were trained in"
@@ -124,7 +140,10 @@ def _sides(shape: Any) -> str:
 
 def write_weights(file: Path, subject: Subject, names: Mapping[str, str]) -> None:
     """Write a subject's weights under these names, with the facts that every `--weights` reads."""
-    tensors = {names[name]: tensor.detach().cpu().contiguous() for name, tensor in subject.network.state_dict().items()}
+    tensors = {
+        names[name]: tensor.detach().cpu().contiguous()
+        for name, tensor in subject.network.state_dict().items()
+    }
     save_file(tensors, file, metadata={"format": _FORMAT, "facts": json.dumps(facts_of(subject))})
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from nas.contracts import Json
 from nas.exporting.record import read_record
-from nas.kept_files import WEIGHTS_FILE, checkpoint_of
 from nas.registry import resolve
+from nas.study.kept_files import WEIGHTS_FILE, checkpoint_of
 
 _SECONDS_DRAFTS_STAY = 3600.0
 _PLAIN = ("python", "json")  # what needs nothing but torch
@@ -38,12 +38,19 @@ class Winner:
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         files = [str(file) for file in self.files]
-        return {"folder": str(self.folder), "files": files, "problem": self.problem, "try_again": self.again}
+        return {
+            "folder": str(self.folder),
+            "files": files,
+            "problem": self.problem,
+            "try_again": self.again,
+        }
 
 
 def quick_formats() -> tuple[str, ...]:
     """The formats a search leaves behind: those written within seconds by the packages installed here."""
-    onnx = all(importlib.util.find_spec(package) for package in ("onnx", "onnxscript", "onnxruntime"))
+    onnx = all(
+        importlib.util.find_spec(package) for package in ("onnx", "onnxscript", "onnxruntime")
+    )
     return (*_PLAIN, "svg", *(("onnx",) if onnx else ()))
 
 
@@ -73,7 +80,9 @@ def _clear_drafts(study: Path) -> None:
                 shutil.rmtree(draft, ignore_errors=True)
 
 
-def _without_extras(study: Path, formats: Sequence[str], problem: BaseException) -> tuple[Path, ...]:
+def _without_extras(
+    study: Path, formats: Sequence[str], problem: BaseException
+) -> tuple[Path, ...]:
     """What needs torch alone, where one of the other formats may be what failed."""
     plain = [name for name in formats if name in _PLAIN]
     if len(plain) in (0, len(formats)) or isinstance(problem, KeyboardInterrupt):
@@ -97,11 +106,15 @@ def _exported(study: Path, formats: Sequence[str]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(file for files in exported.files.values() for file in files))
 
 
-def _lying_there(identity: Mapping[str, Json], folder: Path, formats: Sequence[str]) -> tuple[Path, ...]:
+def _lying_there(
+    identity: Mapping[str, Json], folder: Path, formats: Sequence[str]
+) -> tuple[Path, ...]:
     """The files of an earlier export of the same winner with the same weights, as they were verified then."""
     record = read_record(folder)
     intact = record.intact(folder) if record is not None and record.subject == identity else ()
-    if record is None or not {"card", *(resolve("exporter", name) for name in formats)} <= set(intact):
+    if record is None or not {"card", *(resolve("exporter", name) for name in formats)} <= set(
+        intact
+    ):
         return ()
     return tuple(dict.fromkeys(folder / name for kind in intact for name in record.files[kind]))
 

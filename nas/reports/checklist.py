@@ -50,10 +50,15 @@ def facts(experiment: Experiment) -> dict[str, Any]:
 def checklist(experiment: Experiment, outcome: Outcome) -> list[dict[str, str]]:
     """Every item with its state and what is known about it."""
     known = facts(experiment)
-    return [{"item": item, "state": state, "note": note} for item, state, note in _items(experiment, known, outcome)]
+    return [
+        {"item": item, "state": state, "note": note}
+        for item, state, note in _items(experiment, known, outcome)
+    ]
 
 
-def _items(experiment: Experiment, known: Mapping[str, Any], outcome: Outcome) -> Iterator[tuple[str, State, str]]:
+def _items(
+    experiment: Experiment, known: Mapping[str, Any], outcome: Outcome
+) -> Iterator[tuple[str, State, str]]:
     yield from _about_code(known)
     yield "How final architectures are judged is stated", "kept", _how_judged(experiment, outcome)
     yield from _about_fairness(experiment, known, outcome)
@@ -65,18 +70,26 @@ def _about_code(known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
     dirty = [commit for commit in commits if str(commit).endswith("+")]
     if len(commits) != 1 or commits[0] is None:
         state: State = "open"
-        note = "the commit is not known" if commits == [None] else f"{len(commits)} commits took part"
+        note = (
+            "the commit is not known" if commits == [None] else f"{len(commits)} commits took part"
+        )
     elif dirty:
         state, note = "open", f"commit {commits[0][:12]}, with changes that were not committed"
     else:
         state, note = "kept", f"commit {commits[0][:12]}"
     yield "The code of search space, training and strategies is published", state, note
-    yield "All hyperparameters are stated", "kept", "study.json of every study holds each with its default filled in"
+    yield (
+        "All hyperparameters are stated",
+        "kept",
+        "study.json of every study holds each with its default filled in",
+    )
 
 
 def _how_judged(experiment: Experiment, outcome: Outcome) -> str:
     if outcome.kind == "score":
-        return "by what the searches saw" + (", evaluated again with fresh seeds" if outcome.confirmed else "")
+        return "by what the searches saw" + (
+            ", evaluated again with fresh seeds" if outcome.confirmed else ""
+        )
     if experiment.settings["evaluator"]["name"] == "table":
         return "read from the table"
     if outcome.name == "test_accuracy":
@@ -88,7 +101,11 @@ def _how_judged(experiment: Experiment, outcome: Outcome) -> str:
 def _about_fairness(
     experiment: Experiment, known: Mapping[str, Any], outcome: Outcome
 ) -> Iterator[tuple[str, State, str]]:
-    yield "All arms use the same data, splits, space and training code", "kept", "checked: one task for all studies"
+    yield (
+        "All arms use the same data, splits, space and training code",
+        "kept",
+        "checked: one task for all studies",
+    )
     one = len(known["budgets"]) == 1
     note = "one budget for all studies" if one else f"{len(known['budgets'])} different budgets"
     yield "All arms have the same budget", "kept" if one else "broken", note
@@ -103,36 +120,72 @@ def _about_fairness(
     )
     fewest = min((len(arm.finished) for arm in experiment.arms), default=0)
     several: State = "kept" if fewest >= 6 else "broken"
-    yield "There are several runs, and their seeds are stated", several, f"at least {fewest} finished seeds per arm"
+    yield (
+        "There are several runs, and their seeds are stated",
+        several,
+        f"at least {fewest} finished seeds per arm",
+    )
     unfinished = sum(map(len, known["unfinished"].values()))
     missing = sum(map(len, known["not_run"].values()))
-    left = [f"{unfinished} studies are unfinished"] * bool(unfinished) + [f"{missing} were not begun"] * bool(missing)
-    yield "No run is left out", "open" if left else "kept", " and ".join(left) or "every study has finished"
+    left = [f"{unfinished} studies are unfinished"] * bool(unfinished) + [
+        f"{missing} were not begun"
+    ] * bool(missing)
+    yield (
+        "No run is left out",
+        "open" if left else "kept",
+        " and ".join(left) or "every study has finished",
+    )
     yield "Performance is shown over time", "kept", "over trials and, where it is known, over cost"
     apart = outcome.kind == "final"
-    note = "it is opened after a study, for its incumbents only" if apart else "winners are judged by what searches saw"
+    note = (
+        "it is opened after a study, for its incumbents only"
+        if apart
+        else "winners are judged by what searches saw"
+    )
     yield "The split that judges is not used to search", "kept" if apart else "open", note
     table = experiment.settings["evaluator"]["name"] == "table"
-    note = "this is one" if table else "not in this report: a table of NAS-Bench-201 is one command away"
+    note = (
+        "this is one"
+        if table
+        else "not in this report: a table of NAS-Bench-201 is one command away"
+    )
     yield "A tabular benchmark backs the claim", "kept" if table else "open", note
     yield "Parts of a new method are ablated", "open", "only its authors know which parts are new"
 
 
 def _about_reporting(known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
     pilot = known["pilot"]
-    note = f"{pilot} pilot runs were declared" if pilot else "no pilot runs were declared (--pilot N)"
+    note = (
+        f"{pilot} pilot runs were declared" if pilot else "no pilot runs were declared (--pilot N)"
+    )
     yield "How hyperparameters were tuned, and what that cost, is stated", "open", note
     planned = known["planned"]
     grown = len(known["requests"]) > 1
     note = (
         f"asked for in {len(known['requests'])} steps: seeds, arms or budget were added later"
         if grown
-        else ("all seeds were fixed before the first trial" if planned else "the studies were not run by one plan")
+        else (
+            "all seeds were fixed before the first trial"
+            if planned
+            else "the studies were not run by one plan"
+        )
     )
-    yield "The number of seeds was fixed beforehand", "kept" if planned and not grown else "open", note
-    yield "The cost of the whole search is reported", "kept", "children, repeats, failures and the strategy's own time"
+    yield (
+        "The number of seeds was fixed beforehand",
+        "kept" if planned and not grown else "open",
+        note,
+    )
+    yield (
+        "The cost of the whole search is reported",
+        "kept",
+        "children, repeats, failures and the strategy's own time",
+    )
     machine = bool(known["machines"]) and None not in known["machines"]
-    yield "The machine and all details of the setup are reported", "kept" if machine else "open", "see above"
+    yield (
+        "The machine and all details of the setup are reported",
+        "kept" if machine else "open",
+        "see above",
+    )
 
 
 def _not_run(experiment: Experiment) -> dict[str, list[int]]:
@@ -141,7 +194,9 @@ def _not_run(experiment: Experiment) -> dict[str, list[int]]:
     if plan is None:
         return {}
     there = {arm.label: arm.studies.keys() for arm in experiment.arms}
-    missing = {label: sorted(set(plan["seeds"]).difference(there.get(label, ()))) for label in plan["arms"]}
+    missing = {
+        label: sorted(set(plan["seeds"]).difference(there.get(label, ()))) for label in plan["arms"]
+    }
     return {label: seeds for label, seeds in missing.items() if seeds}
 
 

@@ -23,7 +23,9 @@ FORMAT = 1
 MARGIN_SHARE = 0.001  # a tenth of a percentage point, for accuracies as shares
 
 
-def analysed(experiment: Experiment, margin: float | None = None, target: float | None = None) -> Json:
+def analysed(
+    experiment: Experiment, margin: float | None = None, target: float | None = None
+) -> Json:
     """Compare all arms with random search.
 
     Args:
@@ -35,7 +37,9 @@ def analysed(experiment: Experiment, margin: float | None = None, target: float 
     stated = _margin(experiment, margin, values)
     sampled = _sampling(experiment, outcome)
     comparisons = _comparisons(experiment, values, stated["value"], outcome)
-    axis: curves.Axis = "cost" if all(frame.total_cost > 0 for frame in experiment.frames) else "trials"
+    axis: curves.Axis = (
+        "cost" if all(frame.total_cost > 0 for frame in experiment.frames) else "trials"
+    )
     goal = _target(experiment, target)
     end = float(curves.grid(list(experiment.frames), axis)[-1:].sum())
     arms = [arm_row(arm, outcome, values, sampled, axis, goal, end) for arm in experiment.arms]
@@ -66,7 +70,10 @@ def analysed(experiment: Experiment, margin: float | None = None, target: float 
 
 
 def _comparisons(
-    experiment: Experiment, values: Mapping[str, Mapping[int, float]], margin: float, outcome: Outcome
+    experiment: Experiment,
+    values: Mapping[str, Mapping[int, float]],
+    margin: float,
+    outcome: Outcome,
 ) -> list[Json]:
     baseline = experiment.baseline
     others = [arm.label for arm in experiment.arms if arm.label != baseline]
@@ -76,28 +83,42 @@ def _comparisons(
     verdicts = judged([paired(differences, margin) for _, differences in pairs], margin)
     rows = zip(others, pairs, verdicts, strict=True)
     return [
-        _comparison(label, baseline, seeds, each, margin, outcome, _nothing_to_compare(experiment, label, seeds))
+        _comparison(
+            label,
+            baseline,
+            seeds,
+            each,
+            margin,
+            outcome,
+            _nothing_to_compare(experiment, label, seeds),
+        )
         for label, (seeds, _), each in rows
     ]
 
 
 def _nothing_to_compare(experiment: Experiment, label: str, seeds: Sequence[int]) -> str | None:
     """Why no number of this arm says anything against the baseline."""
-    ours, theirs = (next(arm for arm in experiment.arms if arm.label == name) for name in (label, experiment.baseline))
+    ours, theirs = (
+        next(arm for arm in experiment.arms if arm.label == name)
+        for name in (label, experiment.baseline)
+    )
     if not seeds:
         failed = {
-            arm.label: sum(study.counts.get("failed", 0) for study in arm.studies.values()) for arm in (ours, theirs)
+            arm.label: sum(study.counts.get("failed", 0) for study in arm.studies.values())
+            for arm in (ours, theirs)
         }
-        told = ", ".join(f"{count:,} trials of {name} failed" for name, count in failed.items() if count)
+        told = ", ".join(
+            f"{count:,} trials of {name} failed" for name, count in failed.items() if count
+        )
         return "no seed has a winner in both arms" + (f" ({told})" if told else "")
     if all(ours.studies[seed].proposals == theirs.studies[seed].proposals for seed in seeds):
-        return (
-            f"in every study it proposed exactly what {theirs.label} did: give it more trials, or let it learn sooner"
-        )
+        return f"in every study it proposed exactly what {theirs.label} did: give it more trials, or let it learn sooner"
     return None
 
 
-def _differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> tuple[list[int], list[float]]:
+def _differences(
+    ours: Mapping[int, float], theirs: Mapping[int, float]
+) -> tuple[list[int], list[float]]:
     seeds = sorted(ours.keys() & theirs.keys())
     return seeds, [ours[seed] - theirs[seed] for seed in seeds]
 
@@ -140,7 +161,9 @@ def _comparison(
 # --------------------------------------------------------------------------------------------- many arms together
 
 
-def _margin(experiment: Experiment, margin: float | None, values: Mapping[str, Mapping[int, float]]) -> Json:
+def _margin(
+    experiment: Experiment, margin: float | None, values: Mapping[str, Mapping[int, float]]
+) -> Json:
     planned = experiment.comparison.get("margin") if experiment.comparison else None
     if margin is not None and margin != planned:
         return {"value": margin, "stated": "with this report, after the studies were run"}
@@ -148,7 +171,10 @@ def _margin(experiment: Experiment, margin: float | None, values: Mapping[str, M
         return {"value": planned, "stated": "before the first trial"}
     every = [abs(value) for seeds in values.values() for value in seeds.values()]
     percent = bool(every) and float(np.median(every)) > 1.5
-    return {"value": MARGIN_SHARE * (100 if percent else 1), "stated": "by default: a tenth of a percentage point"}
+    return {
+        "value": MARGIN_SHARE * (100 if percent else 1),
+        "stated": "by default: a tenth of a percentage point",
+    }
 
 
 def _sampling(experiment: Experiment, outcome: Outcome) -> Json | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.controller.history import SCALARS, histograms
 from nas.errors import NasError
+from nas.strategies.controller.history import SCALARS, histograms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,14 +45,18 @@ def write_tensorboard(records: Records, space: SearchSpace, folder: Path) -> Non
                 writer.add_scalar(f"controller/{name}", record[name], record["told"], walltime=when)
             for title, options, means in histograms(record, space):
                 for option, mean in zip(options, means, strict=True):
-                    writer.add_scalar(f"policy/{title}/{option}", mean, record["told"], walltime=when)
+                    writer.add_scalar(
+                        f"policy/{title}/{option}", mean, record["told"], walltime=when
+                    )
 
 
 def _curves(records: Records) -> Figure:
     figure = _figure(3, 2, height=8)
     told = [record["told"] for record in records]
     reward, entropy, decisions, change, gradient, distinct = figure.axes
-    reward.fill_between(told, _column(records, "reward_min"), _column(records, "reward_max"), alpha=0.2)
+    reward.fill_between(
+        told, _column(records, "reward_min"), _column(records, "reward_max"), alpha=0.2
+    )
     for axes, names in (
         (reward, ("reward_mean", "baseline")),
         (entropy, ("entropy_share",)),
@@ -62,7 +66,11 @@ def _curves(records: Records) -> Figure:
     ):
         for name in names:
             axes.plot(told, _column(records, name), label=name.replace("_", " "))
-    _heat(decisions, [list(values) for values in zip(*_column(records, "entropies"), strict=True)], told)
+    _heat(
+        decisions,
+        [list(values) for values in zip(*_column(records, "entropies"), strict=True)],
+        told,
+    )
     decisions.set_title("entropy of each decision, in nats")
     decisions.set_ylabel("decision")
     for axes in (reward, entropy, change, gradient, distinct):
@@ -75,9 +83,15 @@ def _policy(records: Records, space: SearchSpace) -> Figure:
     over_time = [list(histograms(record, space)) for record in records]
     told = [record["told"] for record in records]
     groups = over_time[0]
-    figure = _figure(len(groups), 1, height=1 + sum(0.9 + 0.22 * len(options) for _, options, _ in groups))
+    figure = _figure(
+        len(groups), 1, height=1 + sum(0.9 + 0.22 * len(options) for _, options, _ in groups)
+    )
     for index, (axes, (title, options, _)) in enumerate(zip(figure.axes, groups, strict=True)):
-        _heat(axes, [[moment[index][2][row] for moment in over_time] for row in range(len(options))], told)
+        _heat(
+            axes,
+            [[moment[index][2][row] for moment in over_time] for row in range(len(options))],
+            told,
+        )
         axes.set_yticks(range(len(options)), [str(option) for option in options], fontsize=7)
         axes.set_title(title, fontsize=9)
     return figure

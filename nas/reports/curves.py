@@ -34,7 +34,9 @@ def incumbents(frame: Frame, axis: Axis, where: Floats, value: Callable[[Best], 
     """The value of the incumbent at each place; NaN before there is one."""
     if not frame.bests:
         return np.full(len(where), math.nan)
-    places = np.array([best.trials if axis == "trials" else best.cost for best in frame.bests], dtype=np.float64)
+    places = np.array(
+        [best.trials if axis == "trials" else best.cost for best in frame.bests], dtype=np.float64
+    )
     values = np.array([math.nan, *(value(best) for best in frame.bests)])
     return np.asarray(values[np.searchsorted(places, where, side="right")])
 
@@ -60,7 +62,9 @@ def top_means(frame: Frame, where: Floats) -> dict[int, Floats]:
     best: list[float] = []
     seen: set[int] = set()
     trials, means = [], {top: [math.nan] for top in TOPS}
-    for place, key, score in zip(frame.trials.tolist(), frame.keys.tolist(), frame.score.tolist(), strict=True):
+    for place, key, score in zip(
+        frame.trials.tolist(), frame.keys.tolist(), frame.score.tolist(), strict=True
+    ):
         if key in seen:
             continue
         seen.add(key)
@@ -77,7 +81,11 @@ def area(frame: Frame, axis: Axis, end: float) -> float:
     """The mean height of the incumbent curve up to `end`; before its first result a study stands where that put it."""
     if not frame.bests or end <= 0:
         return math.nan
-    places = [0.0, *(float(best.trials if axis == "trials" else best.cost) for best in frame.bests[1:]), end]
+    places = [
+        0.0,
+        *(float(best.trials if axis == "trials" else best.cost) for best in frame.bests[1:]),
+        end,
+    ]
     places = [min(place, end) for place in places]
     widths = np.diff(places)
     return float(np.dot(widths, [best.score for best in frame.bests]) / end)
@@ -91,14 +99,19 @@ def reached(frame: Frame, target: float) -> Best | None:
 def distribution(scores: Floats) -> dict[str, list[float | None]]:
     """The empirical distribution function at 200 of its own quantiles."""
     shares = np.linspace(0, 1, 201)
-    return {"share": rounded(shares), "score": rounded(np.quantile(scores, shares)) if len(scores) else []}
+    return {
+        "share": rounded(shares),
+        "score": rounded(np.quantile(scores, shares)) if len(scores) else [],
+    }
 
 
 def front(costs: Floats, scores: Floats) -> list[tuple[float, float]]:
     """What no other trial beats in both: cheapest first, each more costly one higher."""
     known = ~np.isnan(costs)
     kept: list[tuple[float, float]] = []
-    for cost, score in sorted(zip(costs[known].tolist(), scores[known].tolist(), strict=True), key=_cheap_and_good):
+    for cost, score in sorted(
+        zip(costs[known].tolist(), scores[known].tolist(), strict=True), key=_cheap_and_good
+    ):
         if not kept or score > kept[-1][1]:
             kept.append((cost, score))
     return kept
@@ -109,14 +122,19 @@ def over_told(updates: Sequence[Sequence[Mapping[str, float]]], name: str, where
     rows = []
     for records in updates:
         told = np.array([record["told"] for record in records], dtype=np.float64)
-        values = np.array([math.nan, *(record.get(name, math.nan) for record in records)], dtype=np.float64)
+        values = np.array(
+            [math.nan, *(record.get(name, math.nan) for record in records)], dtype=np.float64
+        )
         rows.append(values[np.searchsorted(told, where, side="right")])
     return np.array(rows).reshape(len(rows), len(where))
 
 
 def rounded(values: Any, digits: int = 7) -> list[float | None]:
     """Numbers for JSON: seven significant digits, None where there is none."""
-    return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in np.asarray(values).tolist()]
+    return [
+        float(f"{value:.{digits}g}") if math.isfinite(value) else None
+        for value in np.asarray(values).tolist()
+    ]
 
 
 def _cheap_and_good(point: tuple[float, float]) -> tuple[float, float]:

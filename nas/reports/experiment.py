@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.comparing.arms import baseline_of
-from nas.comparing.lanes import CONFIRM
-from nas.comparing.plan import FILE, read_comparison
 from nas.errors import StudyError
-from nas.plan import differences
 from nas.reports.frame import Frame, read_frame
+from nas.search.comparing.arms import baseline_of
+from nas.search.comparing.lanes import CONFIRM
+from nas.search.comparing.plan import FILE, read_comparison
+from nas.search.plan import differences
 
 _TASK = ("space", "evaluator", "rules", "limits", "start_from")
 _DEEPEST = 4
@@ -66,7 +66,9 @@ def read_experiment(folders: Sequence[Path]) -> Experiment:
     """Read all studies in these folders; they must be of one task."""
     found = [place for folder in folders for place in _places(folder)]
     if not found:
-        raise StudyError(f"there is no study in {folders[0]}: a study is a folder with study.json in it")
+        raise StudyError(
+            f"there is no study in {folders[0]}: a study is a folder with study.json in it"
+        )
     comparison = read_comparison(folders[0]) if len(folders) == 1 else None
     frames = [(folder, place, read_frame(place)) for folder, place in found]
     _refuse_mixed([frame for _, _, frame in frames])

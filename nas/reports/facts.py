@@ -15,15 +15,24 @@ def facts(result: Json) -> list[tuple[str, str]]:
     """Machine, versions, commit, budget, seeds: everything that could have been otherwise."""
     known = result["honesty"]
     rows = [
-        ("machine", "; ".join(_machine(machine) for machine in known["machines"]) or "not recorded"),
+        (
+            "machine",
+            "; ".join(_machine(machine) for machine in known["machines"]) or "not recorded",
+        ),
         ("versions", "; ".join(_pairs(versions) for versions in known["versions"])),
         ("commit", ", ".join(str(commit) for commit in known["commits"])),
         ("budget", " or ".join(budget_text(budget) for budget in known["budgets"]) + " per study"),
-        ("seeds", "; ".join(f"{label}: {ranges_text(seeds)}" for label, seeds in known["seeds"].items())),
+        (
+            "seeds",
+            "; ".join(f"{label}: {ranges_text(seeds)}" for label, seeds in known["seeds"].items()),
+        ),
         ("rules", _pairs(result["task"]["rules"])),
         ("space", _options(result["task"]["space"])),
         ("evaluator", _options(result["task"]["evaluator"])),
-        ("measured before the first trial", "; ".join(_pairs(measured) for measured in known["measured"]) or "nothing"),
+        (
+            "measured before the first trial",
+            "; ".join(_pairs(measured) for measured in known["measured"]) or "nothing",
+        ),
         ("runner", "; ".join(_options(runner) for runner in known["runners"])),
     ]
     rows += [(f"options of {arm['label']}", _arm_options(arm)) for arm in result["arms"]]
@@ -42,7 +51,10 @@ def facts(result: Json) -> list[tuple[str, str]]:
 
 def budget_text(budget: Json) -> str:
     units = {"trials": "trials", "seconds": "s of evaluation", "hours": "h of wall clock"}
-    return ", ".join(f"{value:,.0f} {units.get(name, name)}" for name, value in budget.items()) or "no limit"
+    return (
+        ", ".join(f"{value:,.0f} {units.get(name, name)}" for name, value in budget.items())
+        or "no limit"
+    )
 
 
 def _machine(machine: Json | None) -> str:
@@ -70,7 +82,11 @@ def _options(part: Json | None) -> str:
 
 def _arm_options(arm: Json) -> str:
     given = {name: value for name, value in arm["options"].items() if value is not None}
-    recorded = {name: value for name, value in arm["recorded"].items() if name not in given and value is not None}
+    recorded = {
+        name: value
+        for name, value in arm["recorded"].items()
+        if name not in given and value is not None
+    }
     return _pairs({**given, **recorded}) or "none"
 
 

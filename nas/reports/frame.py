@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.ledger import Ledger
-from nas.plan import Plan, read_study_json
-from nas.store import Event, read_events
+from nas.search.plan import Plan, read_study_json
+from nas.study.ledger import Ledger
+from nas.study.store import Event, read_events
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +25,9 @@ _NOT_SCALAR = ("entropies", "policy", "event", "time")
 class Best(NamedTuple):
     """A trial that was the best when it was told, and what it was judged by afterwards."""
 
-    trials: int  # trials ended until then, this one included; repeats of a known genotype do not count
+    trials: (
+        int  # trials ended until then, this one included; repeats of a known genotype do not count
+    )
     number: int
     score: float
     cost: float
@@ -148,23 +150,36 @@ class _Rows:
         kind = event["event"]
         self.ended += kind in _ENDS and "reused" not in event
         if kind == "asked":
-            self.key_of[event["number"]] = self.key_index.setdefault(event["key"], len(self.key_index))
+            self.key_of[event["number"]] = self.key_index.setdefault(
+                event["key"], len(self.key_index)
+            )
         elif kind == "told":
             self._told(event, ledger)
         elif kind == "updated":
             scalars = {name: event[name] for name in sorted(event) if _is_scalar(name, event[name])}
             distinct = scalars.get("distinct", 0) / max(scalars.get("of_last", 0), 1)
-            self.updates.append({**scalars, "distinct_share": distinct, "alarm": float("alarm" in event)})
+            self.updates.append(
+                {**scalars, "distinct_share": distinct, "alarm": float("alarm" in event)}
+            )
 
     def columns(self) -> dict[str, Any]:
         """The columns as arrays."""
-        whole = {name: np.array(getattr(self, name), dtype=np.int64) for name in ("number", "trials", "keys")}
-        parts = {name: np.array(getattr(self, name), dtype=np.float64) for name in ("score", "seconds", "cost")}
+        whole = {
+            name: np.array(getattr(self, name), dtype=np.int64)
+            for name in ("number", "trials", "keys")
+        }
+        parts = {
+            name: np.array(getattr(self, name), dtype=np.float64)
+            for name in ("score", "seconds", "cost")
+        }
         return {**whole, **parts, "reused": np.array(self.reused, dtype=np.bool_)}
 
     def metric_columns(self) -> dict[str, Floats]:
         """Columns of what a network costs; NaN where a trial does not say."""
-        return {name: np.array(values, dtype=np.float64) for name, values in sorted(self.metrics.items())}
+        return {
+            name: np.array(values, dtype=np.float64)
+            for name, values in sorted(self.metrics.items())
+        }
 
     def winner(self, ledger: Ledger) -> Winner | None:
         """The best trial."""
@@ -173,7 +188,9 @@ class _Rows:
             return None
         number, genotype = best.trial.number, best.trial.genotype
         final = ledger.opened.get(number, {})
-        return Winner(number, genotype.key, best.score, genotype.to_dict(), self.best_metrics, final)
+        return Winner(
+            number, genotype.key, best.score, genotype.to_dict(), self.best_metrics, final
+        )
 
     def _told(self, event: Event, ledger: Ledger) -> None:
         number, score = event["number"], event["score"]

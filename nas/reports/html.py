@@ -32,17 +32,25 @@ def page(result: Json, pictures: Mapping[str, str], drawings: Mapping[str, str])
     )
 
 
-def _sections(result: Json, pictures: Mapping[str, str], drawings: Mapping[str, str]) -> Iterator[str]:
+def _sections(
+    result: Json, pictures: Mapping[str, str], drawings: Mapping[str, str]
+) -> Iterator[str]:
     yield _header(result)
     yield _figures(pictures, ("differences", "outcomes"))
     yield _section("Arms", _table(tables.arms(result)), tables.arms_note(result))
     if result["comparisons"]:
-        yield _section("Against random search", _table(tables.comparisons(result)), tables.comparisons_note(result))
+        yield _section(
+            "Against random search",
+            _table(tables.comparisons(result)),
+            tables.comparisons_note(result),
+        )
     yield _heading("While they searched", tables.curves_note(result))
     yield _figures(pictures, [name for name in pictures if name.startswith("incumbent")])
     yield _section("Speed and areas", _table(tables.speed(result)), tables.speed_note(result))
     yield _heading("What they proposed", tables.tops_note())
-    yield _figures(pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))])
+    yield _figures(
+        pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))]
+    )
     yield _section("What it cost", _table(tables.costs(result)), tables.costs_note(result))
     if curse := tables.curse(result):
         yield _section("The winner's curse", _table(curse), tables.curse_note())
@@ -80,7 +88,10 @@ def _figures(pictures: Mapping[str, str], names: Sequence[str]) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col"{_side(index)}>{escape(name)}</th>' for index, name in enumerate(table.columns))
+    head = "".join(
+        f'<th scope="col"{_side(index)}>{escape(name)}</th>'
+        for index, name in enumerate(table.columns)
+    )
     rows = "".join(f"<tr>{_cells(row)}</tr>\n" for row in table.rows)
     kind = ' class="words"' if table.words else ""
     return f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>'
@@ -102,7 +113,8 @@ def _winners(result: Json, drawings: Mapping[str, str]) -> str:
         if winner is None:
             continue
         facts = "".join(
-            f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in tables.winner(result, arm)
+            f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>"
+            for name, value in tables.winner(result, arm)
         )
         commands = escape("\n".join(tables.winner_commands(winner)))
         drawing = drawings.get(arm["label"], "")
@@ -124,7 +136,9 @@ def _checklist(result: Json) -> str:
         "After Lindauer and Hutter, Best Practices for Scientific Research on Neural Architecture Search (2020), in "
         "our words. The tool fills in what it knows; open items are for the authors of a paper to answer."
     )
-    table = f'<div class="scroll"><table class="words checklist"><tbody>\n{rows}</tbody></table></div>'
+    table = (
+        f'<div class="scroll"><table class="words checklist"><tbody>\n{rows}</tbody></table></div>'
+    )
     return _section("Best practices", table, note)
 
 

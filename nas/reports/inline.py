@@ -22,7 +22,9 @@ def save(figure: Figure, folder: Path, name: str) -> str:
     text = svg_of(figure)
     (folder / f"{name}.svg").write_text(text, encoding="utf-8")
     figure.savefig(folder / f"{name}.png", dpi=160, metadata={"Software": None})
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    figure.savefig(
+        folder / f"{name}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None}
+    )
     return text
 
 
@@ -38,8 +40,12 @@ def inlined(svg: str, mark: str, alt: str) -> str:
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{mark}-", body)
-    body = re.sub(r'^<svg [^>]*?viewBox="([^"]*)"[^>]*>', _opening(alt), body, count=1, flags=re.DOTALL)
-    body = body.replace("'DejaVu Sans'", "var(--font)").replace("sans-serif, var(--font)", "var(--font)")
+    body = re.sub(
+        r'^<svg [^>]*?viewBox="([^"]*)"[^>]*>', _opening(alt), body, count=1, flags=re.DOTALL
+    )
+    body = body.replace("'DejaVu Sans'", "var(--font)").replace(
+        "sans-serif, var(--font)", "var(--font)"
+    )
     for light in DARK:
         body = body.replace(light, f"var(--{variable(light)})")
     return re.sub(r"\n\s*", "\n", body)
@@ -56,7 +62,9 @@ def palette(dark: bool) -> Mapping[str, str]:
 
 
 def _opening(alt: str) -> str:
-    escaped = alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", "\\\\")
+    escaped = (
+        alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", "\\\\")
+    )
     return rf'<svg xmlns="http://www.w3.org/2000/svg" viewBox="\g<1>" role="img" aria-label="{escaped}">'
 
 

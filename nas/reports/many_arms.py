@@ -29,7 +29,9 @@ def incumbents(experiment: Experiment, outcome: Outcome) -> Json:
             continue
         found[axis] = {"x": curves.rounded(where)}
         for what in ("score", "final") if _all_judged(experiment, outcome) else ("score",):
-            found[axis][what] = {arm.label: _band(arm, axis, where, what, outcome) for arm in experiment.arms}
+            found[axis][what] = {
+                arm.label: _band(arm, axis, where, what, outcome) for arm in experiment.arms
+            }
     return found
 
 
@@ -53,10 +55,15 @@ def tops(experiment: Experiment) -> Json:
     """The figure of the NASNet paper: means of the best 1, 5 and 25 so far, averaged over seeds."""
     where = curves.grid(list(experiment.frames), "trials")
     found: Json = {"x": curves.rounded(where), "tops": {}}
-    means = {arm.label: [curves.top_means(study, where) for study in arm.finished.values()] for arm in experiment.arms}
+    means = {
+        arm.label: [curves.top_means(study, where) for study in arm.finished.values()]
+        for arm in experiment.arms
+    }
     for top in curves.TOPS:
         found["tops"][top] = {
-            label: curves.summary(np.array([row[top] for row in rows]).reshape(len(rows), len(where)))
+            label: curves.summary(
+                np.array([row[top] for row in rows]).reshape(len(rows), len(where))
+            )
             for label, rows in means.items()
         }
     return found
@@ -80,7 +87,11 @@ def fronts(experiment: Experiment) -> Json:
         found[name] = {}
         for arm in experiment.arms:
             studies = [study for study in arm.studies.values() if name in study.metrics]
-            costs = np.concatenate([study.metrics[name] for study in studies]) if studies else np.empty(0)
+            costs = (
+                np.concatenate([study.metrics[name] for study in studies])
+                if studies
+                else np.empty(0)
+            )
             scores = np.concatenate([study.score for study in studies]) if studies else np.empty(0)
             found[name][arm.label] = curves.front(costs, scores)
     return found
@@ -90,12 +101,20 @@ def controllers(experiment: Experiment) -> Json:
     """Diagnostics of arms that have a controller: medians and quartiles over seeds."""
     found: Json = {}
     for arm in experiment.arms:
-        updates = [study.updates for study in arm.studies.values() if study.updates and "told" in study.updates[0]]
+        updates = [
+            study.updates
+            for study in arm.studies.values()
+            if study.updates and "told" in study.updates[0]
+        ]
         if not updates:
             continue
         end = float(np.median([records[-1]["told"] for records in updates]))
-        where = np.unique(np.linspace(updates[0][0]["told"], max(end, updates[0][0]["told"]), 80).astype(np.int64))
-        named = {name: curves.over_told(updates, name, where.astype(np.float64)) for name in CONTROLLER}
+        where = np.unique(
+            np.linspace(updates[0][0]["told"], max(end, updates[0][0]["told"]), 80).astype(np.int64)
+        )
+        named = {
+            name: curves.over_told(updates, name, where.astype(np.float64)) for name in CONTROLLER
+        }
         found[arm.label] = {
             "told": where.tolist(),
             **{name: curves.summary(rows) for name, rows in named.items()},

@@ -28,12 +28,16 @@ def _lines(result: Json, pictures: Mapping[str, str]) -> Iterator[str]:
     yield from _images(pictures, ("differences", "outcomes"))
     yield from _part("Arms", tables.arms_note(result), tables.arms(result))
     if result["comparisons"]:
-        yield from _part("Against random search", tables.comparisons_note(result), tables.comparisons(result))
+        yield from _part(
+            "Against random search", tables.comparisons_note(result), tables.comparisons(result)
+        )
     yield from _part("While they searched", tables.curves_note(result), None)
     yield from _images(pictures, [name for name in pictures if name.startswith("incumbent")])
     yield from _part("Speed and areas", tables.speed_note(result), tables.speed(result))
     yield from _part("What they proposed", tables.tops_note(), None)
-    yield from _images(pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))])
+    yield from _images(
+        pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))]
+    )
     yield from _part("What it cost", tables.costs_note(result), tables.costs(result))
     if curse := tables.curse(result):
         yield from _part("The winner's curse", tables.curse_note(), curse)
@@ -47,7 +51,10 @@ def _lines(result: Json, pictures: Mapping[str, str]) -> Iterator[str]:
     yield from _part("Where the numbers come from", None, tables.facts(result))
     yield "## Best practices\n"
     marks = {"kept": "[x]", "open": "[ ] (open)", "broken": "[ ] (broken)"}
-    yield from (f"- {marks[row['state']]} {row['item']}: {_safe(row['note'])}" for row in result["checklist"])
+    yield from (
+        f"- {marks[row['state']]} {row['item']}: {_safe(row['note'])}"
+        for row in result["checklist"]
+    )
 
 
 def _part(title: str, note: str | None, table: Table | None) -> Iterator[str]:

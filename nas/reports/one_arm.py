@@ -39,7 +39,9 @@ def arm_row(
         "studies": len(studies),
         "finished": len(arm.finished),
         "outcome": described(mine),
-        "score": described(np.array([study.winner.score for study in arm.finished.values() if study.winner])),
+        "score": described(
+            np.array([study.winner.score for study in arm.finished.values() if study.winner])
+        ),
         "improvement": _improvement(arm, outcome, values[arm.label], sampled),
         "curse": _curse(arm) if outcome.confirmed else None,
         "area": _area(arm, axis, end),
@@ -82,7 +84,11 @@ def _improvement(
     reference, by = sampled["outcomes"], outcome.name
     if not reference:
         reference, by = sampled["scores"], "score"
-        values = {seed: winner.score for seed in values if (winner := outcome.winner(arm, seed)) is not None}
+        values = {
+            seed: winner.score
+            for seed in values
+            if (winner := outcome.winner(arm, seed)) is not None
+        }
     seeds = [seed for seed in values if seed in reference]
     if not seeds:
         return None
@@ -101,11 +107,16 @@ def _curse(arm: Arm) -> Json:
         search, again = arm.studies[seed].winner, arm.confirmations[seed]
         if search is None or again.winner is None:
             continue
-        same = next((float(again.score[i]) for i in range(len(again.score)) if again.number[i] == 0), math.nan)
+        same = next(
+            (float(again.score[i]) for i in range(len(again.score)) if again.number[i] == 0),
+            math.nan,
+        )
         rows.append((search.score, same, again.winner.score, float(again.winner.key != search.key)))
     if not rows:
         return {"n": 0}
-    search_score, same_again, chosen, changed = (float(column.mean()) for column in np.array(rows).T)
+    search_score, same_again, chosen, changed = (
+        float(column.mean()) for column in np.array(rows).T
+    )
     return {
         "n": len(rows),
         "search_score": search_score,
@@ -116,7 +127,9 @@ def _curse(arm: Arm) -> Json:
 
 
 def _area(arm: Arm, axis: curves.Axis, end: float) -> Json:
-    values = np.array([curves.area(study, axis, end) for study in arm.finished.values() if study.bests])
+    values = np.array(
+        [curves.area(study, axis, end) for study in arm.finished.values() if study.bests]
+    )
     return {"axis": axis, "end": end, **described(values)}
 
 
@@ -141,7 +154,9 @@ def _counts(studies: Sequence[Frame]) -> Json:
     names = ("asked", "evaluated", "reused", "stopped", "failed", "skipped", "retried")
     counts: Json = {name: sum(study.counts.get(name, 0) for study in studies) for name in names}
     kinds = sorted({kind for study in studies for kind in study.failure_kinds})
-    counts["failure_kinds"] = {kind: sum(study.failure_kinds.get(kind, 0) for study in studies) for kind in kinds}
+    counts["failure_kinds"] = {
+        kind: sum(study.failure_kinds.get(kind, 0) for study in studies) for kind in kinds
+    }
     return counts
 
 
@@ -149,7 +164,12 @@ def _rates(studies: Sequence[Frame]) -> Json:
     """Shares of what was proposed: repeats of known genotypes, failures, early stops, skipped ones."""
     counts = _counts(studies)
     proposed = counts["asked"] + counts["skipped"]
-    names = {"duplicates": "reused", "failures": "failed", "stopped": "stopped", "skipped": "skipped"}
+    names = {
+        "duplicates": "reused",
+        "failures": "failed",
+        "stopped": "stopped",
+        "skipped": "skipped",
+    }
     return {name: counts[count] / proposed if proposed else 0.0 for name, count in names.items()}
 
 
@@ -180,7 +200,9 @@ def _winner(arm: Arm, outcome: Outcome) -> Json | None:
         "key": winner.key,
         "score": winner.score,
         "final": dict(winner.final),
-        "metrics": {name: value for name, value in winner.metrics.items() if isinstance(value, int | float)},
+        "metrics": {
+            name: value for name, value in winner.metrics.items() if isinstance(value, int | float)
+        },
         "genotype": winner.genotype,
     }
 

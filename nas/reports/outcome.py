@@ -53,7 +53,11 @@ def outcome_of(experiment: Experiment) -> Outcome:
     names: list[set[str]] = []
     for arm in experiment.arms:
         for seed in arm.finished:
-            study = arm.confirmations[seed] if confirmed and seed in arm.confirmations else arm.studies[seed]
+            study = (
+                arm.confirmations[seed]
+                if confirmed and seed in arm.confirmations
+                else arm.studies[seed]
+            )
             if study.winner is not None:
                 names.append(set(study.winner.final))
     shared = set.intersection(*names) if names else set()
@@ -72,7 +76,11 @@ def score_name(settings: Mapping[str, object]) -> str:
 
 def outcomes(arm: Arm, outcome: Outcome) -> dict[int, float]:
     """The outcome of every finished study that has one, by seed."""
-    found = {seed: outcome.of(arm, seed) for seed in arm.finished if not outcome.confirmed or seed in arm.confirmations}
+    found = {
+        seed: outcome.of(arm, seed)
+        for seed in arm.finished
+        if not outcome.confirmed or seed in arm.confirmations
+    }
     return {seed: value for seed, value in found.items() if not math.isnan(value)}
 
 

@@ -17,7 +17,16 @@ DARK = {INK: "#e8eaee", FAINT: "#a3abb6", RULE: "#3a4048", PAGE: "#16181c"}
 BASELINE, SAMPLING = "#6f757e", "#9aa0a9"
 # After Okabe and Ito, darkened until text in these colours can be read on white; their twins for dark pages.
 ARMS = ("#0b6bab", "#c24a00", "#00806a", "#a8418f", "#8a6d00", "#4b4fc4", "#b01e3c", "#3b7a1e")
-_DARK_ARMS = ("#5ab4f0", "#ff9350", "#35c9a6", "#e592d2", "#e0bd3f", "#a2a5ff", "#ff8095", "#8fd06a")
+_DARK_ARMS = (
+    "#5ab4f0",
+    "#ff9350",
+    "#35c9a6",
+    "#e592d2",
+    "#e0bd3f",
+    "#a2a5ff",
+    "#ff8095",
+    "#8fd06a",
+)
 DARK |= {BASELINE: "#b3b9c2", SAMPLING: "#868d97", **dict(zip(ARMS, _DARK_ARMS, strict=True))}
 LINES = ("-", (0, (6, 1.6)), (0, (3, 1.4)), (0, (7, 1.5, 1.5, 1.5)), (0, (1.5, 1.3)))
 

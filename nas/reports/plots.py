@@ -18,7 +18,9 @@ Json = Mapping[str, Any]
 MOST_DOTS = 60  # per arm, in the picture of outcomes
 
 
-def pictures(result: Json, band: str = "quartiles") -> Iterator[tuple[str, str, Callable[[], Figure]]]:
+def pictures(
+    result: Json, band: str = "quartiles"
+) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
     """File name, what can be seen (for those who cannot), and how to draw it.
 
     Args:
@@ -27,7 +29,11 @@ def pictures(result: Json, band: str = "quartiles") -> Iterator[tuple[str, str, 
     if result["comparisons"]:
         yield "differences", _alt_differences(result), partial(_differences, result)
     if any(arm["outcome"]["n"] for arm in result["arms"]):
-        yield "outcomes", f"{result['outcome']['name']} of every study, by arm", partial(_outcomes, result)
+        yield (
+            "outcomes",
+            f"{result['outcome']['name']} of every study, by arm",
+            partial(_outcomes, result),
+        )
     for axis in ("cost", "trials"):
         for what in ("final", "score"):
             if what in result["curves"].get(axis, {}):
@@ -38,8 +44,16 @@ def pictures(result: Json, band: str = "quartiles") -> Iterator[tuple[str, str, 
     for top, arms in result["tops"]["tops"].items():
         if not any(value is not None for arm in arms.values() for value in arm["mean"]):
             continue
-        yield f"top-{top}", f"mean of the best {top} so far against trials", partial(_top, result, top)
-    yield "distribution", "share of trials that score at most so much, by arm", partial(_distribution, result)
+        yield (
+            f"top-{top}",
+            f"mean of the best {top} so far against trials",
+            partial(_top, result, top),
+        )
+    yield (
+        "distribution",
+        "share of trials that score at most so much, by arm",
+        partial(_distribution, result),
+    )
     for name in result["fronts"]:
         yield f"front-{name}", f"best score for {name}, by arm", partial(_front, result, name)
     for label, records in result["controllers"].items():
@@ -71,7 +85,13 @@ def _differences(result: Json) -> Figure:
     axes.axvline(0, color=INK, lw=1)
     for place, row in enumerate(rows):
         if row["interval"] is not None:
-            axes.plot(row["interval"], (place, place), color=colour[row["arm"]], lw=3, solid_capstyle="butt")
+            axes.plot(
+                row["interval"],
+                (place, place),
+                color=colour[row["arm"]],
+                lw=3,
+                solid_capstyle="butt",
+            )
         if row["mean_difference"] is not None:
             axes.plot(row["mean_difference"], place, "o", color=colour[row["arm"]], ms=7)
             axes.annotate(
@@ -91,11 +111,18 @@ def _differences(result: Json) -> Figure:
 
 def _outcomes(result: Json) -> Figure:
     arms = [arm for arm in result["arms"] if arm["outcome"]["n"]]
-    groups = [(arm["label"], [row["outcome"] for row in arm["per_seed"] if row["outcome"] is not None]) for arm in arms]
+    groups = [
+        (arm["label"], [row["outcome"] for row in arm["per_seed"] if row["outcome"] is not None])
+        for arm in arms
+    ]
     colour = _colours(result)
     longest = max(len(label) for label, _ in groups)
     figure, axes = panel(
-        "Every study", f"{result['outcome']['name']}", "", room=0.04, left=min(0.12 + 0.017 * longest, 0.42)
+        "Every study",
+        f"{result['outcome']['name']}",
+        "",
+        room=0.04,
+        left=min(0.12 + 0.017 * longest, 0.42),
     )
     for place, (label, values) in enumerate(reversed(groups)):
         _box(axes, place, values, colour[label])
@@ -112,12 +139,29 @@ def _mark_sampling(axes: Axes, sampling: Json | None, values: Sequence[float]) -
         return
     place = sampling["outcome"]["mean"]
     low, high = min(values), max(values)
-    words: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": FAINT, "va": "top"}
+    words: dict[str, Any] = {
+        "textcoords": "offset points",
+        "fontsize": 8,
+        "color": FAINT,
+        "va": "top",
+    }
     if place >= low - 0.6 * (high - low):
         axes.axvline(place, color=SAMPLING, lw=1.2, ls=":")
-        axes.annotate("random sampling", (place, 1.0), xycoords=("data", "axes fraction"), xytext=(4, -3), **words)
+        axes.annotate(
+            "random sampling",
+            (place, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -3),
+            **words,
+        )
     else:
-        axes.annotate(f"← random sampling: {place:.4g}", (0, 1.0), xycoords="axes fraction", xytext=(4, -3), **words)
+        axes.annotate(
+            f"← random sampling: {place:.4g}",
+            (0, 1.0),
+            xycoords="axes fraction",
+            xytext=(4, -3),
+            **words,
+        )
 
 
 def _box(axes: Axes, place: int, values: Sequence[float], colour: str) -> None:
@@ -133,7 +177,9 @@ def _box(axes: Axes, place: int, values: Sequence[float], colour: str) -> None:
 
 def _incumbent(result: Json, axis: str, what: str, band: str) -> Figure:
     data = result["curves"][axis]
-    figure, axes = panel(f"{_called(result, what)} of the incumbent", _AXES[axis], _called(result, what))
+    figure, axes = panel(
+        f"{_called(result, what)} of the incumbent", _AXES[axis], _called(result, what)
+    )
     _bands(axes, data["x"], data[what], result, band)
     return figure
 
@@ -146,9 +192,13 @@ def _top(result: Json, top: int | str) -> Figure:
     return figure
 
 
-def _bands(axes: Axes, x: Sequence[float], arms: Mapping[str, Json], result: Json, band: str) -> None:
+def _bands(
+    axes: Axes, x: Sequence[float], arms: Mapping[str, Json], result: Json, band: str
+) -> None:
     """A line and its band for every arm, cut so that the late part, which decides, is seen."""
-    line, low, high = ("median", "low", "high") if band == "quartiles" else ("mean", "mean_low", "mean_high")
+    line, low, high = (
+        ("median", "low", "high") if band == "quartiles" else ("mean", "mean_low", "mean_high")
+    )
     colour, dash = _colours(result), _dashes(result)
     ends, lowest = {}, []
     for label, values in arms.items():
@@ -175,13 +225,17 @@ def _bands(axes: Axes, x: Sequence[float], arms: Mapping[str, Json], result: Jso
 
 
 def _distribution(result: Json) -> Figure:
-    figure, axes = panel("All scores", _called(result, "score"), "share of trials at or below", room=0.05)
+    figure, axes = panel(
+        "All scores", _called(result, "score"), "share of trials at or below", room=0.05
+    )
     colour, dash = _colours(result), _dashes(result)
     lows = []
     for label, data in result["distributions"].items():
         if not data["score"]:
             continue
-        axes.plot(data["score"], data["share"], color=colour[label], ls=dash[label], lw=1.9, label=label)
+        axes.plot(
+            data["score"], data["share"], color=colour[label], ls=dash[label], lw=1.9, label=label
+        )
         lows.append(data["score"][10])
     if lows:
         top = max(data["score"][-1] for data in result["distributions"].values() if data["score"])
@@ -189,7 +243,9 @@ def _distribution(result: Json) -> Figure:
         axes.set_xlim(min(lows) - 0.02 * span, top + 0.02 * span)
     axes.set_ylim(0, 1.01)
     legend = axes.legend(frameon=False, loc="upper left", fontsize=9, handlelength=2.6)
-    for text, label in zip(legend.get_texts(), [t.get_text() for t in legend.get_texts()], strict=True):
+    for text, label in zip(
+        legend.get_texts(), [t.get_text() for t in legend.get_texts()], strict=True
+    ):
         text.set_color(colour[label])
     return figure
 
@@ -200,12 +256,16 @@ def _front(result: Json, name: str) -> Figure:
     colour, dash = _colours(result), _dashes(result)
     ends = {}
     lows = []
-    largest = max((point[0] for points in result["fronts"][name].values() for point in points), default=1.0)
+    largest = max(
+        (point[0] for points in result["fronts"][name].values() for point in points), default=1.0
+    )
     for label, points in result["fronts"][name].items():
         if not points:
             continue
         x, y = (list(column) for column in zip(*points, strict=True))
-        axes.step([*x, largest], [*y, y[-1]], where="post", color=colour[label], ls=dash[label], lw=1.6)
+        axes.step(
+            [*x, largest], [*y, y[-1]], where="post", color=colour[label], ls=dash[label], lw=1.6
+        )
         axes.plot(x, y, "o", ms=3.5, color=colour[label])
         ends[label] = y[-1]
         lows.append(y[min(len(y) - 1, len(y) // 4)])
@@ -221,7 +281,14 @@ def _controller(records: Json, what: str, label: str, colour: str) -> Figure:
     title, unit = _DIAGNOSTICS[what]
     figure, axes = panel(f"{label}: {title}", "trials told", unit, room=0.05, left=0.14)
     values = records[what]
-    axes.fill_between(records["told"], _floats(values["low"]), _floats(values["high"]), color=colour, alpha=0.18, lw=0)
+    axes.fill_between(
+        records["told"],
+        _floats(values["low"]),
+        _floats(values["high"]),
+        color=colour,
+        alpha=0.18,
+        lw=0,
+    )
     axes.plot(records["told"], _floats(values["median"]), color=colour, lw=1.9)
     if what.endswith("share"):
         axes.set_ylim(0, 1.03)

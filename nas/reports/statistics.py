@@ -97,7 +97,9 @@ def judged(comparisons: Sequence[Paired], margin: float, alpha: float = ALPHA) -
     return [_judged(each, p, same, rank, margin, alpha, level) for each, p, same, rank in rows]
 
 
-def _judged(each: Paired, p: float, p_same: float, p_rank: float, margin: float, alpha: float, level: float) -> Judged:
+def _judged(
+    each: Paired, p: float, p_same: float, p_rank: float, margin: float, alpha: float, level: float
+) -> Judged:
     if each.seeds < seeds_for_level(level):
         more = max(seeds_for_level(level), _seeds_to_settle(each, margin, level) or 0) - each.seeds
         return Judged(each, "not enough seeds", None, None, None, negligible=False, more_seeds=more)
@@ -110,7 +112,9 @@ def _judged(each: Paired, p: float, p_same: float, p_rank: float, margin: float,
     if verdict == "not enough seeds":
         wanted = _seeds_to_settle(each, margin, level)
         more_seeds = None if wanted is None else max(wanted - each.seeds, 1)
-    return Judged(each, verdict, p, p_same, p_rank, negligible=different and same, more_seeds=more_seeds)
+    return Judged(
+        each, verdict, p, p_same, p_rank, negligible=different and same, more_seeds=more_seeds
+    )
 
 
 # ------------------------------------------------------------------------------------------------- intervals
@@ -164,7 +168,11 @@ def wilson_interval(share: float, n: int, level: float = LEVEL) -> Interval:
 
 def mean_interval(values: Floats, level: float = LEVEL) -> Interval | None:
     """An interval for the mean of one arm, of the kind used for differences."""
-    return bootstrap_interval(values, level) if len(values) >= BOOTSTRAP_FROM else t_interval(values, level)
+    return (
+        bootstrap_interval(values, level)
+        if len(values) >= BOOTSTRAP_FROM
+        else t_interval(values, level)
+    )
 
 
 def relative_improvement(values: Floats, reference: Floats) -> tuple[float, Interval | None]:
@@ -256,7 +264,9 @@ def seeds_to_detect(effect: float, level: float, power: float = POWER) -> int | 
     return _fewest(enough)
 
 
-def seeds_to_equivalence(mean: float, sd: float, margin: float, level: float, power: float = POWER) -> int | None:
+def seeds_to_equivalence(
+    mean: float, sd: float, margin: float, level: float, power: float = POWER
+) -> int | None:
     """Seeds with which two one-sided tests find the means within the margin, if the difference is as seen."""
     if abs(mean) >= margin:
         return None

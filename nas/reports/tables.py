@@ -38,7 +38,15 @@ def arms(result: Json) -> Table:
     """What every arm reached."""
     name, score = result["outcome"]["name"], result["score"]
     confirmed = "confirmed " if result["outcome"]["confirmed"] else ""
-    columns = ["", "seeds", f"{confirmed}{name}, mean", "± sd", "95 % interval", "median", "quartiles"]
+    columns = [
+        "",
+        "seeds",
+        f"{confirmed}{name}, mean",
+        "± sd",
+        "95 % interval",
+        "median",
+        "quartiles",
+    ]
     final = result["outcome"]["kind"] == "final"
     if final:
         columns.append(f"search {score}, mean ± sd")
@@ -76,7 +84,10 @@ def _sampling_note(result: Json) -> str:
         return f"{first}."
     if result["sampling"]["outcome"]["n"]:
         return first + ", the first draw of each study for the final."
-    return first + f". Only winners kept what a final needs, so gains over random sampling compare {result['score']}."
+    return (
+        first
+        + f". Only winners kept what a final needs, so gains over random sampling compare {result['score']}."
+    )
 
 
 def comparisons(result: Json) -> Table:
@@ -107,14 +118,32 @@ def curves_note(result: Json) -> str:
 
 def speed(result: Json) -> Table:
     """Areas under incumbent curves, and how soon a target was reached."""
-    columns = ("", "area under the incumbent", "95 % interval", "target reached", "median trials", "median seconds")
+    columns = (
+        "",
+        "area under the incumbent",
+        "95 % interval",
+        "target reached",
+        "median trials",
+        "median seconds",
+    )
     rows = []
     for arm in result["arms"]:
         area, hit = arm["area"], arm["to_target"]
         reached = ("–", "–", "–")
         if hit is not None:
-            reached = (f"{hit['reached']} of {hit['of']}", _or_more(hit["median_trials"]), _or_more(hit["median_cost"]))
-        rows.append((arm["label"], score_text(area.get("mean")), interval_text(area.get("interval")), *reached))
+            reached = (
+                f"{hit['reached']} of {hit['of']}",
+                _or_more(hit["median_trials"]),
+                _or_more(hit["median_cost"]),
+            )
+        rows.append(
+            (
+                arm["label"],
+                score_text(area.get("mean")),
+                interval_text(area.get("interval")),
+                *reached,
+            )
+        )
     return Table(columns, rows)
 
 
@@ -122,7 +151,11 @@ def speed_note(result: Json) -> str:
     """How to read it."""
     axis = result["arms"][0]["area"]["axis"]
     goal = result["target"]
-    target = f" The target is {result['score']} {score_text(goal['score'])}: {goal['stated']}." if goal else ""
+    target = (
+        f" The target is {result['score']} {score_text(goal['score'])}: {goal['stated']}."
+        if goal
+        else ""
+    )
     return (
         f"The area is the mean height of the incumbent over {axis} (higher is better).{target} Studies that never "
         "reach the target count as taking for ever, so a median may not exist."
@@ -146,9 +179,21 @@ def costs(result: Json) -> Table:
     rows = []
     for arm in result["arms"]:
         cost, rates = arm["costs"], arm["rates"]
-        spent = (cost["seconds"], cost["confirm_seconds"], cost["strategy_seconds"], cost["wall_seconds"])
+        spent = (
+            cost["seconds"],
+            cost["confirm_seconds"],
+            cost["strategy_seconds"],
+            cost["wall_seconds"],
+        )
         shares = (rates[name] for name in ("duplicates", "failures", "stopped", "skipped"))
-        rows.append((arm["label"], short(cost["trials"], 4), *map(seconds_text, spent), *map(_percent, shares)))
+        rows.append(
+            (
+                arm["label"],
+                short(cost["trials"], 4),
+                *map(seconds_text, spent),
+                *map(_percent, shares),
+            )
+        )
     return Table(columns, rows)
 
 
@@ -168,7 +213,13 @@ def curse(result: Json) -> Table | None:
     known = [arm for arm in result["arms"] if arm["curse"] and arm["curse"]["n"]]
     if not known:
         return None
-    columns = ("", "best score of the search", "the same trial again", "best after confirmation", "another one chosen")
+    columns = (
+        "",
+        "best score of the search",
+        "the same trial again",
+        "best after confirmation",
+        "another one chosen",
+    )
     rows = [
         (
             arm["label"],
@@ -192,14 +243,19 @@ def curse_note() -> str:
 
 def controllers_note(result: Json) -> str:
     """How to read the diagnostics."""
-    collapsed = [f"{data['collapsed']} of {data['studies']} ({label})" for label, data in result["controllers"].items()]
+    collapsed = [
+        f"{data['collapsed']} of {data['studies']} ({label})"
+        for label, data in result["controllers"].items()
+    ]
     return f"Medians and quartiles over seeds. Studies in which the alarm of collapse went off: {', '.join(collapsed)}."
 
 
 def winners_note(result: Json) -> str:
     """How they were chosen."""
     by = "the confirmed score" if result["outcome"]["confirmed"] else "the score of the search"
-    return f"The best study of each arm by {by}; what was read afterwards had no part in the choice."
+    return (
+        f"The best study of each arm by {by}; what was read afterwards had no part in the choice."
+    )
 
 
 def winner(result: Json, arm: Json) -> Iterator[tuple[str, str]]:
@@ -234,7 +290,9 @@ def per_seed(result: Json) -> Table:
     rows = []
     for arm in result["arms"]:
         for row in arm["per_seed"]:
-            outcome = (score_text(row["outcome"]) if row["finished"] else "unfinished",) if final else ()
+            outcome = (
+                (score_text(row["outcome"]) if row["finished"] else "unfinished",) if final else ()
+            )
             rows.append(
                 (arm["label"], str(row["seed"]), *outcome, score_text(row["score"]), f"{row['trials']:,}",
                  seconds_text(row["seconds"]), f"{row['duplicates']:,}", str(row["failed"]), row["key"] or "–")
@@ -249,7 +307,9 @@ def _arm_row(arm: Json, final: bool) -> tuple[str, ...]:
              interval_text(seen.get("interval")), score_text(seen.get("median")), quartiles]  # fmt: skip
     if final:
         cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
-    cells.append("–" if gain is None else f"{gain['percent']:+.3g} % ({interval_text(gain['interval'])})")
+    cells.append(
+        "–" if gain is None else f"{gain['percent']:+.3g} % ({interval_text(gain['interval'])})"
+    )
     return tuple(cells)
 
 
@@ -264,7 +324,11 @@ def _sampling_row(sampled: Json, final: bool) -> tuple[str, ...]:
 
 
 def _quartiles(seen: Json) -> str:
-    return f"{score_text(seen['low_quartile'])} to {score_text(seen['high_quartile'])}" if seen["n"] else "–"
+    return (
+        f"{score_text(seen['low_quartile'])} to {score_text(seen['high_quartile'])}"
+        if seen["n"]
+        else "–"
+    )
 
 
 def _ahead(row: Json) -> str:
@@ -285,7 +349,9 @@ _TESTS: Mapping[str, Callable[[Json], str]] = {
     "p, permutation": lambda row: p_text(row["p"]),
     "p, Wilcoxon": lambda row: p_text(row["p_wilcoxon"]),
     "p, equivalence": lambda row: p_text(row["p_equivalence"]),
-    "more seeds that would do": lambda row: "–" if row["more_seeds"] is None else f"{row['more_seeds']:,}",
+    "more seeds that would do": lambda row: (
+        "–" if row["more_seeds"] is None else f"{row['more_seeds']:,}"
+    ),
 }
 
 

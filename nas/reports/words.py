@@ -30,7 +30,11 @@ def sentence(row: Mapping[str, Any], outcome: Outcome, margin: float) -> str:
     match row["verdict"]:
         case "better" | "worse":
             way = "higher" if row["mean_difference"] > 0 else "lower"
-            small = f", though surely by less than the margin of {short(margin)}" if row["negligible"] else ""
+            small = (
+                f", though surely by less than the margin of {short(margin)}"
+                if row["negligible"]
+                else ""
+            )
             head = (
                 f"{arm} is {row['verdict']} than {baseline}: the {what} is {short(abs(row['mean_difference']))} {way} "
                 f"on average{small}"
@@ -40,7 +44,9 @@ def sentence(row: Mapping[str, Any], outcome: Outcome, margin: float) -> str:
         case "not compared":
             return f"{arm} is not compared with {baseline}: {row['reason']}."
         case _:
-            head = f"{arm} against {baseline}: {n} seeds are not enough to tell{_how_many_more(row)}"
+            head = (
+                f"{arm} against {baseline}: {n} seeds are not enough to tell{_how_many_more(row)}"
+            )
     return head + _evidence(row) + "."
 
 
@@ -94,7 +100,9 @@ def _part(kind: str, arms: list[str], baseline: str, result: Mapping[str, Any]) 
         case "better" | "worse":
             return f"{names} {verb} {kind} than {baseline}"
         case "equivalent":
-            return f"{names} {verb} equivalent to {baseline} within {short(result['margin']['value'])}"
+            return (
+                f"{names} {verb} equivalent to {baseline} within {short(result['margin']['value'])}"
+            )
         case "not compared":
             return f"{names} cannot be compared with {baseline}"
         case _:
@@ -107,16 +115,16 @@ def _listed(names: list[str]) -> str:
 
 def _without_comparison(result: Mapping[str, Any]) -> str:
     only = result["arms"][0]
-    reason = "there is no random search to compare with" if result["baseline"] is None else "there is nothing else"
+    reason = (
+        "there is no random search to compare with"
+        if result["baseline"] is None
+        else "there is nothing else"
+    )
     studies = sum(arm["studies"] for arm in result["arms"])
     best = only["winner"]
     if studies == 1 and best is not None:
-        return (
-            f"{only['label']} found {best['key']} with score {score_text(best['score'])}; one study compares nothing."
-        )
-    return (
-        f"{studies} studies of {_listed([arm['label'] for arm in result['arms']])}, and {reason}: nothing is compared."
-    )
+        return f"{only['label']} found {best['key']} with score {score_text(best['score'])}; one study compares nothing."
+    return f"{studies} studies of {_listed([arm['label'] for arm in result['arms']])}, and {reason}: nothing is compared."
 
 
 def _how_many_more(row: Mapping[str, Any]) -> str:

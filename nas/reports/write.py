@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError, StudyError
-from nas.files import write_whole
 from nas.reports.experiment import Experiment, read_experiment
+from nas.study.files import write_whole
 
 FILES = ("report.html", "report.json", "report.md", "trials.csv")
 
@@ -36,7 +36,9 @@ def write_report(
     try:
         _write(out, experiment, result, band)
     except OSError as problem:
-        raise StudyError(f"{out} cannot be written: {problem.strerror}; choose another folder with --out") from problem
+        raise StudyError(
+            f"{out} cannot be written: {problem.strerror}; choose another folder with --out"
+        ) from problem
     return out, result
 
 
@@ -83,16 +85,30 @@ def _trials(experiment: Experiment) -> str:
     for arm in experiment.arms:
         for seed, frame in arm.studies.items():
             extra = [
-                frame.metrics[name].tolist() if name in frame.metrics else [""] * len(frame.score) for name in metrics
+                frame.metrics[name].tolist() if name in frame.metrics else [""] * len(frame.score)
+                for name in metrics
             ]
             rows = zip(
                 frame.number.tolist(), frame.keys.tolist(), frame.score.tolist(), frame.seconds.tolist(),
                 frame.cost.tolist(), frame.reused.tolist(), *extra, strict=True,
             )  # fmt: skip
             for number, key, score, seconds, cost, reused, *values in rows:
-                cells = [int(value) if value == value and value == int(value) else value for value in values]
+                cells = [
+                    int(value) if value == value and value == int(value) else value
+                    for value in values
+                ]
                 writer.writerow(
-                    (arm.label, seed, number, frame.key_names[key], score, seconds, round(cost, 6), int(reused), *cells)
+                    (
+                        arm.label,
+                        seed,
+                        number,
+                        frame.key_names[key],
+                        score,
+                        seconds,
+                        round(cost, 6),
+                        int(reused),
+                        *cells,
+                    )
                 )
     return buffer.getvalue()
 

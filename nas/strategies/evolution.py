@@ -35,10 +35,14 @@ class Evolution(Strategy):
         sample: how many of them meet in a tournament, 1 to `population` (25, as in the paper).
     """
 
-    def __init__(self, space: SearchSpace, seed: int, *, population: int = 100, sample: int = 25) -> None:
+    def __init__(
+        self, space: SearchSpace, seed: int, *, population: int = 100, sample: int = 25
+    ) -> None:
         super().__init__(space, seed)
         if population < 1:
-            raise SettingsError(f"population of evolution is {shortened(population)}, expected 1 or more")
+            raise SettingsError(
+                f"population of evolution is {shortened(population)}, expected 1 or more"
+            )
         if not 1 <= sample <= population:
             raise SettingsError(
                 f"sample of evolution is {shortened(sample)}, expected 1 to {population}: a tournament cannot be "
@@ -46,7 +50,9 @@ class Evolution(Strategy):
             )
         self.population = population
         self.sample = sample
-        self._members: list[tuple[Genotype, float]] = []  # a ring: told trial k stands at k modulo population
+        self._members: list[
+            tuple[Genotype, float]
+        ] = []  # a ring: told trial k stands at k modulo population
         self._told = 0
 
     @property
@@ -72,5 +78,7 @@ class Evolution(Strategy):
 
     def _winner(self, rng: np.random.Generator) -> Genotype:
         entrants: list[int] = rng.integers(self.population, size=self.sample).tolist()
-        genotype, _ = max((self._members[index] for index in entrants), key=lambda member: member[1])
+        genotype, _ = max(
+            (self._members[index] for index in entrants), key=lambda member: member[1]
+        )
         return genotype

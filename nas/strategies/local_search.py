@@ -26,7 +26,9 @@ class LocalSearch(Strategy):
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
-        self._moves = [(index, step) for index, count in enumerate(space.counts) for step in range(1, count)]
+        self._moves = [
+            (index, step) for index, count in enumerate(space.counts) for step in range(1, count)
+        ]
         self._order: list[int] = []  # the moves of this incumbent, shuffled
         self._known: set[int] = set()  # places in that order which have a result
         self._incumbent: Genotype | None = None
@@ -82,5 +84,7 @@ class LocalSearch(Strategy):
         self._incumbent, self._score = genotype, score
         # Numbers up to the largest one told are gone; with several workers a few more are, and lap two covers those.
         self._base = self._highest + 1
-        self._order = numpy_rng(self.seed, "neighbours", self._version).permutation(len(self._moves)).tolist()
+        self._order = (
+            numpy_rng(self.seed, "neighbours", self._version).permutation(len(self._moves)).tolist()
+        )
         self._known = set()

@@ -127,14 +127,18 @@ class OptunaSampler(Strategy):
         }
         self.sampler = sampler
         _check_sampler(sampler, space)
-        self._arguments = _arguments(sampler, {name: value for name, value in given.items() if value is not None})
+        self._arguments = _arguments(
+            sampler, {name: value for name, value in given.items() if value is not None}
+        )
         self._open: dict[str, BaseDistribution] = {
             decision.name: CategoricalDistribution(tuple(range(len(decision.options))))
             for decision in space.decisions
             if len(decision.options) > 1
         }
         # Optuna sorts the parameters it draws together, and so do we: the order decides what each random number is for.
-        self._joint = dict(sorted(self._open.items())) if self._arguments.get("multivariate", True) else {}
+        self._joint = (
+            dict(sorted(self._open.items())) if self._arguments.get("multivariate", True) else {}
+        )
         self._history = _History()
         self._told = 0
         self._generations = _Generations(int(self._arguments.get("population_size", 0)))
@@ -165,14 +169,19 @@ class OptunaSampler(Strategy):
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Add one result to what the sampler looks at: TPE and GP all of them, NSGA-II a generation, random none."""
         if self.sampler == "nsgaii":
-            if self._generations.add(self._finished(trial, evaluation), trial.notes.get("generation")):
+            if self._generations.add(
+                self._finished(trial, evaluation), trial.notes.get("generation")
+            ):
                 self._generations.advance(self._next_parents())
         elif self.sampler != "random":
             self._history.finished.append(self._finished(trial, evaluation))
 
     def _finished(self, trial: Trial, evaluation: Evaluation) -> FrozenTrial:
         """A trial of Optuna's made in place: `Study.add_trial` copies every distribution, 0.7 ms for 55 of them."""
-        place, self._told = self._told, self._told + 1  # TPE weighs results by age: the order in which they arrived
+        place, self._told = (
+            self._told,
+            self._told + 1,
+        )  # TPE weighs results by age: the order in which they arrived
         choices = zip(self.space.decisions, self.space.encode(trial.genotype), strict=True)
         return FrozenTrial(
             number=place,
@@ -181,7 +190,9 @@ class OptunaSampler(Strategy):
             value=max(-_HUGE, min(_HUGE, evaluation.score)),
             datetime_start=_LONG_AGO,
             datetime_complete=_LONG_AGO,
-            params={decision.name: choice for decision, choice in choices if decision.name in self._open},
+            params={
+                decision.name: choice for decision, choice in choices if decision.name in self._open
+            },
             distributions=self._open,
             user_attrs={},
             system_attrs={},
@@ -189,7 +200,9 @@ class OptunaSampler(Strategy):
         )
 
     def _fresh_sampler(self, number: int) -> BaseSampler:
-        seed = derive(self.seed, "ask", number) % 2**32  # NumPy's old generator, which Optuna uses, takes 32 bits
+        seed = (
+            derive(self.seed, "ask", number) % 2**32
+        )  # NumPy's old generator, which Optuna uses, takes 32 bits
         if self.sampler == "nsgaii":
             return _NSGAII(self._generations, seed=seed, **self._arguments)
         sampler: BaseSampler = _CLASSES[self.sampler](seed=seed, **self._arguments)
@@ -200,7 +213,9 @@ class OptunaSampler(Strategy):
         return optuna.load_study(study_name=_STUDY, storage=self._history, sampler=sampler)
 
     def _next_parents(self) -> list[FrozenTrial]:
-        sampler = _NSGAII(self._generations, seed=0, **self._arguments)  # the best are chosen without chance
+        sampler = _NSGAII(
+            self._generations, seed=0, **self._arguments
+        )  # the best are chosen without chance
         parents = sampler.select_parent(self._study(sampler), self._generations.number + 1)
         return sorted(parents, key=lambda parent: parent.number)  # as Optuna reads them back
 
@@ -277,7 +292,9 @@ _CLASSES: Mapping[str, type[Any]] = {
 def _check_sampler(name: str, space: SearchSpace) -> None:
     works = ", ".join(f"optuna:{sampler}" for sampler in _PINNED)
     if name in _REFUSED:
-        raise SettingsError(f"optuna:{name} does not work here: {_REFUSED[name]}; there are {works}")
+        raise SettingsError(
+            f"optuna:{name} does not work here: {_REFUSED[name]}; there are {works}"
+        )
     if name not in _PINNED:
         raise SettingsError(known_names(name, _PINNED, "sampler of optuna"))
     if name == "gp" and len(space.decisions) > _GP_DECISIONS:
@@ -286,22 +303,30 @@ def _check_sampler(name: str, space: SearchSpace) -> None:
             f"{_GP_DECISIONS} or fewer, since with 50 a proposal takes seconds from 100 trials on; use optuna:tpe"
         )
     if name == "gp" and find_spec("scipy") is None:
-        raise SettingsError("optuna:gp needs scipy, which is not installed: pip install 'nas-toolkit[plots]'")
+        raise SettingsError(
+            "optuna:gp needs scipy, which is not installed: pip install 'nas-toolkit[plots]'"
+        )
 
 
 def _arguments(sampler: str, given: Mapping[str, Json]) -> dict[str, Json]:
     """The pinned arguments of a sampler with the user's own in their place."""
     for name, value in given.items():
         if name not in _PINNED[sampler]:
-            owners = " or ".join(f"optuna:{owner}" for owner, pinned in _PINNED.items() if name in pinned)
-            raise SettingsError(f"option {name} does not belong to optuna:{sampler}, but to {owners}; leave it out")
+            owners = " or ".join(
+                f"optuna:{owner}" for owner, pinned in _PINNED.items() if name in pinned
+            )
+            raise SettingsError(
+                f"option {name} does not belong to optuna:{sampler}, but to {owners}; leave it out"
+            )
         _check_range(name, value)
     return {**_PINNED[sampler], **given}
 
 
 def _check_range(name: str, value: Json) -> None:
     if name.endswith("_prob") and not 0 <= value <= 1:
-        raise SettingsError(f"{name} of optuna is {shortened(value)}, expected a probability from 0 to 1")
+        raise SettingsError(
+            f"{name} of optuna is {shortened(value)}, expected a probability from 0 to 1"
+        )
     least = {"n_startup_trials": 1, "n_ei_candidates": 1, "population_size": 2}.get(name)
     if least is not None and value < least:
         raise SettingsError(f"{name} of optuna is {shortened(value)}, expected {least} or more")

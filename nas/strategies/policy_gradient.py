@@ -3,7 +3,7 @@
 After Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image Recognition" (2018),
 section 3 and appendix A (called "the paper" below), Zoph and Le, "Neural Architecture Search with Reinforcement
 Learning" (2017, "the first paper"), and Schulman et al., "Proximal Policy Optimization Algorithms" (2017, "PPO").
-The network itself is nas/controller/policy.py. Read from top to bottom; docs/controller.md tells the rest.
+The network itself is nas/strategies/controller/policy.py. Read from top to bottom; docs/controller.md tells the rest.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from nas.contracts import Evaluation, Json, Proposal, Strategy, Trial
-from nas.controller.diagnostics import Diagnostics, Step
-from nas.controller.memory import Memory, Told
-from nas.controller.policy import Policy, alone, log_probs_of
-from nas.controller.settings import Settings, settings_from
-from nas.controller.snapshot import pack, unpack
-from nas.controller.weights import read_weights
 from nas.seeding import numpy_rng, torch_rng
+from nas.strategies.controller.diagnostics import Diagnostics, Step
+from nas.strategies.controller.memory import Memory, Told
+from nas.strategies.controller.policy import Policy, alone, log_probs_of
+from nas.strategies.controller.settings import Settings, settings_from
+from nas.strategies.controller.snapshot import pack, unpack
+from nas.strategies.controller.weights import read_weights
 
 if TYPE_CHECKING:
     from search_spaces.cells.space import Choices, SearchSpace
@@ -96,7 +96,9 @@ def entropy(distributions: Tensor, choices: Tensor) -> Tensor:
 class Rules:
     """The formulas the controller learns by; the self-test swaps in wrong ones and must notice."""
 
-    judge: Callable[[np.ndarray, np.ndarray, float | None, Settings], tuple[np.ndarray, float]] = judge
+    judge: Callable[[np.ndarray, np.ndarray, float | None, Settings], tuple[np.ndarray, float]] = (
+        judge
+    )
     reinforce: Callable[[Tensor, Tensor], Tensor] = reinforce
     ppo: Callable[[Tensor, Tensor, Tensor, float], Tensor] = ppo
     entropy: Callable[[Tensor, Tensor], Tensor] = entropy
@@ -111,7 +113,9 @@ class Batch(NamedTuple):
     imitated: Tensor  # (R, T), the best so far; R may be 0
 
 
-def loss_of(policy: Policy, batch: Batch, settings: Settings, rules: Rules) -> tuple[Tensor, Tensor, Tensor]:
+def loss_of(
+    policy: Policy, batch: Batch, settings: Settings, rules: Rules
+) -> tuple[Tensor, Tensor, Tensor]:
     """What gradient descent lowers, with the distributions (T, B, K) and log-probabilities (B, T) behind it."""
     rows = len(batch.choices)
     together = torch.cat([batch.choices, batch.imitated])
@@ -122,7 +126,9 @@ def loss_of(policy: Policy, batch: Batch, settings: Settings, rules: Rules) -> t
         gains = rules.ppo(log_probs, batch.drawn, batch.advantages, settings.clip)
     else:
         gains = rules.reinforce(log_probs, batch.advantages)
-    loss = -gains.mean() - settings.entropy_weight * rules.entropy(distributions, batch.choices).mean()
+    loss = (
+        -gains.mean() - settings.entropy_weight * rules.entropy(distributions, batch.choices).mean()
+    )
     if len(batch.imitated):
         # Not in the paper: the best architectures so far are made likelier in every update, wherever they came from.
         loss = loss - settings.replay_weight * all_log_probs[rows:].sum(1).mean()
@@ -186,10 +192,14 @@ class PolicyGradient(Strategy):
     ) -> None:
         super().__init__(space, seed)
         given = locals()
-        self.settings = settings_from(preset, {field.name: given[field.name] for field in fields(Settings)})
+        self.settings = settings_from(
+            preset, {field.name: given[field.name] for field in fields(Settings)}
+        )
         self.rules = Rules()
         self.policy = Policy(space.counts, self.settings, torch_rng(seed, "controller"))
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self.settings.learning_rate, fused=True)
+        self.optimizer = torch.optim.Adam(
+            self.policy.parameters(), lr=self.settings.learning_rate, fused=True
+        )
         self.memory = Memory(self.settings)
         self._warm_start = None if warm_start is None else read_weights(warm_start, self.policy)
         self._diagnostics = Diagnostics(space.counts, self.settings)
@@ -267,7 +277,9 @@ class PolicyGradient(Strategy):
         settings, memory = self.settings, self.memory
         memory.settle()
         scores = np.array([trial.score for trial in memory.batch])
-        advantages, baseline = self.rules.judge(scores, memory.recent_scores(), memory.baseline, settings)
+        advantages, baseline = self.rules.judge(
+            scores, memory.recent_scores(), memory.baseline, settings
+        )
         batch = self._gathered(advantages)
         for _ in range(settings.epochs if settings.algorithm == "ppo" else 1):
             self.optimizer.zero_grad(set_to_none=True)
@@ -276,7 +288,12 @@ class PolicyGradient(Strategy):
             self.optimizer.step()
         fresh = slice(len(scores))
         step = Step(
-            scores, batch.advantages[fresh], batch.drawn[fresh], log_probs[fresh], distributions[:, fresh], baseline
+            scores,
+            batch.advantages[fresh],
+            batch.drawn[fresh],
+            log_probs[fresh],
+            distributions[:, fresh],
+            baseline,
         )
         self._diagnostics.record(step, self.policy)
         memory.earlier.extend(memory.batch)
@@ -288,7 +305,9 @@ class PolicyGradient(Strategy):
         earlier = list(memory.earlier) if self.settings.algorithm == "ppo" else []
         if earlier:
             scores = np.array([trial.score for trial in earlier])
-            again, _ = self.rules.judge(scores, memory.recent_scores(), memory.baseline, self.settings)
+            again, _ = self.rules.judge(
+                scores, memory.recent_scores(), memory.baseline, self.settings
+            )
             advantages = np.concatenate([advantages, again])
         told = [*memory.batch, *earlier]
         best = torch.tensor([choices for _, choices in memory.best], dtype=torch.int64)

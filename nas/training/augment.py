@@ -18,7 +18,7 @@ from torch.nn import functional
 from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from nas.datasets import Images
+    from nas.training.datasets import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,14 @@ class Draws:
     def part(self, start: int, stop: int) -> Draws:
         """The draws of one batch."""
         rest = (self.corner, self.flipped, self.hole, self.affine, self.color)
-        return Draws(self.order[start:stop], *(None if draw is None else draw[start:stop] for draw in rest))
+        return Draws(
+            self.order[start:stop], *(None if draw is None else draw[start:stop] for draw in rest)
+        )
 
 
-def drawn(recipe: Recipe, count: int, image_size: int, rng: torch.Generator, device: torch.device) -> Draws:
+def drawn(
+    recipe: Recipe, count: int, image_size: int, rng: torch.Generator, device: torch.device
+) -> Draws:
     """The draws of an epoch over `count` images."""
     order = torch.randperm(count, generator=rng)
     corner = flipped = hole = affine = color = None
@@ -54,7 +58,9 @@ def drawn(recipe: Recipe, count: int, image_size: int, rng: torch.Generator, dev
             affine = _in_window(affine, _windows(recipe, torch.rand((count, 4), generator=rng)))
         affine = affine.to(device)
     if recipe.color_jitter:
-        color = (1 + recipe.color_jitter * (torch.rand((count, 3), generator=rng) * 2 - 1)).to(device)
+        color = (1 + recipe.color_jitter * (torch.rand((count, 3), generator=rng) * 2 - 1)).to(
+            device
+        )
     return Draws(order.to(device), corner, flipped, hole, affine, color)
 
 
@@ -63,9 +69,16 @@ class Source:
     """One split on its device, as bytes in rows of pixels, with the margin that crops need."""
 
     def __init__(
-        self, images: Images, mean: Sequence[float], std: Sequence[float], recipe: Recipe, device: torch.device
+        self,
+        images: Images,
+        mean: Sequence[float],
+        std: Sequence[float],
+        recipe: Recipe,
+        device: torch.device,
     ) -> None:
-        writable = images.pixels if images.pixels.flags.writeable else images.pixels.copy()  # a mapped file is not
+        writable = (
+            images.pixels if images.pixels.flags.writeable else images.pixels.copy()
+        )  # a mapped file is not
         pixels = torch.from_numpy(writable)
         self.image_size = pixels.shape[1]
         self._recipe = recipe
@@ -95,7 +108,9 @@ class Source:
         inner = slice(margin, margin + self.image_size)
         return self._normalised(self._pixels[start:stop, inner, inner]), self._labels[start:stop]
 
-    def plain_batches(self, batch_size: int, first: int = 0, stride: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+    def plain_batches(
+        self, batch_size: int, first: int = 0, stride: int = 1
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """All images for evaluation, or from the first of these batches on each so-many-th of them."""
         for start in range(first * batch_size, len(self), stride * batch_size):
             yield self.plain(start, start + batch_size)
@@ -119,14 +134,19 @@ class Source:
     def _outside(self, hole: Tensor) -> Tensor:
         """1 where an image shows, 0 in its hole: (B, 1, H, W). A hole at the border is cut off by it."""
         half = self._recipe.cutout // 2
-        near = [(self._reach >= hole[:, i, None] - half) & (self._reach < hole[:, i, None] + half) for i in (0, 1)]
+        near = [
+            (self._reach >= hole[:, i, None] - half) & (self._reach < hole[:, i, None] + half)
+            for i in (0, 1)
+        ]
         return (~(near[0][:, None, :, None] & near[1][:, None, None, :])).to(torch.float32)
 
 
 def moved(images: Tensor, affine: Tensor) -> Tensor:
     """The images under these affine maps; what comes in from outside repeats the border (nearest fill)."""
     grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
-    moved_images = functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    moved_images = functional.grid_sample(
+        images, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
     return moved_images.contiguous(memory_format=torch.channels_last)
 
 

@@ -25,7 +25,9 @@ class WeightAverage:
         """Take in the weights after a step."""
         decay = min(self._decay, (1 + step) / (_SLOWEST_START + step))
         numbers = _numbers(network)
-        torch._foreach_lerp_(list(self.mean.values()), [numbers[name] for name in self.mean], 1 - decay)
+        torch._foreach_lerp_(
+            list(self.mean.values()), [numbers[name] for name in self.mean], 1 - decay
+        )
 
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:
@@ -49,4 +51,6 @@ def _copy(numbers: dict[str, Tensor], network: nn.Module) -> None:
 
 
 def _numbers(network: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
+    return {
+        name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()
+    }

@@ -28,7 +28,9 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         header = stored.metadata() or {}
         if header.get("format") != _FORMAT:
             raise ValueError(f"{file} has format {header.get('format')!r}; expected {_FORMAT!r}")
-        return {name: stored.get_tensor(name) for name in stored.keys()}, json.loads(header["facts"])  # noqa: SIM118
+        return {name: stored.get_tensor(name) for name in stored.keys()}, json.loads(
+            header["facts"]
+        )  # noqa: SIM118
 
 
 def save_progress(
@@ -42,7 +44,9 @@ def save_progress(
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in (average or {}).items()}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors |= {
+            f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()
+        }
     _write(file, tensors, facts)
 
 
@@ -71,7 +75,9 @@ def restore_progress(
     return facts
 
 
-def _optimizer_state(tensors: Mapping[str, Tensor], optimizer: Optimizer) -> dict[int, dict[str, Tensor]]:
+def _optimizer_state(
+    tensors: Mapping[str, Tensor], optimizer: Optimizer
+) -> dict[int, dict[str, Tensor]]:
     """State by parameter, in the memory layout of its parameter: fused updates run along memory."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
@@ -84,7 +90,11 @@ def _optimizer_state(tensors: Mapping[str, Tensor], optimizer: Optimizer) -> dic
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _write(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:

@@ -28,7 +28,9 @@ class Computation:
 
     def __post_init__(self) -> None:
         if self.graphs and not self.device.startswith("cuda"):
-            raise SettingsError(f"graphs need a CUDA device, but the device is {self.device}; leave graphs off")
+            raise SettingsError(
+                f"graphs need a CUDA device, but the device is {self.device}; leave graphs off"
+            )
         if self.threads < 1:
             raise SettingsError(f"threads is {self.threads}; expected 1 or more")
 
@@ -51,7 +53,9 @@ class Computation:
         """Compute this way, and leave torch as it was."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
-        fast_convolutions = torch.backends.cudnn.flags(benchmark=self.device.startswith("cuda"), allow_tf32=True)
+        fast_convolutions = torch.backends.cudnn.flags(
+            benchmark=self.device.startswith("cuda"), allow_tf32=True
+        )
         try:
             with fast_convolutions:
                 yield
@@ -61,13 +65,17 @@ class Computation:
     def autocast(self) -> torch.autocast:
         """Where the forward pass may use short numbers."""
         enabled = self.precision == "bf16"
-        return torch.autocast(self.torch_device.type, torch.bfloat16, enabled, cache_enabled=not self.graphs)
+        return torch.autocast(
+            self.torch_device.type, torch.bfloat16, enabled, cache_enabled=not self.graphs
+        )
 
 
 def chosen_device(name: str) -> str:
     """The device of this name; `auto` is the first accelerator there is, else the CPU."""
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        accelerator = (
+            torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        )
         return "cpu" if accelerator is None else accelerator.type
     try:
         device = torch.device(name)
@@ -78,7 +86,9 @@ def chosen_device(name: str) -> str:
             "expected auto, cpu, cuda, cuda:1 or mps, where there is one"
         ) from problem
     if device.type == "meta":
-        raise SettingsError("device 'meta' holds no numbers; expected auto, cpu, cuda, cuda:1 or mps")
+        raise SettingsError(
+            "device 'meta' holds no numbers; expected auto, cpu, cuda, cuda:1 or mps"
+        )
     return name
 
 

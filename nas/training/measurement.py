@@ -34,7 +34,9 @@ def candidates(base: Computation, precision: str, layout: str) -> list[Computati
     ]
 
 
-def fastest(ways: list[Computation], make_network: MakeNetwork, image_shape: tuple[int, int, int]) -> Computation:
+def fastest(
+    ways: list[Computation], make_network: MakeNetwork, image_shape: tuple[int, int, int]
+) -> Computation:
     """The first way, unless another takes training steps faster by a clear margin.
 
     The ways take turns and the best time of each counts, so that what else the machine does bears on all alike; on a
@@ -63,7 +65,9 @@ def _clearly_fastest(times: dict[Computation, float], usual: Computation) -> Com
 class _Step:
     """A training step on noise, computed one way."""
 
-    def __init__(self, way: Computation, network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, way: Computation, network: nn.Module, image_shape: tuple[int, int, int]
+    ) -> None:
         self.way = way
         device = way.torch_device
         self._network = network.to(device, memory_format=way.memory_format).train()  # type: ignore[call-overload]

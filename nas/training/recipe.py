@@ -16,20 +16,26 @@ class Recipe:
 
     epochs: int = 20
     batch_size: int = 64
-    micro_batch: int | None = None  # images at a time where a batch does not fit: gradients add up, batch norms do not
+    micro_batch: int | None = (
+        None  # images at a time where a batch does not fit: gradients add up, batch norms do not
+    )
     train_images: int | None = None  # learn from so many images only, every class alike
 
     optimizer: Literal["sgd", "adamw", "rmsprop"] = "sgd"
     learning_rate: float = 0.05
     momentum: float = 0.9
     nesterov: bool = True
-    weight_decay: float = 5e-4  # of convolution and linear weights only (NASNet's code does the same)
+    weight_decay: float = (
+        5e-4  # of convolution and linear weights only (NASNet's code does the same)
+    )
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: float = 0.0
     label_smoothing: float = 0.0
     gradient_clip: float = 5.0  # largest norm of all gradients together; 0 leaves them alone
     auxiliary_weight: float = 0.4
-    weight_average: float = 0.0  # decay of the running mean of weights that is judged and kept; 0 keeps the last ones
+    weight_average: float = (
+        0.0  # decay of the running mean of weights that is judged and kept; 0 keeps the last ones
+    )
 
     # `upsample` as in the NASNet paper: 32 -> 40 -> a crop of 32; `resized`: any part of the image, at its own shape
     crop: Literal["none", "pad", "upsample", "resized"] = "none"
@@ -41,7 +47,9 @@ class Recipe:
     shift: float = 0.0  # share of the width and the height to either side
     shear: float = 0.0  # degrees to either side
     zoom: float = 0.0  # 0.1: from 0.9 to 1.1 times
-    color_jitter: float = 0.0  # brightness, contrast and saturation, from 1 - so much to 1 + so much times
+    color_jitter: float = (
+        0.0  # brightness, contrast and saturation, from 1 - so much to 1 + so much times
+    )
 
     def __post_init__(self) -> None:
         """Refuse values that no training could use; a whole number is welcome where a decimal one is expected."""
@@ -72,7 +80,9 @@ class Recipe:
         return replace(self, **settings)
 
 
-_HINTS: Mapping[str, Any] = {hint: kind for hint, kind in get_type_hints(Recipe).items() if hint != "return"}
+_HINTS: Mapping[str, Any] = {
+    hint: kind for hint, kind in get_type_hints(Recipe).items() if hint != "return"
+}
 _RANGES: Mapping[str, tuple[float, float]] = {
     "epochs": (1, 100_000),
     "batch_size": (1, 1_000_000),
@@ -112,7 +122,8 @@ def _check_type(name: str, value: Any) -> None:
 def _spelled(kinds: tuple[Any, ...]) -> str:
     words = {int: "a whole number", float: "a number", bool: "true or false", type(None): "nothing"}
     return " or ".join(
-        words[kind] if kind in words else ", ".join(repr(option) for option in get_args(kind)) for kind in kinds
+        words[kind] if kind in words else ", ".join(repr(option) for option in get_args(kind))
+        for kind in kinds
     )
 
 

@@ -10,7 +10,10 @@ from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
 from nas.training.recipe import Recipe
 
-_RMSPROP_DECAY, _RMSPROP_EPS = 0.9, 1.0  # as in NASNet's ImageNet code; its epsilon stands under the root
+_RMSPROP_DECAY, _RMSPROP_EPS = (
+    0.9,
+    1.0,
+)  # as in NASNet's ImageNet code; its epsilon stands under the root
 
 Pace = Callable[[str], float]
 
@@ -45,7 +48,13 @@ def make_optimizer(network: nn.Module, recipe: Recipe, pace: Pace = lambda _: 1.
         return AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
     if recipe.optimizer == "rmsprop":
         return RMSprop(
-            groups, lr=recipe.learning_rate, alpha=_RMSPROP_DECAY, eps=_RMSPROP_EPS, momentum=recipe.momentum
+            groups,
+            lr=recipe.learning_rate,
+            alpha=_RMSPROP_DECAY,
+            eps=_RMSPROP_EPS,
+            momentum=recipe.momentum,
         )
     nesterov = recipe.nesterov and recipe.momentum > 0
-    return SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+    return SGD(
+        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True
+    )

@@ -21,15 +21,15 @@ from nas.training.average import WeightAverage
 from nas.training.checkpoint import restore_progress, save_progress
 from nas.training.computation import Computation
 from nas.training.failures import Diverged, memory_watched
-from nas.training.gang import ALONE, Gang, check_gang
 from nas.training.graphs import CapturedPass
 from nas.training.measures import peak_memory_mib, reset_peak_memory, synchronized
+from nas.training.process_group import ALONE, Gang, check_gang
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace, learning_rate_at, make_optimizer
 from search_spaces.cells.network import Network
 
 if TYPE_CHECKING:
-    from nas.datasets import Dataset, Images
+    from nas.training.datasets import Dataset, Images
 
 _EVALUATION_PIXELS = 2**18  # of a batch in evaluation, whatever the size of its images
 _STEPS_BETWEEN_CHECKS = 50
@@ -88,7 +88,9 @@ class Trainer:
         gang: Gang = ALONE,
     ) -> None:
         if computation.graphs and recipe.micro_batch is not None:
-            raise SettingsError(f"recipe.micro_batch is {recipe.micro_batch}; with graphs a batch is never divided")
+            raise SettingsError(
+                f"recipe.micro_batch is {recipe.micro_batch}; with graphs a batch is never divided"
+            )
         self._recipe = recipe
         self._seed = seed
         self._gang = gang
@@ -104,7 +106,9 @@ class Trainer:
         self._captured: CapturedPass | None = None
         self._parameters = list(network.parameters())
         self._optimizer = make_optimizer(network, recipe, pace)
-        self._average = WeightAverage(network, recipe.weight_average) if recipe.weight_average else None
+        self._average = (
+            WeightAverage(network, recipe.weight_average) if recipe.weight_average else None
+        )
 
     def run(self, report: EpochReport) -> list[Metrics]:
         """Train to the last epoch, or until a report says stop; the metrics of each epoch."""
@@ -131,10 +135,14 @@ class Trainer:
         self._gang.level(self._statistics())
         learned = synchronized(self._device)
         with nullcontext() if self._average is None else self._average.applied(self.network):
-            val_loss, val_accuracy = evaluated(self.network, self._val, self._computation, self._gang)
+            val_loss, val_accuracy = evaluated(
+                self.network, self._val, self._computation, self._gang
+            )
         ended = synchronized(self._device)
         if not math.isfinite(val_loss):
-            raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}; try a lower learning rate")
+            raise Diverged(
+                f"the validation loss is {val_loss} after epoch {epoch}; try a lower learning rate"
+            )
         return {
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
@@ -155,20 +163,28 @@ class Trainer:
         right = torch.zeros((), device=self._device, dtype=torch.int64)
         for step in range(self._steps_per_epoch):
             start = step * self._batch_size
-            step_loss, step_right = self._step(draws.part(start, start + self._batch_size), epoch, step)
+            step_loss, step_right = self._step(
+                draws.part(start, start + self._batch_size), epoch, step
+            )
             loss += step_loss
             right += step_right
             if (step + 1) % _STEPS_BETWEEN_CHECKS == 0 or step + 1 == self._steps_per_epoch:
                 _check_finite(float(self._gang.total(loss)), epoch, step)
         loss, right = self._gang.total(loss), self._gang.total(right)
-        return float(loss) / self._steps_per_epoch, int(right) / (self._steps_per_epoch * self._batch_size)
+        return float(loss) / self._steps_per_epoch, int(right) / (
+            self._steps_per_epoch * self._batch_size
+        )
 
     def _step(self, draws: Draws, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """One update of the weights."""
         done = (epoch - 1) * self._steps_per_epoch + step
         for group in self._optimizer.param_groups:
-            group["lr"] = group["pace"] * learning_rate_at(self._recipe, done, self._steps_per_epoch)
-        loss, right = self._graphed(draws, done) if self._computation.graphs else self._gradients(draws, done)
+            group["lr"] = group["pace"] * learning_rate_at(
+                self._recipe, done, self._steps_per_epoch
+            )
+        loss, right = (
+            self._graphed(draws, done) if self._computation.graphs else self._gradients(draws, done)
+        )
         self._gang.add_gradients(self._parameters)
         if self._recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip)
@@ -242,20 +258,34 @@ class Trainer:
         if self._progress is None:
             return []
         average = None if self._average is None else self._average.mean
-        facts = restore_progress(self._progress.file, self.network, self._optimizer, self._progress.facts, average)
+        facts = restore_progress(
+            self._progress.file, self.network, self._optimizer, self._progress.facts, average
+        )
         return [] if facts is None else facts["curve"]
 
     def _saved(self, curve: list[Metrics], saved: float) -> float:
         """Keep the training if the last time is long ago; when that was last done."""
         progress = self._progress
-        if progress is None or not self._gang.is_first or time.monotonic() - saved < progress.seconds_between:
+        if (
+            progress is None
+            or not self._gang.is_first
+            or time.monotonic() - saved < progress.seconds_between
+        ):
             return saved
         average = None if self._average is None else self._average.mean
-        save_progress(progress.file, self.network, self._optimizer, {**progress.facts, "curve": curve}, average)
+        save_progress(
+            progress.file,
+            self.network,
+            self._optimizer,
+            {**progress.facts, "curve": curve},
+            average,
+        )
         return time.monotonic()
 
 
-def evaluated(network: nn.Module, source: Source, computation: Computation, gang: Gang = ALONE) -> tuple[float, float]:
+def evaluated(
+    network: nn.Module, source: Source, computation: Computation, gang: Gang = ALONE
+) -> tuple[float, float]:
     """Mean loss and accuracy over a split, in one pass; the processes of a gang take its batches in turn."""
     network.eval()
     batch_size = min(max(_EVALUATION_PIXELS // source.image_size**2, 16), 1024)
@@ -278,9 +308,15 @@ def steps_per_epoch(recipe: Recipe, train_images: int) -> int:
 
 
 def _outputs(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:
-    return network.forward_with_auxiliary(images) if isinstance(network, Network) else (network(images), None)
+    return (
+        network.forward_with_auxiliary(images)
+        if isinstance(network, Network)
+        else (network(images), None)
+    )
 
 
 def _check_finite(loss: float, epoch: int, step: int) -> None:
     if not math.isfinite(loss):
-        raise Diverged(f"the training loss is {loss} in epoch {epoch} at step {step + 1}; try a lower learning rate")
+        raise Diverged(
+            f"the training loss is {loss} in epoch {epoch} at step {step + 1}; try a lower learning rate"
+        )

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from exported_networks import enliven, module_of, subject
+from parts.exported_networks import enliven, module_of, subject
 
 from nas.exporting.choosing import choices, subject_of
 from nas.exporting.program import traced
@@ -29,7 +29,16 @@ from nas.seeding import numpy_rng
 
 BATCHES = (1, 2, 17)
 FORMATS = ("python-source", "onnx-model", "torch-export")
-COLUMNS = ("network", "params", "format", "batch", "difference", "relative", "seconds", "cpu_seconds")
+COLUMNS = (
+    "network",
+    "params",
+    "format",
+    "batch",
+    "difference",
+    "relative",
+    "seconds",
+    "cpu_seconds",
+)
 
 
 def rows_of(name: str, small: Subject, formats: tuple[str, ...]) -> Iterator[list[list[object]]]:
@@ -45,10 +54,16 @@ def rows_of(name: str, small: Subject, formats: tuple[str, ...]) -> Iterator[lis
             if kind == "python-source":
                 network = module_of(folder / "model.py").build()
                 written = Written(
-                    written.files, "", lambda batches, run=network: [run(batch).detach() for batch in batches]
+                    written.files,
+                    "",
+                    lambda batches, run=network: [run(batch).detach() for batch in batches],
                 )
             elif kind == "torch-export":
-                written = Written(written.files, "", lambda batches: answers_of_program(folder / "model.pt2", batches))
+                written = Written(
+                    written.files,
+                    "",
+                    lambda batches: answers_of_program(folder / "model.pt2", batches),
+                )
             costs = [round(seconds, 2), round(cpu_seconds, 2)]
             yield [
                 [name, params, kind, check.batch, check.difference, check.relative, *costs]
@@ -75,7 +90,11 @@ def measured(file: Path) -> set[tuple[str, str]]:
 
 
 def measure(
-    file: Path, done: set[tuple[str, str]], name: str, make: Callable[[], Subject], formats: tuple[str, ...]
+    file: Path,
+    done: set[tuple[str, str]],
+    name: str,
+    make: Callable[[], Subject],
+    formats: tuple[str, ...],
 ) -> None:
     """Add what is missing of one network to the file, format by format."""
     missing = tuple(kind for kind in formats if (name, kind) not in done)
@@ -91,7 +110,9 @@ def main() -> None:
     done = measured(file)
     space = load("space", "nasnet")()
     for number in range(50):
-        drawn = partial(lambda number: subject(space.sample(numpy_rng(1, "export", number))), number)
+        drawn = partial(
+            lambda number: subject(space.sample(numpy_rng(1, "export", number))), number
+        )
         measure(file, done, f"random-{number}", drawn, FORMATS if number < 10 else FORMATS[:2])
     measure(file, done, "nasnet-a imagenet-mobile", mobile, FORMATS)
 

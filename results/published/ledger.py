@@ -28,7 +28,9 @@ def main() -> None:
         print(_row(name, report))
     for name, report in reports.items():
         print(f"\n**{name}**: {report['verdict']}\n")
-        print(f"| arm | seeds | {report['outcome']['name']} | minus random search | verdict |\n|---|---|---|---|---|")
+        print(
+            f"| arm | seeds | {report['outcome']['name']} | minus random search | verdict |\n|---|---|---|---|---|"
+        )
         for line in _arms(report):
             print(line)
 
@@ -73,9 +75,15 @@ def _arms(report: dict[str, Any]) -> list[str]:
     rows = []
     for arm in report["arms"]:
         pair = pairs.get(arm["label"])
-        difference = "" if pair is None else f"{pair['mean_difference']:+.3f} ({interval_text(pair['interval'])})"
+        difference = (
+            ""
+            if pair is None
+            else f"{pair['mean_difference']:+.3f} ({interval_text(pair['interval'])})"
+        )
         verdict = "" if pair is None else pair["verdict"]
-        rows.append(f"| {arm['label']} | {arm['finished']} | {_spread(arm['outcome'])} | {difference} | {verdict} |")
+        rows.append(
+            f"| {arm['label']} | {arm['finished']} | {_spread(arm['outcome'])} | {difference} | {verdict} |"
+        )
     sampled = report["sampling"]["outcome"]
     rows.append(f"| random sampling | {sampled['n']} | {_spread(sampled)} | | |")
     return rows

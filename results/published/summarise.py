@@ -34,7 +34,9 @@ def main() -> None:
         del row["paired_seeds"]
     if result["sampling"]:
         del result["sampling"]["outcomes"], result["sampling"]["scores"]
-    (kept / "report.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (kept / "report.json").write_text(
+        json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     shutil.copy(studies / "compare.json", kept / "compare.json")
 
 
@@ -43,7 +45,10 @@ def _write_rows(path: Path, rows: list[dict[str, object]]) -> None:
     writer = csv.DictWriter(text, ["arm", *COLUMNS], extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file,
+    ):
         file.write(text.getvalue().encode())
 
 

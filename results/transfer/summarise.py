@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nas.transferring.controls import ResidualNetwork
+from nas.full_size.controls import ResidualNetwork
 from search_spaces.cells.cost import cost, cost_of
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
@@ -66,7 +66,9 @@ def arm_of(arm: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
         "top_1": [test["top_1"] for test in tests],
         "top_5": [test["top_5"] for test in tests],
     }
-    accuracies = {name: [round(100 * share, 3) for share in found] for name, found in shares.items()}
+    accuracies = {
+        name: [round(100 * share, 3) for share in found] for name, found in shares.items()
+    }
     return {"arm": arm["name"], "params": spent.params, "macs": spent.macs, **accuracies}
 
 
@@ -77,7 +79,12 @@ def differences(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if control in arms:
             pairs = zip(arms["searched"]["top_1"], arms[control]["top_1"], strict=True)
             values = [round(ours - theirs, 3) for ours, theirs in pairs]
-            yield {"pictures": part["pictures"], "mode": part["mode"], "searched minus": control, "top_1": values}
+            yield {
+                "pictures": part["pictures"],
+                "mode": part["mode"],
+                "searched minus": control,
+                "top_1": values,
+            }
 
 
 def spread(values: list[float], sign: str = "") -> str:
@@ -128,27 +135,43 @@ def paired(found: list[dict[str, Any]], compared: list[dict[str, Any]]) -> Itera
     for part in found:
         place = (part["pictures"], part["mode"])
         values = {
-            each["searched minus"]: each["top_1"] for each in compared if place == (each["pictures"], each["mode"])
+            each["searched minus"]: each["top_1"]
+            for each in compared
+            if place == (each["pictures"], each["mode"])
         }
         cells = " | ".join(spread(values[name], "+") if name in values else "" for name in CONTROLS)
         yield f"| {place[0]} | {place[1]} | {cells} |"
 
 
-def reading(found: list[dict[str, Any]], compared: list[dict[str, Any]], seeds: int) -> Iterator[str]:
+def reading(
+    found: list[dict[str, Any]], compared: list[dict[str, Any]], seeds: int
+) -> Iterator[str]:
     if seeds < ENOUGH:
         yield f"- **{seeds} seeds cannot prove a difference.** Each deviation is of {seeds} values: a look, no test."
     for control in CONTROLS:
-        means = [statistics.fmean(each["top_1"]) for each in compared if each["searched minus"] == control]
+        means = [
+            statistics.fmean(each["top_1"])
+            for each in compared
+            if each["searched minus"] == control
+        ]
         ahead = sum(mean > 0 for mean in means)
         yield f"- The searched cell's mean is above that of {control} in {ahead} of {len(means)} comparisons."
     for pictures in dict.fromkeys(part["pictures"] for part in found):
         best = {
-            part["mode"]: statistics.fmean(part["arms"][0]["top_1"]) for part in found if part["pictures"] == pictures
+            part["mode"]: statistics.fmean(part["arms"][0]["top_1"])
+            for part in found
+            if part["pictures"] == pictures
         }
-        ranked = ", ".join(f"{mode} {mean:.1f}" for mode, mean in sorted(best.items(), key=lambda entry: -entry[1]))
+        ranked = ", ".join(
+            f"{mode} {mean:.1f}" for mode, mean in sorted(best.items(), key=lambda entry: -entry[1])
+        )
         yield f"- {pictures}, the searched cell by mode: {ranked} per cent of test top-1."
     macs = {arm["arm"]: arm["macs"] for arm in found[0]["arms"]}
-    more = [f"{100 * (macs['searched'] / macs[name] - 1):.0f} % more than {name}" for name in CONTROLS if name in macs]
+    more = [
+        f"{100 * (macs['searched'] / macs[name] - 1):.0f} % more than {name}"
+        for name in CONTROLS
+        if name in macs
+    ]
     yield f"- Widths are whole numbers, so the searched network has multiply-adds to its favour: {', '.join(more)}."
     yield CAVEATS
     missing = [f"{name} {mode}" for name in dict.fromkeys(part["pictures"] for part in found) for mode in MODES
@@ -158,7 +181,10 @@ def reading(found: list[dict[str, Any]], compared: list[dict[str, Any]], seeds: 
 
 
 def main() -> None:
-    transfers, out = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent
+    transfers, out = (
+        Path(sys.argv[1]),
+        Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent,
+    )
     found = list(parts(transfers))
     if not found:
         sys.exit(f"{transfers} holds no finished transfer; run run.sh first")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from nas.errors import SettingsError, shortened
-from nas.retraining.seeds import Job, Place, Trained
-from nas.training.gang import check_norms
+from nas.full_size.trainings import Job, Place, Trained
+from nas.training.process_group import check_norms
 
 if TYPE_CHECKING:
-    from runners._ray_school import School
+    from runners.on_ray.trainings import School
 
 _MOST_WORKERS = 4096
 
@@ -43,16 +43,22 @@ class RayTrain(Place):
         address: str | None = None,
     ) -> None:
         if not 1 <= workers <= _MOST_WORKERS:
-            raise SettingsError(f"workers is {workers}: expected a number from 1 to {_MOST_WORKERS}")
+            raise SettingsError(
+                f"workers is {workers}: expected a number from 1 to {_MOST_WORKERS}"
+            )
         if not (math.isfinite(gpus_per_worker) and 0 <= gpus_per_worker <= 1):
-            raise SettingsError(f"gpus-per-worker is {shortened(gpus_per_worker)}: expected a number from 0 to 1")
+            raise SettingsError(
+                f"gpus-per-worker is {shortened(gpus_per_worker)}: expected a number from 0 to 1"
+            )
         if workers > 1 and gpus_per_worker not in (0, 1):
             raise SettingsError(
                 f"gpus-per-worker is {gpus_per_worker:g}: workers that train one network together take a whole GPU "
                 "each, so expected 0 or 1"
             )
         if sync_batch_norm and workers == 1:
-            raise SettingsError("--sync-batch-norm is for workers that divide a batch: add --workers 2 or more")
+            raise SettingsError(
+                "--sync-batch-norm is for workers that divide a batch: add --workers 2 or more"
+            )
         self.workers, self.threads, self.gpus_per_worker = workers, threads, gpus_per_worker
         self.sync_batch_norm, self.address = sync_batch_norm, address
         if sync_batch_norm:
@@ -77,7 +83,7 @@ class RayTrain(Place):
         with ExitStack() as stack:
 
             def begin() -> School:
-                from runners._ray_school import school
+                from runners.on_ray.trainings import school
 
                 return stack.enter_context(school(self, folder, notice))
 
@@ -92,7 +98,9 @@ class RayTrain(Place):
         found = [job.done() for job in jobs]
         begun: dict[int, int] = {}
         if self.workers == 1:
-            begun = {place: self._begun(job) for place, job in enumerate(jobs) if found[place] is None}
+            begun = {
+                place: self._begun(job) for place, job in enumerate(jobs) if found[place] is None
+            }
         for place, job in enumerate(jobs):
             yield found[place] or self._ended(begun[place] if place in begun else self._begun(job))
 

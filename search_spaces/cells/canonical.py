@@ -18,7 +18,9 @@ Graph = list[
     tuple[str, Sequence[Arc]]
 ]  # label and arcs per vertex; every vertex reads earlier ones, the last is the root
 Form = tuple[tuple[str, tuple[Arc, ...]], ...]
-Solved = tuple[dict[Form, list[int]], list[list[int]]]  # forms, each with the order that spells it; symmetries met
+Solved = tuple[
+    dict[Form, list[int]], list[list[int]]
+]  # forms, each with the order that spells it; symmetries met
 
 
 def canonical_form(graph: Graph) -> Form:
@@ -38,14 +40,21 @@ def _reachable(graph: Graph) -> Graph:
         if reached[vertex]:
             for _, read in graph[vertex][1]:
                 reached[read] = True
-    return graph if all(reached) else _restricted(graph, [v for v, is_reached in enumerate(reached) if is_reached])
+    return (
+        graph
+        if all(reached)
+        else _restricted(graph, [v for v, is_reached in enumerate(reached) if is_reached])
+    )
 
 
 def _restricted(graph: Graph, kept: list[int]) -> Graph:
     """The graph of the kept vertices; arcs to others go."""
     numbers = {vertex: number for number, vertex in enumerate(kept)}
     return [
-        (graph[vertex][0], [(mark, numbers[read]) for mark, read in graph[vertex][1] if read in numbers])
+        (
+            graph[vertex][0],
+            [(mark, numbers[read]) for mark, read in graph[vertex][1] if read in numbers],
+        )
         for vertex in kept
     ]
 
@@ -56,7 +65,8 @@ def _sorted_by_level(graph: Graph) -> tuple[list[int], Form]:
     form: list[tuple[str, tuple[Arc, ...]]] = []
     for level in _levels(graph):
         described = [
-            ((graph[v][0], tuple(sorted([(mark, colours[read]) for mark, read in graph[v][1]]))), v) for v in level
+            ((graph[v][0], tuple(sorted([(mark, colours[read]) for mark, read in graph[v][1]]))), v)
+            for v in level
         ]
         if len(described) > 1:
             described.sort()
@@ -92,7 +102,9 @@ def _without_chains(graph: Graph) -> Graph:
     shorter: Graph = []
     for vertex, (label, arcs) in enumerate(graph):
         direct = [
-            (f"{mark} {passages[read][0]}", passages[read][1]) if read in passages else (str(mark), read)
+            (f"{mark} {passages[read][0]}", passages[read][1])
+            if read in passages
+            else (str(mark), read)
             for mark, read in arcs
         ]
         if len(arcs) == 1 and readers[vertex] == 1:
@@ -112,7 +124,8 @@ def _without_twins(graph: Graph) -> Graph:
             return graph
         sizes = {twins[0]: len(twins) for twins in groups.values()}
         labelled: Graph = [
-            (f"{sizes[v]} {label}" if sizes.get(v, 1) > 1 else label, arcs) for v, (label, arcs) in enumerate(graph)
+            (f"{sizes[v]} {label}" if sizes.get(v, 1) > 1 else label, arcs)
+            for v, (label, arcs) in enumerate(graph)
         ]
         graph = _restricted(labelled, sorted(sizes))
 
@@ -170,7 +183,9 @@ def _refined(colours: list[int], graph: Graph) -> list[int]:
 def _parts(colours: list[int], graph: Graph) -> list[list[int]]:
     """The tied vertices by what hangs together; vertices with a colour of their own hold nothing together."""
     counts = Counter(colours)
-    neighbours: dict[int, list[int]] = {v: [] for v, colour in enumerate(colours) if counts[colour] > 1}
+    neighbours: dict[int, list[int]] = {
+        v: [] for v, colour in enumerate(colours) if counts[colour] > 1
+    }
     for vertex in neighbours:
         for _, read in graph[vertex][1]:
             if read in neighbours:
@@ -186,10 +201,15 @@ def _parts(colours: list[int], graph: Graph) -> list[list[int]]:
 
 
 def _assembled(
-    colours: list[int], graph: Graph, parts: list[list[int]], solve: Callable[[list[int], Graph], Solved]
+    colours: list[int],
+    graph: Graph,
+    parts: list[list[int]],
+    solve: Callable[[list[int], Graph], Solved],
 ) -> Solved:
     """The whole from its parts: equal colours stand in the order of their parts' forms; equal parts can be swapped."""
-    coloured: Graph = [(str(colour), arcs) for colour, (_, arcs) in zip(colours, graph, strict=True)]
+    coloured: Graph = [
+        (str(colour), arcs) for colour, (_, arcs) in zip(colours, graph, strict=True)
+    ]
     settled: list[tuple[Form, list[int]]] = []
     symmetries: list[list[int]] = []
     leaves: dict[Form, list[int]] = {}
@@ -197,21 +217,30 @@ def _assembled(
         leaves, kept = solve([colours[vertex] for vertex in part], _restricted(coloured, part))
         form = min(leaves)
         settled.append((form, [part[vertex] for vertex in leaves[form]]))
-        symmetries += [_lifted(part, [part[image] for image in symmetry], len(graph)) for symmetry in kept]
+        symmetries += [
+            _lifted(part, [part[image] for image in symmetry], len(graph)) for symmetry in kept
+        ]
     if len(parts) == 1:
-        wholes = [_leaf(_finest(colours, [parts[0][v] for v in order]), graph)[0] for order in leaves.values()]
+        wholes = [
+            _leaf(_finest(colours, [parts[0][v] for v in order]), graph)[0]
+            for order in leaves.values()
+        ]
         return {form: order for whole in wholes for form, order in whole.items()}, symmetries
     settled.sort(key=itemgetter(0))
     for (one, order), (two, other) in pairwise(settled):
         if one == two:
             symmetries.append(_lifted(order + other, other + order, len(graph)))
-    return _leaf(_finest(colours, [vertex for _, order in settled for vertex in order]), graph)[0], symmetries
+    return _leaf(_finest(colours, [vertex for _, order in settled for vertex in order]), graph)[
+        0
+    ], symmetries
 
 
 def _finest(colours: list[int], order: list[int]) -> list[int]:
     """A colour for each vertex: first by the colour it has, then by its place in the order."""
     places = {vertex: place for place, vertex in enumerate(order)}
-    vertices = sorted(range(len(colours)), key=lambda vertex: (colours[vertex], places.get(vertex, 0)))
+    vertices = sorted(
+        range(len(colours)), key=lambda vertex: (colours[vertex], places.get(vertex, 0))
+    )
     return _lifted(vertices, list(range(len(vertices))), len(vertices))
 
 
@@ -249,7 +278,10 @@ def _individualised(colours: list[int], vertex: int) -> list[int]:
 def _leaf(colours: list[int], graph: Graph) -> Solved:
     """The form that a colour for each vertex spells."""
     order = sorted(range(len(graph)), key=colours.__getitem__)
-    form = tuple((graph[v][0], tuple(sorted([(mark, colours[read]) for mark, read in graph[v][1]]))) for v in order)
+    form = tuple(
+        (graph[v][0], tuple(sorted([(mark, colours[read]) for mark, read in graph[v][1]])))
+        for v in order
+    )
     return {form: order}, []
 
 

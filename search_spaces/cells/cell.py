@@ -10,7 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.cells.genotype import Cell, Node
-from search_spaces.cells.layers import FactorizedReduction, Pool, Rectified, Unit, Zero, conv_bn, fit_shape
+from search_spaces.cells.layers import (
+    FactorizedReduction,
+    Pool,
+    Rectified,
+    Unit,
+    Zero,
+    conv_bn,
+    fit_shape,
+)
 from search_spaces.cells.ops import make_op
 from search_spaces.cells.skeleton import Skeleton
 
@@ -25,7 +33,9 @@ class State:
 
     __slots__ = ("_map", "_pools", "_rectified", "_spare")
 
-    def __init__(self, feature_map: Tensor, *, spare: bool = False, rectified: Tensor | None = None) -> None:
+    def __init__(
+        self, feature_map: Tensor, *, spare: bool = False, rectified: Tensor | None = None
+    ) -> None:
         self._map = feature_map
         self._spare = spare
         self._rectified = rectified
@@ -64,16 +74,24 @@ class NodeModule(nn.Module):
     """
 
     def __init__(
-        self, node: Node, channels: Sequence[int], strides: Sequence[int], filters: int, style: Skeleton
+        self,
+        node: Node,
+        channels: Sequence[int],
+        strides: Sequence[int],
+        filters: int,
+        style: Skeleton,
     ) -> None:
         super().__init__()
         self.sources = tuple(edge.source for edge in node.edges)
         self.ops = tuple(edge.op for edge in node.edges)
         self.edges = nn.ModuleList(
-            make_op(edge.op, channels[edge.source], filters, strides[edge.source], style) for edge in node.edges
+            make_op(edge.op, channels[edge.source], filters, strides[edge.source], style)
+            for edge in node.edges
         )
         concat = node.combine == "concat"
-        self.squeeze = Rectified(conv_bn(filters * len(node.edges), filters, 1, style)) if concat else None
+        self.squeeze = (
+            Rectified(conv_bn(filters * len(node.edges), filters, 1, style)) if concat else None
+        )
         self.shared = (False,) * len(node.edges)
 
     @property
@@ -89,7 +107,9 @@ class NodeModule(nn.Module):
             for source, edge in zip(self.sources, self.edges, strict=True)
         )
 
-    def forward(self, states: Sequence[State], masks: Sequence[Tensor | None] | None = None) -> Tensor:
+    def forward(
+        self, states: Sequence[State], masks: Sequence[Tensor | None] | None = None
+    ) -> Tensor:
         """Args:
         masks: what ScheduledDropPath multiplies each edge's result with, (B, 1, 1, 1); None leaves an edge alone.
         """
@@ -126,7 +146,9 @@ def _add(a: Tensor, owns_a: bool, b: Tensor, owns_b: bool) -> Tensor:
     return b.add_(a) if owns_b and a.dtype == b.dtype else a + b
 
 
-def make_nodes(cell: Cell, channels: Sequence[int], filters: int, stride: int, style: Skeleton) -> nn.ModuleList:
+def make_nodes(
+    cell: Cell, channels: Sequence[int], filters: int, stride: int, style: Skeleton
+) -> nn.ModuleList:
     """A cell's nodes. `channels` are those of its inputs; only edges that read an input are strided."""
     wide = [*channels, *[filters] * len(cell.nodes)]
     strides = [stride] * cell.inputs + [1] * len(cell.nodes)
@@ -151,13 +173,21 @@ class CellModule(nn.Module):
     """
 
     def __init__(
-        self, cell: Cell, prev: tuple[int, bool] | None, cur: int, filters: int, stride: int, style: Skeleton
+        self,
+        cell: Cell,
+        prev: tuple[int, bool] | None,
+        cur: int,
+        filters: int,
+        stride: int,
+        style: Skeleton,
     ) -> None:
         super().__init__()
         self.begin = Rectified(conv_bn(cur, filters, 1, style))
         self.fit = None if prev is None else _fit(*prev, filters, style)
         self.raw = prev is None
-        self.nodes = make_nodes(cell, (cur if self.raw else filters, filters), filters, stride, style)
+        self.nodes = make_nodes(
+            cell, (cur if self.raw else filters, filters), filters, stride, style
+        )
         self.outputs = cell.output_states
         self.out_channels = filters * len(self.outputs)
         first = cur if self.raw else filters
@@ -183,11 +213,16 @@ class CellModule(nn.Module):
         listed = state in self.outputs and (self.emits_map or str(state) in self.align)
         return listed or any(node.reads_map(state) for node in self._nodes())
 
-    def forward(self, prev: State | None, cur: State, masks: Sequence[Sequence[Tensor | None]] | None = None) -> State:
+    def forward(
+        self, prev: State | None, cur: State, masks: Sequence[Sequence[Tensor | None]] | None = None
+    ) -> State:
         """Args:
         masks: one sequence per node, as `NodeModule.forward` takes them.
         """
-        states = [self._older(prev, cur), State(self.begin.after_relu(cur.rectified), spare=self.spare[1])]
+        states = [
+            self._older(prev, cur),
+            State(self.begin.after_relu(cur.rectified), spare=self.spare[1]),
+        ]
         for k, node in enumerate(self.nodes):
             state = node(states, None if masks is None else masks[k])
             states.append(State(state, spare=self.spare[2 + k]))

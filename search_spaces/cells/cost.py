@@ -55,12 +55,18 @@ class CellCost:
 
 def params(network: nn.Module) -> int:
     """Trainable parameters without the auxiliary head."""
-    return sum(value.numel() for name, value in network.named_parameters() if not name.startswith(_AUXILIARY))
+    return sum(
+        value.numel()
+        for name, value in network.named_parameters()
+        if not name.startswith(_AUXILIARY)
+    )
 
 
 def auxiliary_params(network: nn.Module) -> int:
     """Trainable parameters of the auxiliary head; 0 where there is none."""
-    return sum(value.numel() for name, value in network.named_parameters() if name.startswith(_AUXILIARY))
+    return sum(
+        value.numel() for name, value in network.named_parameters() if name.startswith(_AUXILIARY)
+    )
 
 
 def params_with_statistics(network: nn.Module) -> int:
@@ -96,7 +102,9 @@ def training_bytes(network: nn.Module, shape: Shape) -> int:
         meta = _on_meta(network)
         logits = functional_call(network, meta, (torch.empty(batch, *shape, device="meta"),))
     constants = {value.untyped_storage()._cdata for value in meta.values()}
-    kept_bytes = sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in constants)
+    kept_bytes = sum(
+        tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in constants
+    )
     del logits
     return kept_bytes // batch
 
@@ -138,7 +146,9 @@ def per_cell_table(genotype: Genotype, skeleton: Skeleton) -> list[CellCost]:
     counts = (sum(map(params, part.modules)) for part in parts)
     return [
         CellCost(part.name, part.role, part.filters, part.stride, shape, count, after - before)
-        for part, shape, count, before, after in zip(parts, shapes, counts, spent, spent[1:], strict=False)
+        for part, shape, count, before, after in zip(
+            parts, shapes, counts, spent, spent[1:], strict=False
+        )
     ]
 
 
@@ -164,8 +174,16 @@ def _parts(network: Network | NasBench201Network) -> list[_Part]:
         _Part(f"cell {index}", place.role, place.filters, place.stride, (cell,))
         for index, (place, cell) in enumerate(zip(network.places, network.cells, strict=True))
     ]
-    last = (network.bn, network.head) if isinstance(network, NasBench201Network) else (network.head,)
-    stem = _Part("stem", "stem", skeleton.stem_width, 2 if skeleton.layout == "imagenet" else 1, (network.stem,))
+    last = (
+        (network.bn, network.head) if isinstance(network, NasBench201Network) else (network.head,)
+    )
+    stem = _Part(
+        "stem",
+        "stem",
+        skeleton.stem_width,
+        2 if skeleton.layout == "imagenet" else 1,
+        (network.stem,),
+    )
     return [stem, *cells, _Part("head", "head", skeleton.classes, 1, last)]
 
 
@@ -186,7 +204,9 @@ def _measured(network: nn.Module, shape: Shape, meter: _Meter) -> _Meter:
 def _on_meta(network: nn.Module) -> dict[str, Tensor]:
     """Stand-ins for parameters and buffers, so that the network itself is neither copied nor changed."""
     named = [*network.named_parameters(), *network.named_buffers()]
-    return {name: value.detach().to("meta").requires_grad_(value.requires_grad) for name, value in named}
+    return {
+        name: value.detach().to("meta").requires_grad_(value.requires_grad) for name, value in named
+    }
 
 
 @contextmanager
@@ -283,7 +303,11 @@ class _Meter(TorchFunctionMode):
         weakref.finalize(storage, self._release, key, size)
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         options = kwargs or {}
         result: Any

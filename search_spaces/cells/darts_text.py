@@ -50,10 +50,13 @@ def is_darts_text(text: str) -> bool:
 def from_darts_text(text: str) -> Genotype:
     """The genotype of a DARTS text: of space `darts` where its four nodes and operations fit, else of `nasnet`."""
     fields = _fields(_call(text))
-    cells = {role: _cell(fields[name], fields[f"{name}_concat"], name) for name, role in _ROLES.items()}
+    cells = {
+        role: _cell(fields[name], fields[f"{name}_concat"], name) for name, role in _ROLES.items()
+    }
     ops = {edge[1] for cell in cells.values() for node in cell["nodes"] for edge in node["edges"]}
     fits = ops <= set(DARTS_OPS) and all(
-        len(cell["nodes"]) == 4 and sorted(cell["outputs"]) == [2, 3, 4, 5] for cell in cells.values()
+        len(cell["nodes"]) == 4 and sorted(cell["outputs"]) == [2, 3, 4, 5]
+        for cell in cells.values()
     )
     return from_record({"schema": SCHEMA, "space": "darts" if fits else "nasnet", "cells": cells})
 
@@ -62,7 +65,9 @@ def to_darts_text(genotype: Genotype) -> str:
     """The genotype in the words of DARTS; refuses in one sentence what these cannot say."""
     if set(genotype.cells) != set(_ROLES.values()):
         found = ", ".join(genotype.cells) or "none"
-        raise GenotypeError(f"DARTS text has a normal and a reduction cell; this genotype has {found}")
+        raise GenotypeError(
+            f"DARTS text has a normal and a reduction cell; this genotype has {found}"
+        )
     cells = {name: genotype.cells[role] for name, role in _ROLES.items()}
     parts = [
         f"{name}={[_pair(edge.op, edge.source) for node in cell.nodes for edge in _two_edges(node, name)]}, "
@@ -74,25 +79,35 @@ def to_darts_text(genotype: Genotype) -> str:
 
 def _call(text: str) -> ast.Call:
     if len(text) > _MAX_CHARACTERS:
-        raise GenotypeError(f"a DARTS genotype has at most {_MAX_CHARACTERS:,} characters, but this has {len(text):,}")
+        raise GenotypeError(
+            f"a DARTS genotype has at most {_MAX_CHARACTERS:,} characters, but this has {len(text):,}"
+        )
     if _CHARACTERS.fullmatch(text) is None:
         position = _CHARACTERS.match(text).end()  # type: ignore[union-attr]
-        raise GenotypeError(f"a DARTS genotype holds no {text[position]!r}, but this does at character {position + 1}")
+        raise GenotypeError(
+            f"a DARTS genotype holds no {text[position]!r}, but this does at character {position + 1}"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             body = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise GenotypeError(f"{shortened(text)} is not a DARTS genotype: it is not balanced or not complete") from None
+        raise GenotypeError(
+            f"{shortened(text)} is not a DARTS genotype: it is not balanced or not complete"
+        ) from None
     call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr | ast.Assign) else None
     if not isinstance(call, ast.Call):
-        raise GenotypeError(f"{shortened(text)} is not a DARTS genotype; expected one Genotype(normal=[...], ...)")
+        raise GenotypeError(
+            f"{shortened(text)} is not a DARTS genotype; expected one Genotype(normal=[...], ...)"
+        )
     return call
 
 
 def _fields(call: ast.Call) -> dict[str, ast.expr]:
     if len(call.args) > len(_FIELDS):
-        raise GenotypeError(f"a DARTS genotype has four fields, {', '.join(_FIELDS)}; this one has {len(call.args)}")
+        raise GenotypeError(
+            f"a DARTS genotype has four fields, {', '.join(_FIELDS)}; this one has {len(call.args)}"
+        )
     fields = dict(zip(_FIELDS, call.args, strict=False))
     for keyword in call.keywords:
         if keyword.arg not in _FIELDS:
@@ -102,15 +117,22 @@ def _fields(call: ast.Call) -> dict[str, ast.expr]:
         fields[keyword.arg] = keyword.value
     missing = [name for name in _FIELDS if name not in fields]
     if missing:
-        raise GenotypeError(f"the DARTS genotype has no {missing[0]!r}; expected {', '.join(_FIELDS)}")
+        raise GenotypeError(
+            f"the DARTS genotype has no {missing[0]!r}; expected {', '.join(_FIELDS)}"
+        )
     return fields
 
 
 def _cell(edges: ast.expr, concat: ast.expr, name: str) -> dict[str, Any]:
     if not isinstance(edges, ast.List | ast.Tuple) or len(edges.elts) % 2 or not edges.elts:
-        raise GenotypeError(f"{name} of a DARTS genotype: expected a list of (op, state) pairs, two for each node")
+        raise GenotypeError(
+            f"{name} of a DARTS genotype: expected a list of (op, state) pairs, two for each node"
+        )
     pairs = [_edge(edge, name) for edge in edges.elts]
-    nodes = [{"edges": [one, two], "combine": "add"} for one, two in zip(pairs[::2], pairs[1::2], strict=True)]
+    nodes = [
+        {"edges": [one, two], "combine": "add"}
+        for one, two in zip(pairs[::2], pairs[1::2], strict=True)
+    ]
     return {"nodes": nodes, "outputs": _states(concat, f"{name}_concat")}
 
 
@@ -118,7 +140,9 @@ def _edge(edge: ast.expr, name: str) -> list[int | str]:
     match edge:
         case ast.Tuple(elts=[ast.Constant(value=str(op)), ast.Constant(value=int(source))]):
             if op not in OPS_BY_DARTS_NAME:
-                raise GenotypeError(f"{name} of a DARTS genotype: {known_names(op, OPS_BY_DARTS_NAME, 'op')}")
+                raise GenotypeError(
+                    f"{name} of a DARTS genotype: {known_names(op, OPS_BY_DARTS_NAME, 'op')}"
+                )
             return [source, OPS_BY_DARTS_NAME[op]]
     raise GenotypeError(f"{name} of a DARTS genotype: expected pairs such as ('sep_conv_3x3', 1)")
 
@@ -131,7 +155,9 @@ def _states(concat: ast.expr, name: str) -> list[int]:
             return _counted(_integer(first, name), _integer(last, name), name)
         case ast.Call(func=ast.Name(id="range"), args=[last], keywords=[]):
             return _counted(0, _integer(last, name), name)
-    raise GenotypeError(f"{name} of a DARTS genotype: expected range(2, 6) or a list of states such as [2, 3, 4, 5]")
+    raise GenotypeError(
+        f"{name} of a DARTS genotype: expected range(2, 6) or a list of states such as [2, 3, 4, 5]"
+    )
 
 
 def _counted(first: int, last: int, name: str) -> list[int]:
@@ -167,7 +193,9 @@ def _pair(op: str, source: int) -> tuple[str, int]:
 
 def _concat_text(cell: Cell, name: str) -> str:
     if cell.inputs != 2:
-        raise GenotypeError(f"DARTS text has cells of two inputs; the {_ROLES[name]} cell has {cell.inputs}")
+        raise GenotypeError(
+            f"DARTS text has cells of two inputs; the {_ROLES[name]} cell has {cell.inputs}"
+        )
     states = cell.output_states
     first, last = states[0], states[-1] + 1
     return f"range({first}, {last})" if states == tuple(range(first, last)) else str(list(states))

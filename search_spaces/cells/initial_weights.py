@@ -7,7 +7,9 @@ import math
 import torch
 from torch import nn
 
-_WITHIN_TWO = math.erf(math.sqrt(2.0))  # the share of a normal distribution within two standard deviations
+_WITHIN_TWO = math.erf(
+    math.sqrt(2.0)
+)  # the share of a normal distribution within two standard deviations
 
 
 def initialize(network: nn.Module, generator: torch.Generator | None = None) -> None:
@@ -32,7 +34,9 @@ def _draw(module: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
     # The 1.3 makes up for what truncation at two standard deviations takes from the variance (slim's constant).
     deviation = math.sqrt(1.3 * 2.0 / fan_out)
     drawn = torch.empty(weight.shape, dtype=torch.float32, device=generator.device)
-    drawn.uniform_(-_WITHIN_TWO, _WITHIN_TWO, generator=generator).erfinv_().mul_(math.sqrt(2.0) * deviation)
+    drawn.uniform_(-_WITHIN_TWO, _WITHIN_TWO, generator=generator).erfinv_().mul_(
+        math.sqrt(2.0) * deviation
+    )
     weight.copy_(drawn)
     if module.bias is not None:
         module.bias.zero_()

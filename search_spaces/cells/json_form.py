@@ -34,7 +34,8 @@ def as_record(genotype: Genotype) -> dict[str, Any]:
 def _cell_record(cell: Cell) -> dict[str, Any]:
     record: dict[str, Any] = {
         "nodes": [
-            {"edges": [[edge.source, edge.op] for edge in node.edges], "combine": node.combine} for node in cell.nodes
+            {"edges": [[edge.source, edge.op] for edge in node.edges], "combine": node.combine}
+            for node in cell.nodes
         ]
     }
     if cell.outputs is not None:
@@ -47,7 +48,9 @@ def _cell_record(cell: Cell) -> dict[str, Any]:
 def decoded(text: str | bytes) -> str:
     """Text of bounded size, from UTF-8 where it is bytes."""
     if len(text) > MAX_BYTES:
-        raise GenotypeError(f"a genotype is at most {MAX_BYTES:,} bytes long, but this text has {len(text):,}")
+        raise GenotypeError(
+            f"a genotype is at most {MAX_BYTES:,} bytes long, but this text has {len(text):,}"
+        )
     if isinstance(text, str):
         return text
     try:
@@ -64,15 +67,21 @@ def parsed(text: str | bytes) -> Any:
     if not text.strip():
         raise GenotypeError("the genotype is empty; expected a JSON object")
     try:
-        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+        return json.loads(
+            text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant
+        )
     except json.JSONDecodeError as problem:
         raise GenotypeError(
             f"the genotype is not JSON: {problem.msg} at line {problem.lineno}, column {problem.colno}"
         ) from None
     except RecursionError:
-        raise GenotypeError("the genotype is nested too deeply; a genotype has six levels") from None
+        raise GenotypeError(
+            "the genotype is nested too deeply; a genotype has six levels"
+        ) from None
     except ValueError:  # Python's own limit on the digits of an integer
-        raise GenotypeError("the genotype has a number of thousands of digits; states are small integers") from None
+        raise GenotypeError(
+            "the genotype has a number of thousands of digits; states are small integers"
+        ) from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -80,7 +89,9 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise GenotypeError(f"the genotype has the key {shortened(twice)} twice in one object; keep one")
+        raise GenotypeError(
+            f"the genotype has the key {shortened(twice)} twice in one object; keep one"
+        )
     return record
 
 
@@ -91,11 +102,15 @@ def _refuse_constant(name: str) -> NoReturn:
 def from_record(record: object) -> Genotype:
     """The genotype of a plain record."""
     if isinstance(record, dict) and "schema" in record:
-        _check_schema(record["schema"])  # first, for a newer version may have fields that this one does not know
+        _check_schema(
+            record["schema"]
+        )  # first, for a newer version may have fields that this one does not know
     fields = _object(record, "the genotype", ("schema", "space"), ("cells", "choices"))
     space = _name(fields["space"], "space")
     if ("cells" in fields) == ("choices" in fields):
-        raise GenotypeError("a genotype has either 'cells' or 'choices' (space 'table'): give exactly one of them")
+        raise GenotypeError(
+            "a genotype has either 'cells' or 'choices' (space 'table'): give exactly one of them"
+        )
     if "choices" in fields:
         return Genotype(space, {}, _choices(fields["choices"]))
     return Genotype(space, _cells(fields["cells"]))
@@ -103,7 +118,9 @@ def from_record(record: object) -> Genotype:
 
 def _check_schema(schema: object) -> None:
     if type(schema) is not int or schema < 1:
-        raise GenotypeError(f"schema is {_brief(schema)}; expected {SCHEMA}, the only version there has been")
+        raise GenotypeError(
+            f"schema is {_brief(schema)}; expected {SCHEMA}, the only version there has been"
+        )
     if schema > SCHEMA:
         raise GenotypeError(
             f"schema {_brief(schema)} is newer than {SCHEMA}, the newest this version reads: update the toolkit"
@@ -114,7 +131,9 @@ def _cells(record: object) -> dict[str, Cell]:
     fields = _object(record, "cells", ("normal",), ("reduction",))
     cells = {role: _cell(cell, role) for role, cell in fields.items()}
     if len({cell.inputs for cell in cells.values()}) > 1:
-        raise GenotypeError("the cells of a genotype have equally many inputs, but these have one and two")
+        raise GenotypeError(
+            "the cells of a genotype have equally many inputs, but these have one and two"
+        )
     return cells
 
 
@@ -125,7 +144,9 @@ def _cell(record: object, role: str) -> Cell:
         raise GenotypeError(f"inputs of the {role} cell is {_brief(inputs)}; expected 1 or 2")
     nodes = fields["nodes"]
     if not isinstance(nodes, list) or not 1 <= len(nodes) <= MAX_NODES:
-        raise GenotypeError(f"nodes of the {role} cell: expected a list of 1 to {MAX_NODES}, but it is {_brief(nodes)}")
+        raise GenotypeError(
+            f"nodes of the {role} cell: expected a list of 1 to {MAX_NODES}, but it is {_brief(nodes)}"
+        )
     made = tuple([_node(node, role, index, inputs + index) for index, node in enumerate(nodes)])
     if (edges := sum([len(node.edges) for node in made])) > MAX_EDGES:
         raise GenotypeError(f"the {role} cell has {edges:,} edges; a cell has at most {MAX_EDGES}")
@@ -134,7 +155,12 @@ def _cell(record: object, role: str) -> Cell:
 
 
 def _node(record: object, role: str, index: int, states: int) -> Node:
-    if not isinstance(record, dict) or len(record) != 2 or "edges" not in record or "combine" not in record:
+    if (
+        not isinstance(record, dict)
+        or len(record) != 2
+        or "edges" not in record
+        or "combine" not in record
+    ):
         _object(record, f"node {index} of the {role} cell", ("edges", "combine"), ())
         raise AssertionError("the fields were checked")
     combine, edges = record["combine"], record["edges"]
@@ -163,7 +189,9 @@ def _check_edge(edge: object, role: str, index: int, states: int) -> None:
             f"states 0 to {states - 1}, which come before it"
         )
     if not isinstance(op, str):
-        raise GenotypeError(f"node {index} of the {role} cell has the op {_brief(op)}; expected a name, as 'sep_3x3'")
+        raise GenotypeError(
+            f"node {index} of the {role} cell has the op {_brief(op)}; expected a name, as 'sep_3x3'"
+        )
     if op not in OP_NAMES:
         check_op(op, f"node {index} of the {role} cell: ")
 
@@ -195,7 +223,9 @@ def _outputs(record: object, role: str, states: int) -> tuple[int, ...]:
                 f"outputs of the {role} cell name state {_brief(state)}; there are states 0 to {states - 1}"
             )
     if len(set(record)) < len(record):
-        raise GenotypeError(f"outputs of the {role} cell are {shortened(record)}; name each state once")
+        raise GenotypeError(
+            f"outputs of the {role} cell are {shortened(record)}; name each state once"
+        )
     return tuple(record)
 
 
@@ -209,14 +239,20 @@ def _choices(record: object) -> dict[str, int | str]:
         if type(choice) is str:
             _name(choice, f"the choice of {shortened(name)}")
         elif type(choice) is not int or abs(choice) > _SAFE_INTEGER:
-            raise GenotypeError(f"the choice of {shortened(name)} is {_brief(choice)}; expected an integer or a text")
+            raise GenotypeError(
+                f"the choice of {shortened(name)} is {_brief(choice)}; expected an integer or a text"
+            )
     return dict(record)
 
 
-def _object(record: object, what: str, needed: Collection[str], allowed: Collection[str]) -> dict[str, Any]:
+def _object(
+    record: object, what: str, needed: Collection[str], allowed: Collection[str]
+) -> dict[str, Any]:
     """The record as an object that has the needed fields and no unknown ones."""
     if not isinstance(record, dict):
-        raise GenotypeError(f"{what} is {_brief(record)}; expected an object with {_listed(needed)}")
+        raise GenotypeError(
+            f"{what} is {_brief(record)}; expected an object with {_listed(needed)}"
+        )
     missing = [name for name in needed if name not in record]
     strange = [name for name in record if name not in needed and name not in allowed]
     if strange:
@@ -226,7 +262,9 @@ def _object(record: object, what: str, needed: Collection[str], allowed: Collect
             f"{what} has an unknown field {shortened(strange[0])}; there are {_listed([*needed, *allowed])}{hint}"
         )
     if missing:
-        raise GenotypeError(f"{what} has no {missing[0]!r}; expected an object with {_listed(needed)}")
+        raise GenotypeError(
+            f"{what} has no {missing[0]!r}; expected an object with {_listed(needed)}"
+        )
     return record
 
 
@@ -237,7 +275,9 @@ def _is_name(text: str) -> bool:
 
 def _name(value: object, what: str) -> str:
     if not isinstance(value, str) or not _is_name(value):
-        raise GenotypeError(f"{what} is {_brief(value)}; expected a printable text of 1 to {MAX_NAME} characters")
+        raise GenotypeError(
+            f"{what} is {_brief(value)}; expected a printable text of 1 to {MAX_NAME} characters"
+        )
     return value
 
 

@@ -46,9 +46,18 @@ class Conv(nn.Conv2d):
         valid: bool = False,
     ) -> None:
         kernel, stride = _pair(kernel), _pair(stride)
-        padding = (0, 0) if valid else ((kernel[0] - 1) * dilation // 2, (kernel[1] - 1) * dilation // 2)
+        padding = (
+            (0, 0) if valid else ((kernel[0] - 1) * dilation // 2, (kernel[1] - 1) * dilation // 2)
+        )
         super().__init__(
-            channels, filters, kernel, stride, padding, dilation, groups=channels if depthwise else 1, bias=False
+            channels,
+            filters,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups=channels if depthwise else 1,
+            bias=False,
         )
         strided = any(step > 1 and side > 1 for step, side in zip(stride, kernel, strict=True))
         self.depends_on_size = strided and not valid and style.alignment == "same"
@@ -60,7 +69,9 @@ class Conv(nn.Conv2d):
         if not self.depends_on_size:
             return super().forward(x)
         (top, bottom), (left, right) = (
-            same_padding(x.shape[axis + 2], self.kernel_size[axis], self.stride[axis], self.dilation[axis])
+            same_padding(
+                x.shape[axis + 2], self.kernel_size[axis], self.stride[axis], self.dilation[axis]
+            )
             for axis in (0, 1)
         )
         if (top, left) != (bottom, right):
@@ -77,7 +88,9 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         statistics = (self.running_mean, self.running_var)
-        return F.batch_norm(x, *statistics, self.weight, self.bias, self.training, self.momentum or 0.0, self.eps)
+        return F.batch_norm(
+            x, *statistics, self.weight, self.bias, self.training, self.momentum or 0.0, self.eps
+        )
 
 
 @final
@@ -95,15 +108,23 @@ class Unit(nn.Sequential):
         super().__init__(OrderedDict(layers))
 
 
-def conv_bn(channels: int, filters: int, kernel: int | Pair, style: Skeleton, **options: int | Pair) -> Unit:
+def conv_bn(
+    channels: int, filters: int, kernel: int | Pair, style: Skeleton, **options: int | Pair
+) -> Unit:
     """Convolution, BN."""
-    return Unit(conv=Conv(channels, filters, kernel, style, **options), bn=BatchNorm(filters, style))  # type: ignore[arg-type]
+    return Unit(
+        conv=Conv(channels, filters, kernel, style, **options), bn=BatchNorm(filters, style)
+    )  # type: ignore[arg-type]
 
 
-def separable_bn(channels: int, filters: int, kernel: int, style: Skeleton, stride: int = 1, dilation: int = 1) -> Unit:
+def separable_bn(
+    channels: int, filters: int, kernel: int, style: Skeleton, stride: int = 1, dilation: int = 1
+) -> Unit:
     """Depthwise convolution, pointwise convolution, BN: nothing stands between the two convolutions."""
     return Unit(
-        depthwise=Conv(channels, channels, kernel, style, stride=stride, dilation=dilation, depthwise=True),
+        depthwise=Conv(
+            channels, channels, kernel, style, stride=stride, dilation=dilation, depthwise=True
+        ),
         pointwise=Conv(channels, filters, 1, style),
         bn=BatchNorm(filters, style),
     )
@@ -139,7 +160,9 @@ class Rectified(nn.Module):
 class Pool(nn.Module):
     """A pool, padded SAME; one that meets another channel count goes on through a 1x1 convolution and BN, no ReLU."""
 
-    def __init__(self, kind: str, kernel: int, channels: int, filters: int, stride: int, style: Skeleton) -> None:
+    def __init__(
+        self, kind: str, kernel: int, channels: int, filters: int, stride: int, style: Skeleton
+    ) -> None:
         super().__init__()
         self.kind, self.kernel, self.stride = kind, kernel, stride
         self.symmetric = style.alignment == "symmetric"
@@ -194,7 +217,9 @@ class FactorizedReduction(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         if self.crops and (height % 2 or width % 2):
-            raise NetworkError(f"factorized_path 'crop' needs even maps, but met {height}x{width}; use 'pad-crop'")
+            raise NetworkError(
+                f"factorized_path 'crop' needs even maps, but met {height}x{width}; use 'pad-crop'"
+            )
         moved = self.path_2(F.pad(x, (-1, width % 2, -1, height % 2)))
         if self.path_1 is None:
             return self.bn(moved)  # type: ignore[no-any-return]
@@ -203,7 +228,11 @@ class FactorizedReduction(nn.Module):
 
 def fit_shape(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     """A factorized reduction at stride 2, at stride 1 the same routine's plain 1x1 convolution and BN; no ReLU."""
-    return FactorizedReduction(channels, filters, style) if stride == 2 else conv_bn(channels, filters, 1, style)
+    return (
+        FactorizedReduction(channels, filters, style)
+        if stride == 2
+        else conv_bn(channels, filters, 1, style)
+    )
 
 
 @final

@@ -23,7 +23,9 @@ from search_spaces.errors import NetworkError, shortened
 class NasBench201Network(nn.Module):
     """`stem`, `cells` (residual blocks among them), `bn`, `head`: images (B, C, H, W) to logits (B, classes)."""
 
-    def __init__(self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
         check_cells(genotype, ("normal",), inputs=1)
         cell = genotype.cells["normal"]
@@ -58,7 +60,9 @@ class NasBench201Network(nn.Module):
         """The logits; there is no auxiliary head."""
         return self(images), None
 
-    def begin_step(self, step: int, batch_size: int, generator: torch.Generator | None = None) -> None:
+    def begin_step(
+        self, step: int, batch_size: int, generator: torch.Generator | None = None
+    ) -> None:
         """Nothing: this network drops neither paths nor features."""
 
 

@@ -39,15 +39,25 @@ def from_nasbench201_text(text: str) -> Genotype:
         )
     parts = text.strip().split("+")
     if len(parts) != _NODES:
-        raise GenotypeError(f"{shortened(text)} has {len(parts)} nodes; a NAS-Bench-201 string has 3, as in {_EXAMPLE}")
+        raise GenotypeError(
+            f"{shortened(text)} has {len(parts)} nodes; a NAS-Bench-201 string has 3, as in {_EXAMPLE}"
+        )
     nodes = [{"edges": _edges(part, index), "combine": "add"} for index, part in enumerate(parts)]
-    return from_record({"schema": SCHEMA, "space": "nasbench201", "cells": {"normal": {"nodes": nodes, "inputs": 1}}})
+    return from_record(
+        {
+            "schema": SCHEMA,
+            "space": "nasbench201",
+            "cells": {"normal": {"nodes": nodes, "inputs": 1}},
+        }
+    )
 
 
 def _edges(part: str, index: int) -> list[list[int | str]]:
     found = [_EDGE.fullmatch(word) for word in part.strip("|").split("|")]
     if not (len(part) > 1 and part.startswith("|") and part.endswith("|")) or None in found:
-        raise GenotypeError(f"{shortened(part)} is no node of a NAS-Bench-201 string; expected edges as in {_EXAMPLE}")
+        raise GenotypeError(
+            f"{shortened(part)} is no node of a NAS-Bench-201 string; expected edges as in {_EXAMPLE}"
+        )
     edges = [(match[1], int(match[2])) for match in found if match]
     for op, _ in edges:
         if op not in OPS_BY_NASBENCH201_NAME:
@@ -63,12 +73,19 @@ def _edges(part: str, index: int) -> list[list[int | str]]:
 def to_nasbench201_string(genotype: Genotype) -> str:
     """The architecture string; refuses in one sentence what it cannot say. A missing edge is written as `none`."""
     cell = genotype.cells.get("normal")
-    if cell is None or set(genotype.cells) != {"normal"} or cell.inputs != 1 or len(cell.nodes) != _NODES:
+    if (
+        cell is None
+        or set(genotype.cells) != {"normal"}
+        or cell.inputs != 1
+        or len(cell.nodes) != _NODES
+    ):
         raise GenotypeError(
             "a NAS-Bench-201 string is of one normal cell with one input and three nodes; this genotype is another"
         )
     if cell.outputs not in (None, (_NODES,)):
-        raise GenotypeError(f"a NAS-Bench-201 cell puts out its last state, not {shortened(cell.outputs)}")
+        raise GenotypeError(
+            f"a NAS-Bench-201 cell puts out its last state, not {shortened(cell.outputs)}"
+        )
     return "+".join(
         _node_text([(edge.source, edge.op) for edge in node.edges], index, node.combine)
         for index, node in enumerate(cell.nodes)
@@ -84,4 +101,6 @@ def _node_text(edges: list[tuple[int, str]], index: int, combine: str) -> str:
     for op in ops.values():
         if op not in _NAMES:
             raise GenotypeError(f"NAS-Bench-201: {known_names(op, _NAMES, 'op')}")
-    return "|" + "".join(f"{_NAMES[ops.get(source, 'none')]}~{source}|" for source in range(index + 1))
+    return "|" + "".join(
+        f"{_NAMES[ops.get(source, 'none')]}~{source}|" for source in range(index + 1)
+    )

@@ -37,10 +37,14 @@ class Network(nn.Module):
     Each cell's `cur` is the last output and its `prev` the one before; `stack` knows the exceptions.
     """
 
-    def __init__(self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
         if skeleton.layout == "nasbench201":
-            raise NetworkError("the nasbench201 layout has a network of its own; call build_network")
+            raise NetworkError(
+                "the nasbench201 layout has a network of its own; call build_network"
+            )
         check_cells(genotype, ("normal", "reduction"), inputs=2)
         self.genotype, self.skeleton = genotype, skeleton
         self.places = stack(skeleton)
@@ -64,7 +68,9 @@ class Network(nn.Module):
         """The logits and, while training a network that has the auxiliary head, the auxiliary logits."""
         return self._run(images, self.auxiliary if self.training else None)
 
-    def begin_step(self, step: int, batch_size: int, generator: torch.Generator | None = None) -> None:
+    def begin_step(
+        self, step: int, batch_size: int, generator: torch.Generator | None = None
+    ) -> None:
         """Tells ScheduledDropPath how far training is and, given a generator, draws this step's noise from it.
 
         Without a generator (or without this call) the forward pass draws from the device's default one.
@@ -106,12 +112,18 @@ def _cells(genotype: Genotype, skeleton: Skeleton, places: tuple[Place, ...]) ->
         if place.back is not None:
             prev_channels, prev_halvings = outputs[-place.back]
             prev = (prev_channels, prev_halvings < halvings)
-        cells.append(CellModule(genotype.cells[place.role], prev, channels, place.filters, place.stride, skeleton))
+        cells.append(
+            CellModule(
+                genotype.cells[place.role], prev, channels, place.filters, place.stride, skeleton
+            )
+        )
         outputs.append((cells[-1].out_channels, halvings + place.stride - 1))
     return cells
 
 
-def _settle_emissions(cells: list[CellModule], places: tuple[Place, ...], skeleton: Skeleton) -> bool:
+def _settle_emissions(
+    cells: list[CellModule], places: tuple[Place, ...], skeleton: Skeleton
+) -> bool:
     """Tells each cell whether its output is read as it is or only through ReLU; says the same of the stem's.
 
     From the last cell to the first, because what a cell needs of its inputs depends on what is needed of it.

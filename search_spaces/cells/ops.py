@@ -6,7 +6,17 @@ from collections.abc import Callable
 
 from torch import nn
 
-from search_spaces.cells.layers import BatchNorm, Conv, Pool, Rectified, Unit, Zero, conv_bn, fit_shape, separable_bn
+from search_spaces.cells.layers import (
+    BatchNorm,
+    Conv,
+    Pool,
+    Rectified,
+    Unit,
+    Zero,
+    conv_bn,
+    fit_shape,
+    separable_bn,
+)
 from search_spaces.cells.skeleton import Skeleton
 from search_spaces.errors import NetworkError, known_names
 
@@ -97,7 +107,9 @@ def conv_3x3(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Mo
     width = _bottleneck(filters // 4, style)
     if width is None:
         return Rectified(conv_bn(channels, filters, 3, style, stride=stride))
-    return _squeezed(channels, width, filters, style, conv_bn(width, width, 3, style, stride=stride))
+    return _squeezed(
+        channels, width, filters, style, conv_bn(width, width, 3, style, stride=stride)
+    )
 
 
 @op("sep_3x3")
@@ -120,10 +132,13 @@ def dil_5x5(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Mod
     return _dilated(5, channels, filters, stride, style)
 
 
-def _separable_twice(kernel: int, channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
+def _separable_twice(
+    kernel: int, channels: int, filters: int, stride: int, style: Skeleton
+) -> nn.Module:
     """Stride and change of channels happen in the first half, so the middle is `filters` wide."""
     return Rectified(
-        separable_bn(channels, filters, kernel, style, stride=stride), separable_bn(filters, filters, kernel, style)
+        separable_bn(channels, filters, kernel, style, stride=stride),
+        separable_bn(filters, filters, kernel, style),
     )
 
 
@@ -154,7 +169,13 @@ def _dilated(kernel: int, channels: int, filters: int, stride: int, style: Skele
     width = _bottleneck(filters // 4, style)
     if width is None:
         return Rectified(conv_bn(channels, filters, kernel, style, stride=stride, dilation=2))
-    return _squeezed(channels, width, filters, style, conv_bn(width, width, kernel, style, stride=stride, dilation=2))
+    return _squeezed(
+        channels,
+        width,
+        filters,
+        style,
+        conv_bn(width, width, kernel, style, stride=stride, dilation=2),
+    )
 
 
 def _bottleneck(width: int, style: Skeleton) -> int | None:
@@ -162,5 +183,7 @@ def _bottleneck(width: int, style: Skeleton) -> int | None:
     return width if style.op_semantics == "tpu" and width > 0 else None
 
 
-def _squeezed(channels: int, width: int, filters: int, style: Skeleton, *body: nn.Module) -> nn.Module:
+def _squeezed(
+    channels: int, width: int, filters: int, style: Skeleton, *body: nn.Module
+) -> nn.Module:
     return Rectified(conv_bn(channels, width, 1, style), *body, conv_bn(width, filters, 1, style))

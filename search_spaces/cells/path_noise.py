@@ -72,7 +72,10 @@ class PathNoise(nn.Module):
         noise = self._noise(self.paths, (self.risk.numel(), batch), images)
         keep = self.keep()[:, None]
         masks = ((noise < keep) / keep)[:, :, None, None, None].unbind()
-        return [[[None if row is None else masks[row] for row in node] for node in cell] for cell in self.rows]
+        return [
+            [[None if row is None else masks[row] for row in node] for node in cell]
+            for cell in self.rows
+        ]
 
     def feature_mask(self, images: Tensor) -> Tensor | None:
         """Dropout's mask, (B, features); None where nothing is dropped."""
@@ -81,7 +84,9 @@ class PathNoise(nn.Module):
         noise = self._noise(self.features, (images.shape[0], self.feature_count), images)
         return (noise < self.keep_features) / self.keep_features
 
-    def _drawn(self, old: Tensor | None, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    def _drawn(
+        self, old: Tensor | None, shape: tuple[int, int], generator: torch.Generator
+    ) -> Tensor:
         drawn = torch.rand(shape, generator=generator, device=generator.device)
         if old is None or old.shape != drawn.shape or old.device != self.step.device:
             return drawn.to(self.step.device)

@@ -23,7 +23,9 @@ _MAX_CHOICES_TEXT = 100_000
 _PATH_LENGTH = 200
 
 
-def read_genotype(source: str | os.PathLike[str], space: SearchSpace | None = None, form: str = "auto") -> Genotype:
+def read_genotype(
+    source: str | os.PathLike[str], space: SearchSpace | None = None, form: str = "auto"
+) -> Genotype:
     """The genotype that a path, a name from the zoo or a text stands for.
 
     Args:
@@ -33,7 +35,9 @@ def read_genotype(source: str | os.PathLike[str], space: SearchSpace | None = No
     if isinstance(source, str) and _is_text(source, space):
         return parse_genotype(source, space, form)
     if isinstance(source, str) and not Path(source).name:
-        raise GenotypeError(f"{shortened(source)} is no genotype; expected a file, a name from the zoo, {_FORMS}")
+        raise GenotypeError(
+            f"{shortened(source)} is no genotype; expected a file, a name from the zoo, {_FORMS}"
+        )
     if isinstance(source, str) and _is_published(source):
         return _published(source, form)
     content = _content(Path(source))
@@ -43,7 +47,9 @@ def read_genotype(source: str | os.PathLike[str], space: SearchSpace | None = No
         raise GenotypeError(f"{shortened(str(source), _PATH_LENGTH)}: {problem}") from None
 
 
-def parse_genotype(text: str | bytes, space: SearchSpace | None = None, form: str = "auto") -> Genotype:
+def parse_genotype(
+    text: str | bytes, space: SearchSpace | None = None, form: str = "auto"
+) -> Genotype:
     """The genotype that a text stands for, in whichever form it is, or in the form that is asked for."""
     text = decoded(text)
     form = _form_of(text) if form == "auto" else form
@@ -91,9 +97,13 @@ def _form_of(text: str) -> str:
 def _from_choices(text: str, space: SearchSpace | None) -> Genotype:
     words = _choice_words(text)
     if words is None:
-        raise GenotypeError(f"{shortened(text[:100])} are no choices; expected option indices with commas, as in 0,2,1")
+        raise GenotypeError(
+            f"{shortened(text[:100])} are no choices; expected option indices with commas, as in 0,2,1"
+        )
     if space is None:
-        raise GenotypeError(f"{shortened(','.join(words))} are choices; say of which space they are")
+        raise GenotypeError(
+            f"{shortened(','.join(words))} are choices; say of which space they are"
+        )
     return space.decode([int(word) for word in words])
 
 
@@ -114,7 +124,9 @@ def _published(name: str, form: str) -> Genotype:
     from search_spaces import zoo
 
     if form not in ("auto", "json"):
-        raise GenotypeError(f"{name!r} is a published genotype and kept as json, but {form} was asked for")
+        raise GenotypeError(
+            f"{name!r} is a published genotype and kept as json, but {form} was asked for"
+        )
     return zoo.load(name).genotype
 
 
@@ -125,7 +137,9 @@ def _content(path: Path) -> bytes:
     except FileNotFoundError:
         from search_spaces import zoo
 
-        raise GenotypeError(known_names(str(path), zoo.names(), "file or published genotype")) from None
+        raise GenotypeError(
+            known_names(str(path), zoo.names(), "file or published genotype")
+        ) from None
     except OSError as problem:
         raise GenotypeError(
             f"{shortened(str(path), _PATH_LENGTH)} cannot be read: {problem.strerror}; expected {_FORMS}"

@@ -137,9 +137,13 @@ class Skeleton:
                 "the imagenet layout needs at least 4"
             )
         if self.auxiliary and self.layout == "nasbench201":
-            raise NetworkError("the nasbench201 layout has no auxiliary head; set auxiliary to false")
+            raise NetworkError(
+                "the nasbench201 layout has no auxiliary head; set auxiliary to false"
+            )
         if self.layout == "nasbench201" and (self.drops_paths or self.dropout_keep < 1):
-            raise NetworkError("the nasbench201 layout has neither drop-path nor dropout; leave both keeps at 1.0")
+            raise NetworkError(
+                "the nasbench201 layout has neither drop-path nor dropout; leave both keeps at 1.0"
+            )
         if self.auxiliary and self.auxiliary_map < AUXILIARY_POOL:
             raise NetworkError(
                 f"the auxiliary head needs a map of at least {AUXILIARY_POOL}x{AUXILIARY_POOL}, "
@@ -161,7 +165,9 @@ def _check_whole(name: str, value: object, largest: int) -> None:
         return
     smallest = 0 if name == "drop_path_steps" else 1
     if isinstance(value, bool) or not isinstance(value, int) or not smallest <= value <= largest:
-        raise NetworkError(f"{name} must be a whole number from {smallest} to {largest}, but is {shortened(value)}")
+        raise NetworkError(
+            f"{name} must be a whole number from {smallest} to {largest}, but is {shortened(value)}"
+        )
 
 
 def _check_boolean(name: str, value: object) -> None:
@@ -171,7 +177,9 @@ def _check_boolean(name: str, value: object) -> None:
 
 def _check_share(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
-        raise NetworkError(f"{name} must be a number above 0 and at most 1, but is {shortened(value)}")
+        raise NetworkError(
+            f"{name} must be a number above 0 and at most 1, but is {shortened(value)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +203,8 @@ def stack(skeleton: Skeleton) -> tuple[Place, ...]:
         places += _stage(skeleton, stage, filters * 2 ** (stage - 1))
     outputs_before = range(1, len(places) + 1)
     places = [
-        replace(place, back=min(place.back or 1, before)) for place, before in zip(places, outputs_before, strict=True)
+        replace(place, back=min(place.back or 1, before))
+        for place, before in zip(places, outputs_before, strict=True)
     ]
     if skeleton.first_input == "raw":
         places[0] = replace(places[0], back=None)
@@ -206,7 +215,9 @@ def auxiliary_index(skeleton: Skeleton) -> int:
     """The cell (an index into the stack) whose output the auxiliary head reads."""
     places = stack(skeleton)
     role, stage = ("reduction", 3) if skeleton.auxiliary_at == "second-reduction" else (None, 2)
-    return max(i for i, place in enumerate(places) if place.stage == stage and role in (None, place.role))
+    return max(
+        i for i, place in enumerate(places) if place.stage == stage and role in (None, place.role)
+    )
 
 
 def _stage(skeleton: Skeleton, stage: int, filters: int) -> list[Place]:

@@ -57,7 +57,9 @@ class SearchSpace(ABC):
     def encode(self, genotype: Genotype) -> Choices:
         """The choices that decode to this genotype; refuses in one sentence what is not a member."""
 
-    def build(self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None) -> nn.Module:
+    def build(
+        self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None
+    ) -> nn.Module:
         """The network of this genotype inside this skeleton, its weights drawn from the generator."""
         from search_spaces.cells.network import build_network
 
@@ -76,7 +78,10 @@ class SearchSpace(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """Changes with anything that changes the space."""
-        content = [self.name, [[decision.name, list(decision.options)] for decision in self.decisions]]
+        content = [
+            self.name,
+            [[decision.name, list(decision.options)] for decision in self.decisions],
+        ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @cached_property
@@ -93,7 +98,9 @@ class SearchSpace(ABC):
         choices = list(self.encode(genotype))
         open_decisions = [index for index, count in enumerate(self.counts) if count > 1]
         if not open_decisions:
-            raise SpaceError(f"space {self.name!r} has a single architecture, so nothing can be mutated")
+            raise SpaceError(
+                f"space {self.name!r} has a single architecture, so nothing can be mutated"
+            )
         index = open_decisions[int(rng.integers(len(open_decisions)))]
         step = 1 + int(rng.integers(self.counts[index] - 1))
         choices[index] = (choices[index] + step) % self.counts[index]
@@ -105,9 +112,13 @@ class SearchSpace(ABC):
         try:
             answers = tuple(map(operator.index, choices))
         except TypeError:
-            raise SpaceError(f"choices are option indices, but these are {shortened(choices)}") from None
+            raise SpaceError(
+                f"choices are option indices, but these are {shortened(choices)}"
+            ) from None
         if len(answers) != len(counts):
-            raise SpaceError(f"space {self.name!r} has {len(counts)} decisions, but {len(answers)} choices were given")
+            raise SpaceError(
+                f"space {self.name!r} has {len(counts)} decisions, but {len(answers)} choices were given"
+            )
         if min(answers) < 0 or not all(map(operator.lt, answers, counts)):
             self._refuse(answers)
         return answers
@@ -123,7 +134,9 @@ class SearchSpace(ABC):
     def check_roles(self, genotype: Genotype, roles: Sequence[str]) -> None:
         """Refuse a genotype of another space or with other roles."""
         if genotype.space != self.name:
-            raise SpaceError(f"the genotype is of space {shortened(genotype.space)}, not of {self.name!r}")
+            raise SpaceError(
+                f"the genotype is of space {shortened(genotype.space)}, not of {self.name!r}"
+            )
         if genotype.choices is not None or set(genotype.cells) != set(roles):
             found = ", ".join(genotype.cells) or "none"
             raise SpaceError(
@@ -150,7 +163,9 @@ class SearchSpace(ABC):
     def op_index(self, op: str, ops: Sequence[str], role: str, node: int) -> int:
         """Where an operation stands in a list of options."""
         if op not in ops:
-            raise SpaceError(f"node {node} of the {role} cell: space {self.name!r}: {known_names(op, ops, 'op')}")
+            raise SpaceError(
+                f"node {node} of the {role} cell: space {self.name!r}: {known_names(op, ops, 'op')}"
+            )
         return ops.index(op)
 
 

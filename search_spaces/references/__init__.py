@@ -89,7 +89,9 @@ def _public_functions(path: Path) -> list[str]:
 
 def _check_number(what: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
-        raise NetworkError(f"{what} is {shortened(value)}; expected a whole number from 1 to 1000000")
+        raise NetworkError(
+            f"{what} is {shortened(value)}; expected a whole number from 1 to 1000000"
+        )
 
 
 def _check_form(name: str, form: object, image_size: int, smallest: Mapping[Form, int]) -> None:

@@ -20,7 +20,11 @@ def alexnet(form: Form, channels: int, classes: int) -> nn.Module:
     """
     small = form == "cifar"
     maps = nn.Sequential(
-        *(nn.Conv2d(channels, 64, 11, stride=4, padding=5 if small else 2), nn.ReLU(), _pool(small)),
+        *(
+            nn.Conv2d(channels, 64, 11, stride=4, padding=5 if small else 2),
+            nn.ReLU(),
+            _pool(small),
+        ),
         *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), _pool(small)),
         *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU()),
         *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU()),

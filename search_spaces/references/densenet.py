@@ -25,7 +25,9 @@ def densenet_121(form: Form, channels: int, classes: int) -> nn.Module:
         if number:
             blocks.append(_transition(source))
             source //= 2
-        blocks.append(nn.Sequential(*(_DenseLayer(source + _GROWTH * layer) for layer in range(depth))))
+        blocks.append(
+            nn.Sequential(*(_DenseLayer(source + _GROWTH * layer) for layer in range(depth)))
+        )
         source += _GROWTH * depth
     head = nn.Sequential(
         *(nn.BatchNorm2d(source), nn.ReLU()),
@@ -43,7 +45,11 @@ class _DenseLayer(nn.Module):
         bottleneck = 4 * _GROWTH
         self.body = nn.Sequential(
             *(nn.BatchNorm2d(source), nn.ReLU(), nn.Conv2d(source, bottleneck, 1, bias=False)),
-            *(nn.BatchNorm2d(bottleneck), nn.ReLU(), nn.Conv2d(bottleneck, _GROWTH, 3, padding=1, bias=False)),
+            *(
+                nn.BatchNorm2d(bottleneck),
+                nn.ReLU(),
+                nn.Conv2d(bottleneck, _GROWTH, 3, padding=1, bias=False),
+            ),
         )
 
     def forward(self, images: Tensor) -> Tensor:

@@ -48,7 +48,10 @@ def googlenet(form: Form, channels: int, classes: int, *, paper_kernels: bool = 
             stages.append(_Inception(source, maps, wide, small))
             source = _width(maps)
     head = nn.Sequential(
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.0 if small else 0.4), nn.Linear(source, classes)
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(0.0 if small else 0.4),
+        nn.Linear(source, classes),
     )
     return nn.Sequential(OrderedDict(stem=_stem(form, channels), stages=stages, head=head))
 
@@ -57,7 +60,9 @@ def googlenet(form: Form, channels: int, classes: int, *, paper_kernels: bool = 
 class _Inception(nn.Module):
     """Four branches side by side (the paper's figure 2b)."""
 
-    def __init__(self, source: int, maps: tuple[int, ...], wide: tuple[int, ...], bias: bool) -> None:
+    def __init__(
+        self, source: int, maps: tuple[int, ...], wide: tuple[int, ...], bias: bool
+    ) -> None:
         super().__init__()
         one, three_reduce, three, five_reduce, five, pooled = maps
         self.branches = nn.ModuleList(
@@ -65,7 +70,10 @@ class _Inception(nn.Module):
                 _convolutions((source, one), (1,), bias),
                 _convolutions((source, three_reduce, three), (1, 3), bias),
                 _convolutions((source, five_reduce, *(five for _ in wide)), (1, *wide), bias),
-                nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), *_convolutions((source, pooled), (1,), bias)),
+                nn.Sequential(
+                    nn.MaxPool2d(3, stride=1, padding=1),
+                    *_convolutions((source, pooled), (1,), bias),
+                ),
             ]
         )
 
@@ -88,7 +96,9 @@ def _stem(form: Form, channels: int) -> nn.Sequential:
     )
 
 
-def _convolutions(maps: Sequence[int], kernels: Sequence[int], bias: bool = False, stride: int = 1) -> nn.Sequential:
+def _convolutions(
+    maps: Sequence[int], kernels: Sequence[int], bias: bool = False, stride: int = 1
+) -> nn.Sequential:
     """Convolution, normalization, ReLU: once for each kernel."""
     layers = nn.Sequential()
     for source, filters, kernel in zip(maps, maps[1:], kernels, strict=False):

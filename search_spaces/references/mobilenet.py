@@ -12,7 +12,17 @@ from search_spaces.references import Form
 SMALLEST = {"cifar": 8, "imagenet": 32}
 
 # Filters and stride of each separable convolution. The last one's stride of 2 in table 1 is a slip: its map stays 7x7.
-_LAYERS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
+_LAYERS = (
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    *((512, 1),) * 5,
+    (1024, 2),
+    (1024, 1),
+)
 
 
 def mobilenet(form: Form, channels: int, classes: int) -> nn.Module:

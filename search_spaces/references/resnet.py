@@ -34,7 +34,9 @@ def resnet_50(form: Form, channels: int, classes: int, *, bias: bool = False) ->
     return _resnet(form, channels, classes, (3, 4, 6, 3), _bottleneck, expansion=4, bias=bias)
 
 
-def preact_resnet_18(form: Form, channels: int, classes: int, *, final_norm: bool | None = None) -> nn.Module:
+def preact_resnet_18(
+    form: Form, channels: int, classes: int, *, final_norm: bool | None = None
+) -> nn.Module:
     """11,687,720 parameters on ImageNet, 11,171,146 on CIFAR-10.
 
     Args:
@@ -52,7 +54,9 @@ def preact_resnet_18(form: Form, channels: int, classes: int, *, final_norm: boo
             source = filters
     if ends_normalized:
         units.extend([nn.BatchNorm2d(source), nn.ReLU()])
-    return nn.Sequential(OrderedDict(stem=_stem(form, channels, False), units=units, head=_head(source, classes)))
+    return nn.Sequential(
+        OrderedDict(stem=_stem(form, channels, False), units=units, head=_head(source, classes))
+    )
 
 
 def _resnet(
@@ -74,7 +78,9 @@ def _resnet(
             units.append(_Residual(body(source, filters, stride, bias), shortcut))
             source = filters * expansion
         stages.append(units)
-    return nn.Sequential(OrderedDict(stem=_stem(form, channels, bias), stages=stages, head=_head(source, classes)))
+    return nn.Sequential(
+        OrderedDict(stem=_stem(form, channels, bias), stages=stages, head=_head(source, classes))
+    )
 
 
 @final
@@ -99,7 +105,9 @@ class _PreActivation(nn.Module):
 
     def __init__(self, source: int, filters: int, stride: int, activated: bool) -> None:
         super().__init__()
-        self.activation = nn.Identity() if activated else nn.Sequential(nn.BatchNorm2d(source), nn.ReLU())
+        self.activation = (
+            nn.Identity() if activated else nn.Sequential(nn.BatchNorm2d(source), nn.ReLU())
+        )
         self.body = nn.Sequential(
             *(_convolution(source, filters, 3, stride), nn.BatchNorm2d(filters), nn.ReLU()),
             _convolution(filters, filters, 3),
@@ -117,9 +125,13 @@ class _PreActivation(nn.Module):
 
 def _stem(form: Form, channels: int, bias: bool) -> nn.Sequential:
     if form == "cifar":
-        return nn.Sequential(_convolution(channels, 64, 3, bias=bias), nn.BatchNorm2d(64), nn.ReLU())
+        return nn.Sequential(
+            _convolution(channels, 64, 3, bias=bias), nn.BatchNorm2d(64), nn.ReLU()
+        )
     convolution = _convolution(channels, 64, 7, stride=2, bias=bias)
-    return nn.Sequential(convolution, nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1))
+    return nn.Sequential(
+        convolution, nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)
+    )
 
 
 def _basic(source: int, filters: int, stride: int, bias: bool) -> nn.Sequential:
@@ -143,7 +155,9 @@ def _shortcut(source: int, filters: int, stride: int, bias: bool) -> nn.Module:
     return nn.Sequential(_convolution(source, filters, 1, stride, bias), nn.BatchNorm2d(filters))
 
 
-def _convolution(source: int, filters: int, kernel: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
+def _convolution(
+    source: int, filters: int, kernel: int, stride: int = 1, bias: bool = False
+) -> nn.Conv2d:
     return nn.Conv2d(source, filters, kernel, stride, padding=kernel // 2, bias=bias)
 
 

@@ -35,7 +35,9 @@ def load(name: str) -> ZooEntry:
     """The published cell of this name."""
     if name not in names():
         raise NasError(known_names(name, names(), "published cell"))
-    record = json.loads(resources.files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    record = json.loads(
+        resources.files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8")
+    )
     return ZooEntry(
         name=record["name"],
         title=record["title"],

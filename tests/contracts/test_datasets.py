@@ -5,18 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.dataset_files import write_cifar, write_pictures
 
 from nas import registry
-from nas.datasets import Dataset, DatasetError, open_dataset
-from nas.final_split import FinalSplit
+from nas.training.datasets import Dataset, DatasetError, open_dataset
+from nas.training.final_split import FinalSplit
 from nas.training.recipe import PRESETS
-from tests.dataset_files import write_cifar, write_pictures
 
 NAMES = registry.names("dataset")
 
 
 @pytest.fixture(params=NAMES)
-def dataset(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+def dataset(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Dataset:
     monkeypatch.setenv("NAS_DATA", str(tmp_path / "cache"))
     if request.param.startswith("cifar"):
         write_cifar(tmp_path, request.param)
@@ -62,7 +64,9 @@ def test_a_search_cannot_load_the_test_split(dataset: Dataset) -> None:
 def test_classes_keep_their_shares(dataset: Dataset) -> None:
     if dataset.name.startswith("noise"):
         pytest.skip("labels of noise are drawn for each split by themselves")
-    train, val = (np.bincount(dataset.load(s).labels, minlength=dataset.classes) for s in ("train", "val"))
+    train, val = (
+        np.bincount(dataset.load(s).labels, minlength=dataset.classes) for s in ("train", "val")
+    )
     shares = (train + val) / (train + val).sum()
     assert np.abs(val - shares * val.sum()).max() < 2
 

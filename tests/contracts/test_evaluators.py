@@ -37,11 +37,22 @@ def small_table(space, folder):
 
 
 def small_train(space, folder):
-    options = {"recipe": {"epochs": 2, "train_images": 64, "batch_size": 32}, "skeleton": {"filters": 2}}
-    return {**options, "dataset": "digits", "device": "cpu", "precision": "fp32", "layout": "channels-last"}
+    options = {
+        "recipe": {"epochs": 2, "train_images": 64, "batch_size": 32},
+        "skeleton": {"filters": 2},
+    }
+    return {
+        **options,
+        "dataset": "digits",
+        "device": "cpu",
+        "precision": "fp32",
+        "layout": "channels-last",
+    }
 
 
-SMALL: dict[str, Options] = {  # the options that make each evaluator quick; a new evaluator adds its line
+SMALL: dict[
+    str, Options
+] = {  # the options that make each evaluator quick; a new evaluator adds its line
     "landscape": small_landscape,
     "table": small_table,
     "train": small_train,
@@ -107,12 +118,16 @@ def test_genotype_and_seed_fix_score_metrics_and_reports(evaluator, genotype, sp
     again = judged(evaluator, genotype, tmp_path / "two", reports[1])
     assert again.score == first.score
     assert without_clock(again.metrics) == without_clock(first.metrics)
-    curves = [[(step, without_clock(metrics)) for step, metrics in report.told] for report in reports]
+    curves = [
+        [(step, without_clock(metrics)) for step, metrics in report.told] for report in reports
+    ]
     assert curves[0] == curves[1]
 
 
 def without_clock(metrics):
-    return {name: value for name, value in metrics.items() if not any(unit in name for unit in CLOCK)}
+    return {
+        name: value for name, value in metrics.items() if not any(unit in name for unit in CLOCK)
+    }
 
 
 def test_a_pickled_evaluator_judges_alike(evaluator, genotype, tmp_path):
@@ -143,7 +158,11 @@ def test_writes_only_below_its_workdir(evaluator, genotype, tmp_path, monkeypatc
     before = content(tmp_path)
     judged(evaluator, genotype, tmp_path / "work")
     evaluator.final(genotype)
-    after = {path: text for path, text in content(tmp_path).items() if (tmp_path / "work") not in [path, *path.parents]}
+    after = {
+        path: text
+        for path, text in content(tmp_path).items()
+        if (tmp_path / "work") not in [path, *path.parents]
+    }
     assert after == before
 
 
@@ -152,7 +171,10 @@ def content(folder):
 
 
 def test_finals_are_finite_and_named(evaluator, genotype):
-    assert all(isinstance(name, str) and math.isfinite(value) for name, value in evaluator.final(genotype).items())
+    assert all(
+        isinstance(name, str) and math.isfinite(value)
+        for name, value in evaluator.final(genotype).items()
+    )
 
 
 def test_what_is_measured_is_json_and_stays(evaluator, genotype, tmp_path):

@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 
 import pytest
-from exported_networks import images, subject
+from parts.exported_networks import images, subject
 
 from nas.exporting.export import FORMATS
 from nas.exporting.record import is_ours
@@ -39,7 +39,9 @@ def exported(
     return request.param, folder, exporter(small, folder)
 
 
-def test_writes_its_files_into_the_folder_and_nothing_else(exported: tuple[str, Path, Written]) -> None:
+def test_writes_its_files_into_the_folder_and_nothing_else(
+    exported: tuple[str, Path, Written],
+) -> None:
     _, folder, written = exported
     assert written.files
     assert sorted(folder.iterdir()) == sorted(written.files)
@@ -52,7 +54,9 @@ def test_says_how_each_format_is_used(exported: tuple[str, Path, Written]) -> No
     assert any(file.name in written.usage for file in written.files)
 
 
-def test_computes_what_the_network_computes(exported: tuple[str, Path, Written], small: Subject) -> None:
+def test_computes_what_the_network_computes(
+    exported: tuple[str, Path, Written], small: Subject
+) -> None:
     name, _, written = exported
     assert (written.answers is not None) == (name in COMPUTING)
     checks = verified(small, {name: written}, (1, 2, 17))

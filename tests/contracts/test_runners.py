@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner_parts import SlowToStart, Worker
-from study_parts import lines, story
+from parts.judges import SlowToStart, Worker
+from parts.studies import lines, story
 
 from nas.contracts import Runner
 from nas.errors import SettingsError
 from nas.registry import load, names
-from nas.rules import Budget, Rules
 from nas.seeding import derive
-from nas.study import Study
+from nas.study.rules import Budget, Rules
+from nas.study.study import Study
 
 TESTS = str(Path(__file__).parent.parent)
 SPACE = load("space", "nasbench201")()
@@ -40,7 +40,13 @@ def one_ray() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", TESTS)
         patch.setenv("RAY_worker_niceness", "0")  # else they starve where other work goes on
-        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(
+            "local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+        )
         yield
         ray.shutdown()
 
@@ -102,7 +108,9 @@ def test_a_failure_is_tried_again_and_recorded(tmp_path: Path, runner: Runner) -
     failures = [event for event in lines(tmp_path) if event["event"] == "failed"]
     assert {event["number"] for event in failures} == seeds_where(1, 6)
     assert all(event["kind"] == "error" for event in failures)
-    assert all(event["message"].startswith("ValueError: this seed does not work\n") for event in failures)
+    assert all(
+        event["message"].startswith("ValueError: this seed does not work\n") for event in failures
+    )
 
 
 def test_open_trials_run_again_first(tmp_path: Path, runner: Runner) -> None:
@@ -110,11 +118,15 @@ def test_open_trials_run_again_first(tmp_path: Path, runner: Runner) -> None:
         assert study.ask() is not None
     with opened(tmp_path) as study:
         runner.run(study, Worker(SPACE))
-    attempts = Counter(event["number"] for event in lines(tmp_path) if event["event"] == "attempted")
+    attempts = Counter(
+        event["number"] for event in lines(tmp_path) if event["event"] == "attempted"
+    )
     assert attempts == {0: 2, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1}
 
 
-def test_a_trial_begins_once_also_where_a_worker_is_slow_to_start(tmp_path: Path, runner: Runner) -> None:
+def test_a_trial_begins_once_also_where_a_worker_is_slow_to_start(
+    tmp_path: Path, runner: Runner
+) -> None:
     with opened(tmp_path, trials=2) as study:
         runner.run(study, SlowToStart(SPACE, tmp_path))
     begun = (tmp_path / "begun").read_text().split()
@@ -131,7 +143,10 @@ def test_a_study_that_is_stopped_finishes_what_runs(tmp_path: Path, runner: Runn
 
 
 def test_what_the_user_must_mend_reaches_the_caller(tmp_path: Path, runner: Runner) -> None:
-    with opened(tmp_path) as study, pytest.raises(SettingsError, match="there is no such file: give another"):
+    with (
+        opened(tmp_path) as study,
+        pytest.raises(SettingsError, match="there is no such file: give another"),
+    ):
         runner.run(study, Worker(SPACE, {1: "refuse"}))
     with opened(tmp_path) as study:
         runner.run(study, Worker(SPACE))

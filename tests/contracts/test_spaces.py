@@ -106,7 +106,9 @@ def test_mutation_is_uniform_over_decisions_and_other_options(name: str) -> None
     changes: Counter[tuple[int, int]] = Counter()
     for _ in range(1_000):
         after = space.encode(space.mutate(genotype, rng))
-        changes.update((place, choice) for place, choice in enumerate(after) if choice != before[place])
+        changes.update(
+            (place, choice) for place, choice in enumerate(after) if choice != before[place]
+        )
     open_places = [place for place, count in enumerate(space.counts) if count > 1]
     for place in open_places:
         share = sum(number for (changed, _), number in changes.items() if changed == place) / 1_000
@@ -136,12 +138,16 @@ def test_its_fingerprint_is_its_own(name: str) -> None:
 def test_wrong_choices_get_one_sentence(name: str) -> None:
     space = space_of(name)
     zeros = [0] * len(space.counts)
-    with pytest.raises(SpaceError, match=f"space '{space.name}' has {len(zeros)} decisions, but {len(zeros) + 1}"):
+    with pytest.raises(
+        SpaceError, match=f"space '{space.name}' has {len(zeros)} decisions, but {len(zeros) + 1}"
+    ):
         space.decode([*zeros, 0])
     with pytest.raises(SpaceError, match="but 0 choices were given"):
         space.decode([])
     for wrong in (-1, space.counts[0], 10**30):
-        with pytest.raises(SpaceError, match=f"has options 0 to {space.counts[0] - 1}, but the choice is {wrong}"):
+        with pytest.raises(
+            SpaceError, match=f"has options 0 to {space.counts[0] - 1}, but the choice is {wrong}"
+        ):
             space.decode([wrong, *zeros[1:]])
     for strange in (0.5, "0", None):
         with pytest.raises(SpaceError, match="choices are option indices, but these are"):
@@ -163,7 +169,10 @@ def test_strange_members_get_one_sentence(name: str) -> None:
     space = space_of(name)
     genotype = a_sample(name, 1)
     if genotype.choices is not None:
-        damaged = [Genotype(space.name, {}, dict(list(genotype.choices.items())[1:])), Genotype(space.name, {})]
+        damaged = [
+            Genotype(space.name, {}, dict(list(genotype.choices.items())[1:])),
+            Genotype(space.name, {}),
+        ]
     else:
         roles = list(genotype.cells)
         cell = genotype.cells[roles[0]]

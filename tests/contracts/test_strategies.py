@@ -30,7 +30,10 @@ QUICK: dict[str, dict[str, Any]] = {
 SPOKEN = [name for name in names("strategy") if name != "optuna"]
 SPOKEN += [spoken for spoken in QUICK if spoken.startswith("optuna:")]
 SPACES = ["odd", *(name for name in ("ladder", "nasbench201", "nasnet") if name in names("space"))]
-PARTS = [pytest.param(spoken, marks=pytest.mark.slow) if spoken == "optuna:gp" else spoken for spoken in SPOKEN]
+PARTS = [
+    pytest.param(spoken, marks=pytest.mark.slow) if spoken == "optuna:gp" else spoken
+    for spoken in SPOKEN
+]
 TRIALS = 24
 
 
@@ -42,17 +45,24 @@ class Odd(SearchSpace):
     @property
     def decisions(self) -> tuple[Decision, ...]:
         return tuple(
-            Decision(f"{count} of {index}", tuple(range(count)) if index % 2 else tuple(f"op{k}" for k in range(count)))
+            Decision(
+                f"{count} of {index}",
+                tuple(range(count)) if index % 2 else tuple(f"op{k}" for k in range(count)),
+            )
             for index, count in enumerate((3, 1, 2, 13, 4, 1, 2))
         )
 
     def decode(self, choices: Sequence[int]) -> Genotype:
         pairs = zip(self.decisions, self.checked(choices), strict=True)
-        return Genotype("odd", choices={decision.name: decision.options[choice] for decision, choice in pairs})
+        return Genotype(
+            "odd", choices={decision.name: decision.options[choice] for decision, choice in pairs}
+        )
 
     def encode(self, genotype: Genotype) -> tuple[int, ...]:
         assert genotype.choices is not None
-        return tuple(decision.options.index(genotype.choices[decision.name]) for decision in self.decisions)
+        return tuple(
+            decision.options.index(genotype.choices[decision.name]) for decision in self.decisions
+        )
 
     def build(self, genotype: Genotype, skeleton: Any, generator: Any = None) -> Any:
         raise NotImplementedError
@@ -104,7 +114,9 @@ def asked(strategy: Strategy, number: int) -> Proposal:
 
 def reread(space: SearchSpace, proposal: Proposal) -> Proposal:
     """The proposal as it comes back from a log."""
-    return Proposal(space.decode(space.encode(proposal.genotype)), json.loads(json.dumps(dict(proposal.notes))))
+    return Proposal(
+        space.decode(space.encode(proposal.genotype)), json.loads(json.dumps(dict(proposal.notes)))
+    )
 
 
 def same(one: Proposal, other: Proposal) -> bool:
@@ -114,7 +126,9 @@ def same(one: Proposal, other: Proposal) -> bool:
 Step = tuple[str, int, Proposal, float]
 
 
-def crowded(strategy: Strategy, trials: int = TRIALS, workers: int = 3, seed: int = 0) -> Iterator[Step]:
+def crowded(
+    strategy: Strategy, trials: int = TRIALS, workers: int = 3, seed: int = 0
+) -> Iterator[Step]:
     """A study of several workers: numbers with gaps, results out of order, one in six never comes."""
     rng = numpy_rng(seed, "crowd")
     flying: list[tuple[int, Proposal]] = []
@@ -189,7 +203,9 @@ def test_any_order_of_tells_is_survived(spoken: str, data: st.DataObject) -> Non
     author, one, other = (fresh(spoken, space) for _ in range(3))
     proposals = {number: asked(author, number) for number in range(12)}
     order = data.draw(st.permutations(list(proposals)))[: data.draw(st.integers(0, 12))]
-    scores = data.draw(st.lists(st.sampled_from([-1e300, -1.0, 0.0, 0.5, 0.5, 1e300]), min_size=12, max_size=12))
+    scores = data.draw(
+        st.lists(st.sampled_from([-1e300, -1.0, 0.0, 0.5, 0.5, 1e300]), min_size=12, max_size=12)
+    )
     for number in order:
         for strategy in (one, other):
             told(strategy, number, proposals[number], scores[number])
@@ -204,7 +220,10 @@ def test_proposals_lie_in_the_space(make: Callable[..., Strategy]) -> None:
     for event, _, proposal, _ in crowded(strategy):
         if event == "asked":
             choices = strategy.space.encode(proposal.genotype)
-            assert all(0 <= choice < count for choice, count in zip(choices, strategy.space.counts, strict=True))
+            assert all(
+                0 <= choice < count
+                for choice, count in zip(choices, strategy.space.counts, strict=True)
+            )
             assert strategy.space.decode(choices) == proposal.genotype
 
 
@@ -230,7 +249,9 @@ def test_the_seed_decides(make: Callable[..., Strategy]) -> None:
 def test_numbers_differ(make: Callable[..., Strategy]) -> None:
     """Without a single result, different numbers still draw different genotypes."""
     strategy = make()
-    assert len({strategy.space.encode(asked(strategy, number).genotype) for number in range(20)}) > 3
+    assert (
+        len({strategy.space.encode(asked(strategy, number).genotype) for number in range(20)}) > 3
+    )
 
 
 @pytest.mark.parametrize("number", [2**31, 2**63, 10**30])
@@ -285,7 +306,9 @@ def test_no_global_randomness_is_touched(make: Callable[..., Strategy]) -> None:
     import torch
 
     def state() -> tuple[bytes, bytes]:
-        return np.random.get_state(legacy=False)["state"]["key"].tobytes(), torch.get_rng_state().numpy().tobytes()  # noqa: NPY002
+        return np.random.get_state(legacy=False)["state"][
+            "key"
+        ].tobytes(), torch.get_rng_state().numpy().tobytes()  # noqa: NPY002
 
     before = state()
     assert len(list(crowded(make()))) > TRIALS
@@ -296,11 +319,15 @@ def test_no_global_randomness_is_touched(make: Callable[..., Strategy]) -> None:
 def test_options_are_described(name: str) -> None:
     """Options are keyword arguments with JSON defaults, and the class says what each does."""
     part = load("strategy", name)
-    options = [p for p in inspect.signature(part).parameters.values() if p.name not in {"space", "seed"}]
+    options = [
+        p for p in inspect.signature(part).parameters.values() if p.name not in {"space", "seed"}
+    ]
     for option in options:
         assert option.kind is inspect.Parameter.KEYWORD_ONLY, option.name
         assert json.loads(json.dumps(option.default)) == option.default, option.name
-        assert f"{option.name}:" in (part.__doc__ or ""), f"the docstring of {name} does not describe {option.name}"
+        assert f"{option.name}:" in (part.__doc__ or ""), (
+            f"the docstring of {name} does not describe {option.name}"
+        )
 
 
 @pytest.mark.parametrize("name", names("strategy"))

@@ -19,7 +19,9 @@ NOT_REPRODUCED = {
     ("pnasnet-5", "imagenet-large", "macs"),  # 24.94B, printed as 25.0B
     ("enas", "cifar", "params"),
 }
-SLACK = {("amoebanet-a", "imagenet-largest", "params"): 0.0025}  # 468.2M, 468.6M with statistics, printed as 469M
+SLACK = {
+    ("amoebanet-a", "imagenet-largest", "params"): 0.0025
+}  # 468.2M, 468.6M with statistics, printed as 469M
 
 
 def on_meta(name: str, skeleton: str) -> Network:
@@ -57,7 +59,8 @@ def test_its_cells_make_networks_that_run(name: str) -> None:
         for name in zoo.names()
         for skeleton, figures in zoo.load(name).published.items()
         for figure, printed in figures.items()
-        if figure in ("params", "params_with_statistics", "macs") and (name, skeleton, figure) not in NOT_REPRODUCED
+        if figure in ("params", "params_with_statistics", "macs")
+        and (name, skeleton, figure) not in NOT_REPRODUCED
     ],
 )
 def test_its_published_counts_come_out_to_the_printed_digit(
@@ -78,5 +81,8 @@ def test_its_published_counts_come_out_to_the_printed_digit(
 
 
 def test_an_unknown_cell_is_refused() -> None:
-    with pytest.raises(NasError, match=r"no published cell is called 'nasnet'; there are .* did you mean 'nasnet-a'\?"):
+    with pytest.raises(
+        NasError,
+        match=r"no published cell is called 'nasnet'; there are .* did you mean 'nasnet-a'\?",
+    ):
         zoo.load("nasnet")

@@ -59,7 +59,10 @@ def columns(path: Path) -> dict[str, Column]:
     """The three data sets, ordered by choices; budgets buy as many architectures of average cost as on CIFAR-10."""
     with gzip.open(path, "rt", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row["ops"])
-    seconds = {name: 0.06 * _floats(rows, name) for name in ("c10v_time_200", "c10_time_200", "in16_time_200")}
+    seconds = {
+        name: 0.06 * _floats(rows, name)
+        for name in ("c10v_time_200", "c10_time_200", "in16_time_200")
+    }
     per_second = BUDGET_SECONDS / seconds["c10v_time_200"].mean()
     sources = (
         ("c10", "c10v_time_200"),
@@ -98,7 +101,9 @@ def searched(strategy: Strategy, column: Column) -> tuple[float, float, int, int
     return float(column.final[winner]), seen[winner], len(seen), number
 
 
-def nasbench201(table: Path, names: Sequence[str], arms: Sequence[str], seeds: range) -> Iterator[list[Any]]:
+def nasbench201(
+    table: Path, names: Sequence[str], arms: Sequence[str], seeds: range
+) -> Iterator[list[Any]]:
     known, space = columns(table), Nasbench201Space()
     yield ["column", "arm", "seed", "final", "score", "architectures", "asks"]
     for name in names:
@@ -110,7 +115,9 @@ def nasbench201(table: Path, names: Sequence[str], arms: Sequence[str], seeds: r
 # --------------------------------------------------------------------------------------------------------- landscape
 
 
-def climbed(strategy: Strategy, judge: Landscape, seed: int, trials: int, in_flight: int) -> list[float]:
+def climbed(
+    strategy: Strategy, judge: Landscape, seed: int, trials: int, in_flight: int
+) -> list[float]:
     """The best true score after each told trial; with more than one in flight, any of them may come back next."""
     rng = numpy_rng(seed, "arrivals")
     flying: list[tuple[int, Proposal]] = []
@@ -122,7 +129,9 @@ def climbed(strategy: Strategy, judge: Landscape, seed: int, trials: int, in_fli
             flying.append((number, proposal))
             number += 1
         place, proposal = flying.pop(int(rng.integers(len(flying))))
-        result = judge.evaluate(proposal.genotype, seed=derive(seed, "trial", place), workdir=HERE, report=go_on)
+        result = judge.evaluate(
+            proposal.genotype, seed=derive(seed, "trial", place), workdir=HERE, report=go_on
+        )
         tell(strategy, place, proposal, result.score)
         best = max(best, float(result.metrics["true_score"]))
         curve.append(best)
@@ -134,12 +143,16 @@ def go_on(step: int, metrics: Mapping[str, Any]) -> bool:
     return True
 
 
-def landscape(arms: Sequence[str], seeds: range, trials: int, in_flight: int) -> Iterator[list[Any]]:
+def landscape(
+    arms: Sequence[str], seeds: range, trials: int, in_flight: int
+) -> Iterator[list[Any]]:
     space = NasnetSpace()
     yield ["arm", "seed", "in_flight", *(f"best_{mark}" for mark in _marks(trials))]
     for seed in seeds:
         for arm in arms:
-            curve = climbed(made(arm, space, seed), Landscape(space, seed=seed), seed, trials, in_flight)
+            curve = climbed(
+                made(arm, space, seed), Landscape(space, seed=seed), seed, trials, in_flight
+            )
             yield [arm, seed, in_flight, *(round(curve[mark - 1], 4) for mark in _marks(trials))]
 
 
@@ -168,7 +181,9 @@ def written(rows: Callable[[], Iterator[list[Any]]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["nasbench201", "landscape"])
     parser.add_argument("--table", type=Path, help="nasbench201.csv.gz")
     parser.add_argument("--columns", nargs="+", default=["in16"], choices=["c10", "c100", "in16"])
@@ -179,12 +194,17 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=1)
     parser.add_argument("--out", type=Path, default=None)
     asked = parser.parse_args()
-    seeds = range(asked.first_seed, asked.first_seed + (asked.seeds or (500 if asked.what == "nasbench201" else 20)))
+    seeds = range(
+        asked.first_seed,
+        asked.first_seed + (asked.seeds or (500 if asked.what == "nasbench201" else 20)),
+    )
     if asked.what == "nasbench201":
         out = asked.out or HERE / f"nasbench201-{'-'.join(asked.columns)}.csv"
         written(lambda: nasbench201(asked.table, asked.columns, asked.arms, seeds), out)
     else:
-        out = asked.out or HERE / ("landscape.csv" if asked.in_flight == 1 else f"landscape-{asked.in_flight}.csv")
+        out = asked.out or HERE / (
+            "landscape.csv" if asked.in_flight == 1 else f"landscape-{asked.in_flight}.csv"
+        )
         written(lambda: landscape(asked.arms, seeds, asked.trials, asked.in_flight), out)
 
 

@@ -35,10 +35,18 @@ def summary(path: Path) -> Iterator[dict[str, object]]:
     column = "final" if "final" in records[0] else "best_1000"
     groups: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for record in records:
-        groups[record.get("column", "landscape"), record["arm"]][record["seed"]] = float(record[column])
+        groups[record.get("column", "landscape"), record["arm"]][record["seed"]] = float(
+            record[column]
+        )
     for (name, arm), values in groups.items():
         mean, half = mean_and_interval(list(values.values()))
-        line: dict[str, object] = {"data": name, "arm": arm, "seeds": len(values), "mean": mean, "interval": half}
+        line: dict[str, object] = {
+            "data": name,
+            "arm": arm,
+            "seeds": len(values),
+            "mean": mean,
+            "interval": half,
+        }
         ours = groups.get((name, OURS), {})
         paired = [ours[seed] - value for seed, value in values.items() if seed in ours]
         if arm != OURS and paired:
@@ -52,7 +60,9 @@ def main() -> None:
     for path in [Path(word) for word in sys.argv[1:]] or sorted(HERE.glob("*.csv")):
         lines = list(summary(path))
         everything[path.stem] = lines
-        print(f"\n{path.name}\n\n| data | arm | searches | mean | ours minus this |\n|---|---|---|---|---|")
+        print(
+            f"\n{path.name}\n\n| data | arm | searches | mean | ours minus this |\n|---|---|---|---|---|"
+        )
         for line in lines:
             gap = (
                 f"{line['ours_minus_this']:+.{digits}f} ± {line['its_interval']:.{digits}f}"

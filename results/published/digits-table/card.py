@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
-from nas.datasets import open_dataset
 from nas.evaluators.table import SHIPPED, Table
 from nas.registry import load
-from nas.store import read_events
+from nas.study.store import read_events
+from nas.training.datasets import open_dataset
 
 NAME = "nasbench201-digits"
 OPS = "01234"  # of the published table, in the order of our options
@@ -91,7 +91,10 @@ def beside_published(table: Path, published: Path) -> dict[str, float]:
     with gzip.open(published, "rt", newline="") as file:
         rows = list(csv.DictReader(file))
     genotypes = [space.decode(tuple(OPS.index(digit) for digit in row["ops"])) for row in rows]
-    scores = [ours.evaluate(genotype, seed=0, workdir=Path(), report=lambda *_: True).score for genotype in genotypes]
+    scores = [
+        ours.evaluate(genotype, seed=0, workdir=Path(), report=lambda *_: True).score
+        for genotype in genotypes
+    ]
     names = ("c10_val_200", "c10_test_200", "c10_val_12", "c100_test_200", "in16_test_200")
     columns = {name: [float(row[name]) for row in rows] for name in names}
     found = {f"ours and {name}": tau(scores, column) for name, column in columns.items()}

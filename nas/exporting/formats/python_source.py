@@ -1,0 +1,35 @@
+"""`model.py`: the network as one readable file that needs torch alone, and its weights as `weights.safetensors`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from nas.exporting.source.python_file import names_in_file, python_file
+from nas.exporting.stranger import answers_of_python
+from nas.exporting.subject import Subject
+from nas.exporting.weights import write_weights
+from nas.exporting.written import Written
+from nas.study.kept_files import WEIGHTS_FILE
+
+_USAGE = """`model.py` needs torch and nothing else:
+
+```
+python model.py
+```
+
+```python
+from model import build, normalised
+network = build()                                      # reads weights.safetensors beside model.py
+logits = network(normalised(pixels))                   # pixels: bytes (B, {size}, {size}, {channels})
+```"""
+
+
+def python_source(subject: Subject, folder: Path) -> Written:
+    """Write the network as source and its weights."""
+    source, weights = folder / "model.py", folder / WEIGHTS_FILE
+    source.write_text(python_file(subject), encoding="utf-8")
+    write_weights(weights, subject, names_in_file(subject))
+    usage = _USAGE.format(size=subject.skeleton.image_size, channels=subject.skeleton.channels)
+    # The source computes the same steps in the same order; other threads or processors may round another way.
+    return Written((source, weights), usage, partial(answers_of_python, source), limit=1e-5)

@@ -1,0 +1,1 @@
+"""One genotype at full size: trained with several seeds, judged once."""

@@ -1,0 +1,105 @@
+"""Recipes and skeletons for larger data: the published ImageNet ones, and `fit`, which is scaled to what one has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nas.errors import NasError, SettingsError, known_names
+from nas.exporting.choosing import Choice
+from nas.full_size.fitting import Target, fitted
+from nas.full_size.settings import CONVENTIONS, changed
+from nas.settings import complete
+from nas.training.datasets import Dataset
+from nas.training.recipe import Recipe
+from search_spaces.cells.skeleton import SKELETONS, Skeleton
+
+_SMALLEST_IMAGENET_IMAGE = 96  # below, the ImageNet stem would leave too little of an image
+
+# Section A.3 of the NASNet paper: RMSProp with epsilon 1.0, label smoothing, auxiliary head, running mean of weights.
+# Departures: the rate falls along a cosine and crops are not distorted in aspect beyond 3:4.
+_IMAGENET = Recipe(
+    epochs=250, batch_size=128, optimizer="rmsprop", learning_rate=0.04, momentum=0.9, nesterov=False,
+    weight_decay=4e-5, warmup_epochs=3, label_smoothing=0.1, gradient_clip=10.0, auxiliary_weight=0.4,
+    weight_average=0.9999, crop="resized", flip=True, color_jitter=0.4,
+)  # fmt: skip
+_FIT = Recipe(
+    epochs=20, batch_size=32, learning_rate=0.05, weight_decay=4e-5, warmup_epochs=1, label_smoothing=0.1,
+    weight_average=0.99, crop="resized", smallest_crop=0.25, flip=True, color_jitter=0.2,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TransferPreset:
+    """A recipe, the skeleton that goes with it, and the size of images; None leaves it to the dataset."""
+
+    recipe: Recipe
+    skeleton: Mapping[str, Any]
+    image_size: int | None
+
+
+PRESETS: Mapping[str, TransferPreset] = {
+    "imagenet-mobile": TransferPreset(
+        _IMAGENET, {**asdict(SKELETONS["imagenet-mobile"]), "auxiliary": True}, 224
+    ),
+    "imagenet-large": TransferPreset(
+        changed(_IMAGENET, {"weight_decay": 5e-5}),
+        {**asdict(SKELETONS["imagenet-large"]), "auxiliary": True},
+        331,
+    ),
+    "fit": TransferPreset(_FIT, {}, None),
+}
+
+
+def transfer_preset(name: str) -> TransferPreset:
+    """The preset of this name."""
+    if name not in PRESETS:
+        raise SettingsError(known_names(name, PRESETS, "preset of transfer"))
+    return PRESETS[name]
+
+
+def transfer_skeleton(
+    choice: Choice,
+    dataset: Dataset,
+    preset: str,
+    settings: Mapping[str, Any],
+    target: Target | None,
+) -> Skeleton:
+    """The skeleton of a choice on a dataset: the preset's with the cell's conventions, scaled to a target."""
+    single = {cell.inputs for cell in choice.genotype.cells.values()} == {1}
+    if single and preset != "fit":
+        raise NasError(
+            f"a cell with one input has its own skeleton and does not fit preset {preset!r}; use --preset fit"
+        )
+    data = {
+        "classes": dataset.classes,
+        "image_size": dataset.image_size,
+        "channels": dataset.channels,
+    }
+    own = _layout(dataset.image_size, single) if preset == "fit" else PRESETS[preset].skeleton
+    given = {**own, **_conventions(choice), **data, **settings}
+    skeleton = Skeleton(**complete(Skeleton, given, "skeleton"))
+    return skeleton if target is None else fitted(choice.genotype, skeleton, target)
+
+
+def _layout(image_size: int, single: bool) -> dict[str, Any]:
+    if single:
+        return {"layout": "nasbench201", "cells_per_stage": 2, "filters": 16}
+    if image_size < _SMALLEST_IMAGENET_IMAGE:
+        return {"layout": "cifar", "cells_per_stage": 2, "filters": 16, "stem_filters": 32}
+    return {
+        "layout": "imagenet",
+        "cells_per_stage": 2,
+        "filters": 24,
+        "stem_filters": 32,
+        "bn_eps": 1e-3,
+    }
+
+
+def _conventions(choice: Choice) -> dict[str, Any]:
+    """How a published cell's network reads its operations."""
+    if choice.entry is None:
+        return {}
+    published: Mapping[str, Any] = next(iter(choice.entry.skeletons.values()))
+    return {name: published[name] for name in CONVENTIONS if name in published}

@@ -1,0 +1,73 @@
+"""What a transfer found, as Markdown: a row per arm, and what may be concluded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.full_size.trainings import Setting
+
+_FEW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One arm: what it costs, and mean and deviation of its accuracies over the seeds."""
+
+    name: str
+    key: str
+    params: int
+    macs: int
+    seeds: int
+    spreads: Mapping[str, float | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    def percent(self, kind: str) -> str:
+        """Mean and deviation as per cent."""
+        mean, deviation = self.spreads[f"{kind}_mean"], self.spreads[f"{kind}_sd"]
+        shown = "" if deviation is None else f" ± {100 * deviation:.2f}"
+        return f"{100 * (mean or 0):.2f}{shown}"
+
+
+def report_text(mode: str, setting: Setting, seeds: Sequence[int], rows: Sequence[Row]) -> str:
+    """The whole report."""
+    data = setting.dataset
+    recipe = ", ".join(f"{name} {value}" for name, value in setting.recipe.to_dict().items())
+    lines = [
+        f"# Transfer to {Path(data.name).name}: {mode}",
+        "",
+        f"{data.classes} classes, {data.image_size}x{data.image_size} pixels, data {setting.fingerprint}; "
+        f"seeds {', '.join(map(str, seeds))}. All arms share data, recipe and seeds.",
+        "",
+        "| arm | params | macs | validation % | test top-1 % | test top-5 % |",
+        "|---|---:|---:|---:|---:|---:|",
+        *_table(rows),
+        "",
+        *_reading(rows),
+        "",
+        f"Recipe: {recipe}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        accuracies = " | ".join(row.percent(kind) for kind in ("validation", "top_1", "top_5"))
+        yield f"| {row.name} | {row.params:,} | {row.macs:,} | {accuracies} |"
+
+
+def _reading(rows: Sequence[Row]) -> Iterator[str]:
+    """What the numbers say, and what they do not."""
+    yield "The test split was read once, after all trainings; nothing was chosen by it."
+    first = rows[0]
+    for row in rows[1:]:
+        difference = 100 * ((first.spreads["top_1_mean"] or 0) - (row.spreads["top_1_mean"] or 0))
+        yield f"{first.name} minus {row.name}: {difference:+.2f} points of test top-1."
+    if len(rows) > 1 and first.seeds < _FEW:
+        yield f"With {first.seeds} seeds such a difference is an observation, no evidence; {_FEW} or more would be."

@@ -1,0 +1,269 @@
+"""`nas retrain`: several seeds of the best few, ranked on validation; the test split is read once, for the first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from nas.contracts import Json
+from nas.errors import NasError
+from nas.exporting.choosing import Choice
+from nas.exporting.export import Exported, export, usual_formats
+from nas.exporting.source.python_file import names_in_file
+from nas.exporting.subject import Subject, fresh_network, without_results
+from nas.exporting.weights import load_into, open_weights
+from nas.full_size.curves import curves_svg
+from nas.full_size.trainings import Job, Setting, Trained, job_of
+from nas.study.files import write_whole
+from nas.training.final_split import FinalSplit
+from nas.training.judging import Judgement, judged
+from nas.training.trainer import Metrics
+from search_spaces.cells.skeleton import Skeleton
+
+SETTINGS_FILE, RESULT_FILE = "retrain.json", "result.json"
+Watch = Callable[[Choice, int, int, Metrics], None]  # choice, seed, epoch, metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A choice, where it is trained, and what came of it."""
+
+    choice: Choice
+    skeleton: Skeleton
+    folder: Path
+    runs: tuple[Trained, ...] = ()
+
+    @property
+    def val_accuracy(self) -> float:
+        """Mean over the seeds: what entrants are ranked by."""
+        return statistics.fmean(run.val_accuracy for run in self.runs)
+
+    @property
+    def best(self) -> Trained:
+        """The seed with the best validation accuracy, the first of equals: the one that is exported."""
+        return max(self.runs, key=lambda run: run.val_accuracy)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """The ranking, and what the test split says of the first."""
+
+    entrants: tuple[Entrant, ...]
+    tests: tuple[Judgement, ...]
+    exported: Exported | None
+
+    def to_dict(self) -> dict[str, Json]:
+        """As JSON."""
+        tests = [asdict(test) for test in self.tests]
+        return {
+            "ranking": [
+                {
+                    "key": entrant.choice.genotype.key,
+                    "title": entrant.choice.title,
+                    "folder": str(entrant.folder),
+                    "validation": [run.val_accuracy for run in entrant.runs],
+                    **spread("validation", [run.val_accuracy for run in entrant.runs]),
+                }
+                for entrant in self.entrants
+            ],
+            "test": tests,
+            **spread("test_top_1", [test.top_1 for test in self.tests]),
+            "export": None if self.exported is None else str(self.exported.folder),
+        }
+
+
+def spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and sample deviation; of one value there is no deviation."""
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return {f"{name}_mean": statistics.fmean(values), f"{name}_sd": deviation}
+
+
+def retrain(
+    entrants: Sequence[tuple[Choice, Skeleton]],
+    setting: Setting,
+    folder: Path,
+    *,
+    seeds: Sequence[int],
+    watch: Watch,
+    formats: Sequence[str] | None = None,
+) -> Retrained:
+    """Train, rank, read the test split for the first, export it; all of it resumes where it was killed.
+
+    Args:
+        formats: of the export; None is all that can be written here, none is no export.
+    """
+    claim(folder, SETTINGS_FILE, _identity(entrants, setting))
+    jobs = [_job(each, setting, folder, seed, watch) for each in entrants for seed in seeds]
+    trainings = setting.place.trainings(jobs)
+    ranking = sorted(
+        (
+            _entrant(choice, skeleton, setting, folder, islice(trainings, len(seeds)))
+            for choice, skeleton in entrants
+        ),
+        key=lambda entrant: -entrant.val_accuracy,
+    )
+    first = ranking[0]
+    tests = _tests(first, setting, folder)
+    _write(
+        folder, Retrained(tuple(ranking), tests, None)
+    )  # before anything else can fail: it is read once
+    formats = usual_formats() if formats is None else formats
+    exported = _exported(first, setting, tests, folder / "best", formats) if formats else None
+    result = Retrained(tuple(ranking), tests, exported)
+    _write(folder, result)
+    return result
+
+
+def _write(folder: Path, result: Retrained) -> None:
+    record = {**result.to_dict(), "tested": _tested(result.entrants[0])}
+    write_whole(folder / RESULT_FILE, json.dumps(record, indent=2) + "\n")
+
+
+def _identity(entrants: Sequence[tuple[Choice, Skeleton]], setting: Setting) -> dict[str, Json]:
+    """What may not change between two starts; more seeds and other machines may join."""
+    drawn = [
+        {"genotype": choice.genotype.to_dict(), "skeleton": asdict(skeleton)}
+        for choice, skeleton in entrants
+    ]
+    identity: dict[str, Json] = json.loads(json.dumps({**setting.facts(), "entrants": drawn}))
+    return identity
+
+
+def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
+    """Begin in this folder, or continue what was begun in it with the same settings, which the file `name` holds."""
+    from nas.search.plan import differences
+
+    file = folder / name
+    if file.exists():
+        there = read_object(file)
+        if there is None:
+            raise NasError(
+                f"{file} holds no settings of a run; restore it, or choose another folder with --out"
+            )
+        changes = differences(there, identity)
+        if changes:
+            raise NasError(
+                f"{folder} was begun with other settings ({'; '.join(changes)[:300]}); choose another with --out"
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise NasError(
+            f"{folder} is not empty and was not begun by this command; choose another with --out"
+        )
+    write_whole(file, json.dumps(identity, indent=2) + "\n")
+
+
+def read_object(file: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where there is none that can be read, say after a power cut."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _job(
+    entrant: tuple[Choice, Skeleton], setting: Setting, folder: Path, seed: int, watch: Watch
+) -> Job:
+    choice, skeleton = entrant
+
+    def heard(epoch: int, metrics: Metrics) -> None:
+        watch(choice, seed, epoch, metrics)
+
+    return job_of(
+        choice.genotype, skeleton, setting, seed, _own(folder, choice) / f"seed-{seed}", heard
+    )
+
+
+def _own(folder: Path, choice: Choice) -> Path:
+    return folder / choice.genotype.key[:12]
+
+
+def _entrant(
+    choice: Choice, skeleton: Skeleton, setting: Setting, folder: Path, trainings: Iterator[Trained]
+) -> Entrant:
+    """A choice with its trainings, which run now."""
+    runs, own = tuple(trainings), _own(folder, choice)
+    curves = {run.seed: run.curve for run in runs}
+    write_whole(own / "curves.svg", curves_svg(f"{choice.title} on {setting.dataset.name}", curves))
+    return Entrant(choice, skeleton, own, runs)
+
+
+def _tested(first: Entrant) -> str:
+    """Which weights the test split was read for."""
+    digest = hashlib.sha256(first.choice.genotype.key.encode())
+    for run in first.runs:
+        digest.update(f"{run.seed} {run.val_accuracy!r}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _tests(first: Entrant, setting: Setting, folder: Path) -> tuple[Judgement, ...]:
+    """What the test split says of the first-ranked, seed by seed; what was read once is not read again."""
+    known = read_object(folder / RESULT_FILE) or {}
+    if known.get("tested") == _tested(first):
+        with suppress(KeyError, TypeError):  # not as we wrote it
+            return tuple(Judgement(**test) for test in known["test"])
+    images = FinalSplit(setting.dataset).load()
+    return tuple(
+        judged(
+            loaded(first, run, setting).network.to(setting.computation.torch_device),
+            images,
+            setting.dataset,
+            setting.computation,
+        )
+        for run in first.runs
+    )
+
+
+def loaded(entrant: Entrant, run: Trained, setting: Setting) -> Subject:
+    """The network of one seed with its weights."""
+    weights = open_weights(run.file)
+    network = fresh_network(entrant.choice.genotype, entrant.skeleton)
+    subject = Subject(
+        title=entrant.choice.title,
+        genotype=entrant.choice.genotype,
+        skeleton=network.skeleton,
+        network=network,
+        origin={**without_results(entrant.choice.origin), "seed": run.seed},
+        trained={
+            name: value
+            for name, value in weights.facts.items()
+            if name not in ("genotype", "skeleton")
+        },
+        classes=setting.classes if len(setting.classes) == setting.dataset.classes else (),
+        mean=setting.dataset.mean,
+        std=setting.dataset.std,
+    )
+    load_into(weights, network, names_in_file(subject))
+    return subject
+
+
+def _exported(
+    first: Entrant,
+    setting: Setting,
+    tests: Sequence[Judgement],
+    folder: Path,
+    formats: Sequence[str],
+) -> Exported:
+    subject = loaded(first, first.best, setting)
+    test = tests[[run.seed for run in first.runs].index(first.best.seed)]
+    accuracy = {
+        "validation": first.best.val_accuracy,
+        "test": test.top_1,
+        "test, top 5": test.top_5,
+        f"test, mean of {len(tests)} seeds": statistics.fmean(each.top_1 for each in tests),
+    }
+    return export(
+        replace(subject, trained={**_plain(subject.trained), "accuracy": accuracy}), folder, formats
+    )
+
+
+def _plain(trained: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in trained.items() if name not in ("curve",)}

@@ -1,0 +1,294 @@
+"""`nas transfer`: every arm with every seed under one recipe, judged once at the end, and reported side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from nas.contracts import Json
+from nas.exporting.choosing import Choice
+from nas.exporting.export import Exported, export, usual_formats
+from nas.exporting.weights import Weights, open_weights
+from nas.full_size.body import Bodied, body_of, residual_body_of
+from nas.full_size.controls import ResidualNetwork
+from nas.full_size.curves import curves_svg
+from nas.full_size.modes import Body, Finetuning, digest_of, finetuned, on_features
+from nas.full_size.report import Row, report_text
+from nas.full_size.retrain import Entrant, claim, loaded, read_object, spread
+from nas.full_size.trainings import Setting, Trained, trained, trained_once
+from nas.seeding import torch_rng
+from nas.study.files import write_whole
+from nas.training.checkpoint import read_weights
+from nas.training.final_split import FinalSplit
+from nas.training.judging import Judgement, judged
+from nas.training.trainer import Data, Metrics
+from search_spaces.cells.cost import cost, cost_of, network_on_meta
+from search_spaces.cells.skeleton import Skeleton
+
+Watch = Callable[[str, int, int, Metrics], None]  # arm, seed, epoch, metrics
+RESULT_FILE = "result.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One network to train: a cell in a skeleton, or (no choice) a residual network of some width beside it."""
+
+    name: str
+    choice: Choice | None
+    skeleton: Skeleton
+    filters: int = 0
+
+    @property
+    def identity(self) -> Json:
+        """What decides its training."""
+        drawn = None if self.choice is None else self.choice.genotype.to_dict()
+        return {
+            "name": self.name,
+            "genotype": drawn,
+            "skeleton": asdict(self.skeleton),
+            "filters": self.filters,
+        }
+
+    @property
+    def identity_of_weights(self) -> dict[str, Json]:
+        """What weights of it belong to."""
+        if self.choice is None:
+            return {"name": self.name, "skeleton": asdict(self.skeleton), "filters": self.filters}
+        return {"genotype": self.choice.genotype.to_dict(), "skeleton": asdict(self.skeleton)}
+
+    def on_meta(self) -> Bodied:
+        """Its network without memory for its weights."""
+        if self.choice is not None:
+            return network_on_meta(self.choice.genotype, self.skeleton)
+        with torch.device("meta"):
+            return ResidualNetwork(self.filters, self.skeleton)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """What is done with each arm.
+
+    Args:
+        mode: `scratch`, `features` or `finetune`.
+        body: weights of the searched cell's body, where a mode needs one.
+        pretraining: trains a body first, for every arm, where no weights were given.
+        bodies: where these bodies are kept for other transfers too; None is beside the arm.
+    """
+
+    mode: str
+    setting: Setting
+    seeds: tuple[int, ...]
+    finetuning: Finetuning
+    body: Weights | None = None
+    pretraining: Setting | None = None
+    bodies: Path | None = None
+
+    def identity(self, arms: Sequence[Arm]) -> dict[str, Json]:
+        """What may not change between two starts; more seeds may join."""
+        facts = {
+            **self.setting.facts(),
+            "mode": self.mode,
+            "arms": [arm.identity for arm in arms],
+            "body": None if self.body is None else digest_of(self.body.file),
+            "pretraining": None if self.pretraining is None else self.pretraining.facts(),
+            "finetuning": asdict(self.finetuning) if self.mode == "finetune" else None,
+        }
+        plain: dict[str, Json] = json.loads(json.dumps(facts))
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """What came of it: a row per arm, and the export of the first arm's best seed."""
+
+    rows: tuple[Row, ...]
+    report: Path
+    weights: Path
+    exported: Exported | None
+
+
+def transfer(
+    plan: Transfer,
+    arms: Sequence[Arm],
+    folder: Path,
+    watch: Watch,
+    formats: Sequence[str] | None = None,
+) -> Transferred:
+    """Train every arm, judge all of them on the test split once, report, export the first.
+
+    Args:
+        formats: of the export; None is all that can be written here, none is no export.
+    """
+    claim(folder, "transfer.json", plan.identity(arms))
+    runs = {
+        arm.name: [_run(plan, arm, seed, folder / arm.name, watch) for seed in plan.seeds]
+        for arm in arms
+    }
+    tests = _tests(plan, arms, runs, folder)
+    rows = [_row(arm, runs[arm.name], tests[arm.name]) for arm in arms]
+    for arm in arms:
+        curves = {run.seed: run.curve for run in runs[arm.name]}
+        picture = curves_svg(f"{arm.name} on {Path(plan.setting.dataset.name).name}", curves)
+        write_whole(folder / arm.name / "curves.svg", picture)
+    write_whole(folder / "README.md", report_text(plan.mode, plan.setting, plan.seeds, rows))
+    first = max(runs[arms[0].name], key=lambda run: run.val_accuracy)
+    formats = usual_formats() if formats is None else formats
+    exported = (
+        _exported(plan, arms[0], first, rows[0], folder / "best", formats) if formats else None
+    )
+    return Transferred(tuple(rows), folder / "README.md", first.file, exported)
+
+
+def _run(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Trained:
+    place = folder / f"seed-{seed}"
+
+    def heard(epoch: int, metrics: Metrics) -> None:
+        watch(arm.name, seed, epoch, metrics)
+
+    if plan.mode == "scratch":
+        return _from_scratch(arm, plan.setting, seed, place, heard)
+    body = _body(plan, arm, seed, folder, watch)
+    if plan.mode == "features":
+        return on_features(body, plan.setting, seed, place, heard)
+    return finetuned(body, plan.setting, seed, place, heard, plan.finetuning)
+
+
+def _from_scratch(
+    arm: Arm, setting: Setting, seed: int, place: Path, heard: Callable[[int, Metrics], None]
+) -> Trained:
+    if arm.choice is not None:
+        return trained(arm.choice.genotype, arm.skeleton, setting, seed, place, heard)
+    facts = {**setting.facts(), **arm.identity_of_weights, "seed": seed}
+
+    def make(_: Data) -> nn.Module:
+        return ResidualNetwork(arm.filters, arm.skeleton, torch_rng(seed, "weights"))
+
+    return trained_once(make, facts, setting, seed, place, heard)
+
+
+def _body(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Body:
+    """An arm's body: with the weights given, or those of a training on other data with the same seed."""
+    choice, skeleton, filters = arm.choice, arm.skeleton, arm.filters
+    weights = plan.body or _pretrained(plan, arm, seed, folder, watch)
+
+    def make(seed: int) -> Bodied:
+        if choice is None:
+            return residual_body_of(filters, weights, skeleton, seed)
+        return body_of(choice, weights, skeleton, seed)
+
+    return Body(weights, arm.identity_of_weights, make)
+
+
+def _pretrained(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Weights:
+    assert plan.pretraining is not None
+    data = plan.pretraining.dataset
+    skeleton = replace(
+        arm.skeleton, classes=data.classes, image_size=data.image_size, channels=data.channels
+    )
+    own = replace(arm, skeleton=skeleton)
+
+    def heard(epoch: int, metrics: Metrics) -> None:
+        watch(f"{arm.name}, body", seed, epoch, metrics)
+
+    place = folder / f"body-{seed}"
+    if plan.bodies is not None:
+        marks = json.dumps([plan.pretraining.facts(), own.identity], sort_keys=True)
+        place = (
+            plan.bodies
+            / f"{arm.name}-{hashlib.sha256(marks.encode()).hexdigest()[:12]}"
+            / f"seed-{seed}"
+        )
+    return open_weights(_from_scratch(own, plan.pretraining, seed, place, heard).file)
+
+
+def _tests(
+    plan: Transfer, arms: Sequence[Arm], runs: dict[str, list[Trained]], folder: Path
+) -> dict[str, list[Judgement]]:
+    """What the test split says of every run; what was read once for the same runs is not read again."""
+    marks = {name: [digest_of(run.file) for run in found] for name, found in runs.items()}
+    known = read_object(folder / RESULT_FILE) or {}
+    if known.get("weights") == marks:
+        with suppress(KeyError, TypeError):  # not as we wrote it
+            return {
+                arm.name: [Judgement(**test) for test in known["test"][arm.name]] for arm in arms
+            }
+    images = FinalSplit(plan.setting.dataset).load()
+    tests = {
+        arm.name: [
+            judged(
+                _network(arm, run, plan.setting),
+                images,
+                plan.setting.dataset,
+                plan.setting.computation,
+            )
+            for run in runs[arm.name]
+        ]
+        for arm in arms
+    }
+    plain = {name: [asdict(test) for test in found] for name, found in tests.items()}
+    validation = {name: [run.val_accuracy for run in found] for name, found in runs.items()}
+    record = {"weights": marks, "test": plain, "validation": validation, "seeds": list(plan.seeds)}
+    write_whole(folder / RESULT_FILE, json.dumps(record, indent=2) + "\n")
+    return tests
+
+
+def _network(arm: Arm, run: Trained, setting: Setting) -> nn.Module:
+    if arm.choice is not None:
+        found: nn.Module = loaded(_entrant(arm, run), run, setting).network
+    else:
+        found = ResidualNetwork(arm.filters, arm.skeleton)
+        found.load_state_dict(read_weights(run.file)[0])
+    return found.to(setting.computation.torch_device)
+
+
+def _entrant(arm: Arm, run: Trained) -> Entrant:
+    assert arm.choice is not None
+    return Entrant(arm.choice, arm.skeleton, run.file.parent.parent, (run,))
+
+
+def _row(arm: Arm, runs: Sequence[Trained], tests: Sequence[Judgement]) -> Row:
+    if arm.choice is None:
+        side = arm.skeleton.image_size
+        spent = cost_of(
+            ResidualNetwork(arm.filters, arm.skeleton), (arm.skeleton.channels, side, side)
+        )
+    else:
+        spent = cost(arm.choice.genotype, arm.skeleton)
+    values = {
+        "validation": [run.val_accuracy for run in runs],
+        "top_1": [test.top_1 for test in tests],
+        "top_5": [test.top_5 for test in tests],
+    }
+    spreads = {
+        name: value for kind, found in values.items() for name, value in spread(kind, found).items()
+    }
+    return Row(
+        arm.name,
+        arm.choice.genotype.key if arm.choice else "",
+        spent.params,
+        spent.macs,
+        len(runs),
+        spreads,
+    )
+
+
+def _exported(
+    plan: Transfer, arm: Arm, run: Trained, row: Row, folder: Path, formats: Sequence[str]
+) -> Exported | None:
+    if arm.choice is None:
+        return None
+    subject = loaded(_entrant(arm, run), run, plan.setting)
+    accuracy = {
+        "validation": run.val_accuracy,
+        f"test, top 1, mean of {row.seeds} seeds": row.spreads["top_1_mean"],
+        f"test, top 5, mean of {row.seeds} seeds": row.spreads["top_5_mean"],
+    }
+    facts = {name: value for name, value in subject.trained.items() if name != "curve"}
+    return export(replace(subject, trained={**facts, "accuracy": accuracy}), folder, formats)

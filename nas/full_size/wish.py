@@ -1,0 +1,164 @@
+"""From the words of a user to a plan of a transfer and its arms; whatever can be refused is refused here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nas.errors import NasError, known_names
+from nas.exporting.choosing import Choice
+from nas.exporting.weights import Weights
+from nas.full_size.body import Finetuned
+from nas.full_size.controls import check_controls, random_cell, resnet_width
+from nas.full_size.fitting import Target, fitted
+from nas.full_size.modes import MODES, Finetuning
+from nas.full_size.presets import transfer_preset, transfer_skeleton
+from nas.full_size.settings import changed, setting_of
+from nas.full_size.trainings import Here, Place, Setting
+from nas.full_size.transfer import Arm, Transfer
+from nas.training.computation import Precision
+from nas.training.datasets import Dataset, open_dataset
+from nas.training.recipe import Recipe
+from nas.training.recipe import preset as known_preset
+from search_spaces.cells.cost import cost
+from search_spaces.cells.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a user asks for, as words and numbers."""
+
+    dataset: str
+    preset: str = "fit"
+    mode: str = "scratch"
+    target_macs: int | None = None
+    target_params: int | None = None
+    image_size: int | None = None
+    pretrain: str | None = None
+    bodies: Path | None = None
+    open_cells: int = 2
+    pace: float = 0.1
+    controls: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    data_dir: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    precision: Precision = "fp32"
+    settings: Mapping[str, Mapping[str, Any]] | None = None
+    place: Place = field(default_factory=Here)
+
+    def of(self, part: str) -> Mapping[str, Any]:
+        """What the user set of one part."""
+        return (self.settings or {}).get(part, {})
+
+    def setting(self, dataset: Dataset, recipe: Recipe) -> Setting:
+        """What all trainings on a dataset share."""
+        return setting_of(
+            dataset,
+            recipe,
+            device=self.device,
+            threads=self.threads,
+            precision=self.precision,
+            place=self.place,
+        )
+
+
+def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
+    """The plan, and the arms with the searched cell first."""
+    if wish.mode not in MODES:
+        raise NasError(known_names(wish.mode, MODES, "mode"))
+    if not choice.genotype.cells:
+        raise NasError("this genotype has choices and no cells, so there is no network to transfer")
+    check_controls(list(wish.controls))
+    if wish.bodies is not None and (wish.pretrain is None or wish.mode == "scratch"):
+        raise NasError(
+            "--bodies keeps what --pretrain trains: give both, with --mode features or finetune, or neither"
+        )
+    preset = transfer_preset(wish.preset)
+    dataset = open_dataset(
+        wish.dataset, wish.data_dir, image_size=wish.image_size or preset.image_size
+    )
+    body = _body(choice, wish)
+    recipe = changed(preset.recipe, wish.of("recipe"))
+    setting = wish.setting(dataset, recipe)
+    skeleton = _skeleton(choice, wish, setting, body)
+    plan = Transfer(
+        mode=wish.mode,
+        setting=setting,
+        seeds=wish.seeds,
+        finetuning=Finetuning(wish.open_cells, wish.pace),
+        body=body,
+        pretraining=_pretraining(wish, skeleton)
+        if body is None and wish.mode != "scratch"
+        else None,
+        bodies=wish.bodies,
+    )
+    arms = [Arm("searched", choice, skeleton), *_controls(choice, wish, plan, skeleton)]
+    if wish.mode == "finetune":
+        for arm in arms:  # here, not after hours of training bodies
+            Finetuned(arm.on_meta(), wish.open_cells)
+    return plan, arms
+
+
+def _body(choice: Choice, wish: Wish) -> Weights | None:
+    """The weights of the body; a training of one's own (`--pretrain`) takes their place."""
+    if wish.mode == "scratch" or wish.pretrain is not None:
+        return None
+    if choice.weights is None:
+        raise NasError(
+            f"mode {wish.mode} needs a trained body: give its --weights, or --pretrain cifar10"
+        )
+    return choice.weights
+
+
+def _skeleton(choice: Choice, wish: Wish, setting: Setting, body: Weights | None) -> Skeleton:
+    target = None
+    if wish.target_macs is not None or wish.target_params is not None:
+        target = Target(wish.target_macs, wish.target_params)
+    if body is not None and body.skeleton is not None:
+        if target is not None or wish.of("skeleton"):
+            raise NasError(
+                "a trained body keeps the skeleton it was trained in: leave out --target-macs, --target-params and "
+                "--set skeleton..., or use --mode scratch"
+            )
+        data = setting.dataset
+        if body.skeleton.channels != data.channels:
+            raise NasError(
+                f"the body was trained on images of {body.skeleton.channels} channels, but {data.name} has "
+                f"{data.channels}; train another with --pretrain"
+            )
+        return replace(body.skeleton, classes=data.classes, image_size=data.image_size)
+    return transfer_skeleton(choice, setting.dataset, wish.preset, wish.of("skeleton"), target)
+
+
+def _pretraining(wish: Wish, skeleton: Skeleton) -> Setting:
+    assert wish.pretrain is not None
+    dataset = open_dataset(wish.pretrain, wish.data_dir)
+    if dataset.channels != skeleton.channels:
+        raise NasError(
+            f"{dataset.name} has images of {dataset.channels} channels, but the body needs {skeleton.channels}; "
+            "pretrain on other data"
+        )
+    recipe = changed(known_preset(dataset.preset).recipe, wish.of("pretrain"))
+    return wish.setting(dataset, recipe)
+
+
+def _controls(choice: Choice, wish: Wish, plan: Transfer, skeleton: Skeleton) -> list[Arm]:
+    """A random cell and a residual network, each as wide as the searched network's multiply-adds allow."""
+    if not wish.controls:
+        return []
+    if plan.body is not None:
+        raise NasError(
+            "controls have no trained body; train one for every arm with --pretrain, or use --mode scratch"
+        )
+    limit = cost(choice.genotype, skeleton).macs
+    arms = []
+    if "random-cell" in wish.controls:
+        drawn = random_cell(choice, wish.seeds[0])
+        arms.append(Arm("random-cell", drawn, fitted(drawn.genotype, skeleton, Target(macs=limit))))
+    if "resnet" in wish.controls:
+        bare = replace(skeleton, auxiliary=False, alignment="same")
+        arms.append(Arm("resnet", None, bare, resnet_width(bare, limit)))
+    return arms

@@ -1,1 +1,0 @@
-"""Our parts for others: the controller as an Optuna sampler."""

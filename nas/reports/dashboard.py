@@ -1,0 +1,186 @@
+"""Any study as optuna-dashboard shows it: its log is mirrored into a storage in memory, and followed while it grows."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any, final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from optuna import logging
+from optuna.distributions import CategoricalDistribution
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nas.errors import NasError
+from nas.search.plan import Plan
+from nas.search.run import events_of
+from nas.study.store import Event
+from search_spaces.cells.genotype import Genotype
+
+HOST = "127.0.0.1"
+_SECONDS_BETWEEN_LOOKS = 1.0
+_STATES = {"told": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
+_CURVES = ("score", "val_accuracy")
+
+
+@final
+class Mirror:
+    """A study in Optuna's words: evaluated and reused trials are complete, stopped ones pruned, failed ones failed.
+
+    Optuna numbers trials without gaps and a study skips numbers, so every trial carries its own in `trial`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        plan = Plan.read(folder)
+        self.folder = folder
+        self.storage = InMemoryStorage()
+        self._space = plan.make_space()
+        self._distributions = {
+            decision.name: CategoricalDistribution(decision.options)
+            for decision in self._space.decisions
+        }
+        self._seen = -1  # where the last event mirrored begins
+        self._asked: dict[int, FrozenTrial] = {}  # not in the storage yet
+        self._running: dict[int, int] = {}  # the storage's own numbers
+        before = logging.get_verbosity()
+        logging.set_verbosity(logging.ERROR)
+        self._study = self.storage.create_new_study(
+            [StudyDirection.MAXIMIZE], folder.resolve().name
+        )
+        logging.set_verbosity(before)
+        for name in ("space", "strategy", "evaluator"):
+            self.storage.set_study_user_attr(self._study, name, getattr(plan, name).name)
+
+    def update(self) -> None:
+        """Mirror what the log holds by now."""
+        for offset, event in events_of(self.folder, max(self._seen, 0)):
+            if offset > self._seen:
+                self._seen = offset
+                self._mirror(event)
+        for number in list(self._asked):
+            self._running[number] = self._create(self._asked.pop(number))
+
+    def _mirror(self, event: Event) -> None:
+        kind, number = event["event"], event.get("number", -1)
+        if kind == "asked":
+            self._asked[number] = self._trial(event)
+        elif kind == "progressed":
+            self._progress(number, event["step"], event["metrics"])
+        elif kind in _STATES:
+            if number in self._asked:  # one call for a trial that ended before we looked
+                self._create(_ended(self._asked.pop(number), event))
+            elif number in self._running:
+                self._end(self._running.pop(number), event)
+
+    def _trial(self, event: Event) -> FrozenTrial:
+        choices = self._space.encode(Genotype.from_dict(event["genotype"]))
+        answers = zip(self._space.decisions, choices, strict=True)
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params={decision.name: decision.options[choice] for decision, choice in answers},
+            distributions=dict(self._distributions),
+            user_attrs={"trial": event["number"], "key": event["key"]},
+        )
+        trial.datetime_start = _time(event)
+        return trial
+
+    def _create(self, trial: FrozenTrial) -> int:
+        return self.storage.create_new_trial(self._study, template_trial=trial)
+
+    def _progress(self, number: int, step: int, metrics: Mapping[str, Any]) -> None:
+        value = next(
+            (metrics[name] for name in _CURVES if isinstance(metrics.get(name), int | float)), None
+        )
+        if value is None:
+            return
+        if number in self._asked:
+            self._asked[number].intermediate_values[step] = value
+        elif number in self._running:
+            self.storage.set_trial_intermediate_value(self._running[number], step, value)
+
+    def _end(self, trial: int, event: Event) -> None:
+        for name, value in _attributes(event):
+            self.storage.set_trial_user_attr(trial, name, value)
+        if event["event"] == "stopped":
+            self.storage.set_trial_intermediate_value(trial, event["step"], event["score"])
+        values = [event["score"]] if "score" in event else None
+        self.storage.set_trial_state_values(trial, _STATES[event["event"]], values)
+
+
+def serve(mirror: Mirror, port: int) -> WSGIServer:
+    """The dashboard of a mirror on the loopback interface, ready for `serve_forever`; the mirror follows its log."""
+    try:
+        from optuna_dashboard import wsgi
+    except ImportError as problem:
+        raise NasError(
+            "the dashboard needs optuna-dashboard: pip install 'nas-toolkit[dashboard]'"
+        ) from problem
+    try:
+        server = make_server(HOST, port, wsgi(mirror.storage), _Server, _Quiet)
+    except OSError as problem:
+        if problem.errno != errno.EADDRINUSE:
+            raise NasError(
+                f"port {port} cannot be used: {problem.strerror}; choose another with --port"
+            ) from problem
+        raise NasError(
+            f"port {port} is in use: choose another with --port, or 0 for any free one"
+        ) from problem
+    threading.Thread(target=_follow, args=(mirror, server.closed), daemon=True).start()
+    return server
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def __init__(self, *words: Any) -> None:
+        self.closed = threading.Event()
+        super().__init__(*words)
+
+    def server_close(self) -> None:
+        self.closed.set()
+        super().server_close()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *words: Any) -> None:
+        """A page asks every few seconds; nobody wants to read that."""
+
+
+def _follow(mirror: Mirror, closed: threading.Event) -> None:
+    while not closed.wait(_SECONDS_BETWEEN_LOOKS):
+        try:
+            mirror.update()
+        except NasError:
+            return  # the page stays as it was; every other command says what is wrong with the log
+
+
+def _ended(trial: FrozenTrial, event: Event) -> FrozenTrial:
+    trial.state = _STATES[event["event"]]
+    trial.datetime_complete = _time(event)
+    for name, value in _attributes(event):
+        trial.user_attrs[name] = value
+    if event["event"] == "stopped":
+        trial.intermediate_values[event["step"]] = event["score"]
+    if "score" in event:
+        trial.value = event["score"]
+    return trial
+
+
+def _attributes(event: Event) -> Iterator[tuple[str, Any]]:
+    """What is worth a column: metrics and cost, of which trial a result was reused, why a trial failed."""
+    yield "seconds", event["seconds"]
+    if "reused" in event:
+        yield "reused from trial", event["reused"]
+    if event["event"] == "failed":
+        yield "failure", f"{event['kind']}: {event['message']}".splitlines()[0]
+    yield from event.get("metrics", {}).items()
+
+
+def _time(event: Event) -> datetime:
+    return datetime.fromtimestamp(event["time"])

@@ -1,0 +1,123 @@
+"""Is this log what a study would write? Every trial ended once, and replay proposes the same genotypes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nas.contracts import Proposal, Strategy
+from nas.errors import StoreError
+from nas.search.plan import Plan
+from nas.seeding import derive
+from nas.study.ledger import Ledger
+from nas.study.store import Event, read_events
+
+_ENDS = ("told", "stopped", "failed")
+
+
+@dataclass(slots=True)
+class Check:
+    """What was looked at, and every sentence of complaint."""
+
+    events: int = 0
+    trials: int = 0
+    proposals: int = 0
+    open: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def check(folder: Path, plan: Plan) -> Check:
+    """Read the log as a study would and compare."""
+    result = Check()
+    log = folder / "events.jsonl"
+    if log.exists():
+        try:
+            result.problems += _Order(result).complaints(log)
+            if not result.problems:
+                result.problems += _replay(log, plan, result)
+        except (StoreError, KeyError, TypeError) as problem:
+            result.problems.append(
+                str(problem) if isinstance(problem, StoreError) else f"a line lacks {problem}"
+            )
+    return result
+
+
+class _Order:
+    """Numbers rise by one; a trial is asked before anything happens to it and ends once; a duplicate ends alike."""
+
+    def __init__(self, result: Check) -> None:
+        self._result = result
+        self._expected = 0
+        self._duplicates: dict[int, int | None] = {}
+        self._ends: dict[int, tuple[str, Any]] = {}
+
+    def complaints(self, log: Path) -> Iterator[str]:
+        for _, event in read_events(log):
+            self._result.events += 1
+            if self._result.events == 1 and event["event"] != "started":
+                yield f"the log begins with {event['event']}, not with started"
+            if event["event"] in ("asked", "skipped"):
+                yield from self._proposed(event)
+            elif "number" in event and event["event"] != "updated":
+                yield from self._happened(event)
+        self._result.trials = len(self._duplicates)
+        self._result.open = len(self._duplicates) - len(self._ends)
+
+    def _proposed(self, event: Event) -> Iterator[str]:
+        number = event["number"]
+        if number != self._expected:
+            yield f"number {number} follows {self._expected - 1}: numbers must rise by one"
+        self._expected = number + 1
+        if event["event"] == "asked":
+            self._duplicates[number] = event.get("duplicate_of")
+
+    def _happened(self, event: Event) -> Iterator[str]:
+        kind, number = event["event"], event["number"]
+        if number not in self._duplicates:
+            yield f"{kind} speaks of trial {number}, which was never asked"
+        elif kind in _ENDS:
+            yield from self._ended(kind, number, event)
+        elif number in self._ends and kind != "opened":
+            yield f"trial {number} was {kind} after it had ended"
+
+    def _ended(self, kind: str, number: int, event: Event) -> Iterator[str]:
+        if number in self._ends:
+            yield f"trial {number} ended more than once"
+        end = self._ends[number] = (kind, event.get("score"))
+        original = event.get("reused")
+        if original != self._duplicates[number]:
+            yield f"trial {number} was asked as a duplicate of {self._duplicates[number]}, but reuses {original}"
+        elif original is not None and end != self._ends.get(original):
+            yield f"trial {number} says it ended like trial {original}, but that one ended otherwise"
+
+
+def _replay(log: Path, plan: Plan, result: Check) -> Iterator[str]:
+    """A fresh strategy that is told the same past proposes the same."""
+    ledger = Ledger(plan.rules)
+    strategy = plan.make_strategy(plan.make_space())
+    for offset, event in read_events(log):
+        if event["event"] in ("asked", "skipped"):
+            result.proposals += 1
+            complaint = _differs(event, plan, strategy)
+            if complaint:
+                yield complaint
+                return  # every later proposal hangs on this one
+        heard = ledger.apply(event, offset)
+        if heard is not None:
+            strategy.tell(*heard)
+            strategy.diagnostics()
+
+
+def _differs(event: Event, plan: Plan, strategy: Strategy) -> str | None:
+    number = event["number"]
+    given = plan.start_from[number] if number < len(plan.start_from) else None
+    proposal = Proposal(given) if given else strategy.ask(number)
+    if proposal is None or proposal.genotype.to_dict() != event["genotype"]:
+        return f"replay proposes another genotype as number {number}"
+    if proposal.genotype.key != event["key"]:
+        return f"the key of number {number} is not that of its genotype"
+    if event["event"] == "asked" and event["seed"] != derive(plan.seed, "trial", number):
+        return f"the seed of trial {number} is not the one that follows from the seed of the study"
+    return None

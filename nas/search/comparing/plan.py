@@ -1,0 +1,179 @@
+"""The plan of a comparison, as it stands in `compare.json`: what was to be compared, how, and when it was asked for."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nas.errors import SettingsError, StudyError, shortened
+from nas.search.comparing.arms import Arm
+from nas.search.plan import differences
+from nas.search.provenance import commit, hardware, versions
+from nas.study.files import write_whole
+from nas.study.rules import Budget
+
+FORMAT = 1
+FILE = "compare.json"
+_LARGEST_FILE = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """How winners are chosen again, after each search: of its top trials, evaluated with fresh seeds.
+
+    Args:
+        top: how many of the best trials of each search.
+        score: another expression to confirm by (a table gives the same score again).
+        cost: what that costs, where it is not the cost of the search.
+    """
+
+    top: int
+    score: str | None = None
+    cost: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: arms x seeds with a budget, and what is to be said about them."""
+
+    arms: Sequence[Arm]
+    seeds: Sequence[int]
+    budget: Budget
+    confirm: Confirm | None = None
+    margin: float | None = None
+    pilot: int = 0
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_comparison(folder: Path) -> dict[str, Any] | None:
+    """The content of `compare.json`; None where there is none."""
+    path = folder / FILE
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise StudyError(
+                f"{path} is larger than {_LARGEST_FILE:,} bytes: it is no comparison of ours"
+            )
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as problem:
+        raise StudyError(f"{path} cannot be read: {problem.strerror}") from problem
+    except (ValueError, RecursionError) as problem:
+        raise StudyError(f"{path} is not JSON in UTF-8: restore it from a copy") from problem
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise StudyError(
+            f"{path} has format {shortened(found)}, but this version reads format {FORMAT}"
+        )
+    missing = {
+        "arms",
+        "seeds",
+        "budget",
+        "confirm",
+        "margin",
+        "pilot",
+        "measured",
+        "requests",
+    } - set(content)
+    if missing:
+        raise StudyError(f"{path} lacks {sorted(missing)[0]!r}: it is no comparison of ours")
+    return content
+
+
+def write_comparison(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> None:
+    """Write the plan, or add to the one that is there what this request adds."""
+    content = _content(asked)
+    if there is not None:
+        content["arms"] = {**there["arms"], **content["arms"]}
+        content["seeds"] = sorted({*there["seeds"], *content["seeds"]})
+        content["pilot"] = max(there["pilot"], asked.pilot)
+        content["requests"] = [*there["requests"], *content["requests"]]
+        if _last_request(there) == _last_request(content):
+            content["requests"].pop()
+        content = {**content, **{name: there[name] for name in ("versions", "commit", "hardware")}}
+    if content != there:
+        write_whole(folder / FILE, json.dumps(content, indent=1) + "\n")
+
+
+def refuse_changed(folder: Path, asked: Asked, there: Mapping[str, Any]) -> None:
+    """A comparison goes on as it was begun; more seeds, arms and budget are welcome, and written down as such."""
+    wanted = _content(asked)
+    lines = []
+    for label in wanted["arms"].keys() & there["arms"].keys():
+        lines += differences(there["arms"][label], wanted["arms"][label], f"{label}: ")
+    others = ("confirm", "margin")
+    lines += differences(
+        {name: there[name] for name in others}, {name: wanted[name] for name in others}
+    )
+    if lines:
+        shown = "; ".join(sorted(lines)[:4]) + (
+            f"; and {len(lines) - 4} more" if len(lines) > 4 else ""
+        )
+        raise StudyError(
+            f"{folder} holds a comparison with other settings ({shown}): give these settings, or choose another folder "
+            "with --out"
+        )
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep a second comparison out of this folder while this one runs."""
+    try:
+        file = os.open(folder, os.O_RDONLY)
+    except OSError as problem:
+        raise StudyError(f"{folder} cannot be opened: {problem.strerror}") from problem
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as problem:
+        raise StudyError(
+            f"another comparison is running in {folder}: wait for it, stop it, or choose another folder with --out"
+        ) from problem
+    finally:
+        os.close(file)
+
+
+def checked_confirm(arm: Arm, confirm: Confirm) -> Confirm:
+    """Refuse to read the same number twice and call it a confirmation."""
+    if confirm.top < 1:
+        raise SettingsError(f"--confirm is {confirm.top}: expected 1 or more of the best trials")
+    if arm.plan.evaluator.name == "table" and confirm.score is None:
+        raise SettingsError(
+            "--confirm would read the same score of the table again: say by which other columns to confirm with "
+            "--confirm-score"
+        )
+    return confirm
+
+
+def _content(asked: Asked) -> dict[str, Any]:
+    request = {
+        "arms": [arm.label for arm in asked.arms],
+        "seeds": len(asked.seeds),
+        "budget": asked.budget.to_dict(),
+    }
+    content = {
+        "format": FORMAT,
+        "arms": {arm.label: arm.identity() for arm in asked.arms},
+        "seeds": list(asked.seeds),
+        "budget": asked.budget.to_dict(),
+        "confirm": asdict(asked.confirm) if asked.confirm else None,
+        "margin": asked.margin,
+        "pilot": asked.pilot,
+        "measured": dict(asked.measured),
+        "requests": [request],
+        "versions": versions(),
+        "commit": commit(),
+        "hardware": hardware(),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(content))
+    return plain
+
+
+def _last_request(content: Mapping[str, Any]) -> Any:
+    return content["requests"][-1]

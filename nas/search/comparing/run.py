@@ -1,0 +1,224 @@
+"""Run a comparison: every arm with every seed, each an ordinary study, from the first trial to the last winner."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from nas.errors import SettingsError, StudyError
+from nas.search.comparing.arms import default_budget, study_folder
+from nas.search.comparing.interleaved import Interleaved, Searches
+from nas.search.comparing.lanes import Judges, Lane, done, judges, searches
+from nas.search.comparing.plan import (
+    FILE,
+    Asked,
+    alone_in,
+    checked_confirm,
+    read_comparison,
+    refuse_changed,
+    write_comparison,
+)
+from nas.search.comparing.processes import run_here, run_in_processes
+from nas.search.plan import differences
+from nas.study.attempt import plain
+from nas.study.rules import Budget
+from nas.study.study import Study, Watch
+
+MOST_PROCESSES = 1024
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a comparison tells whoever watches, and how it is told to stop."""
+
+    total: int = 0
+    ended: int = 0
+    stopping: bool = False
+    changed: Callable[[Progress], None] = lambda _: None
+    trial_ended: Watch | None = None
+    on_stop: Callable[[], None] = lambda: None
+    notice: Callable[[str], None] = lambda _: None
+
+    def stop(self) -> None:
+        """Start nothing new."""
+        self.stopping = True
+        self.on_stop()
+
+    def advance(self) -> None:
+        """One more study is done."""
+        self.ended += 1
+        self.changed(self)
+
+    def count(self) -> bool:
+        """One more study is done; whether to go on."""
+        self.advance()
+        return not self.stopping
+
+
+def compare(
+    folder: Path, asked: Asked, budget: Budget | None, processes: int | None, progress: Progress
+) -> bool:
+    """Run what was asked, or what is left of it; whether everything is done.
+
+    Args:
+        asked: the request; its own budget counts only where none is given and none was before.
+        budget: as given with this request.
+    """
+    asked = replace(asked, confirm=asked.confirm and checked_confirm(asked.arms[0], asked.confirm))
+    there = read_comparison(folder)
+    if there is None:
+        _refuse_foreign(folder)
+    asked = _with_budget(asked, budget, there)
+    _refuse_what_cannot_run(asked, progress.notice)
+    if there is None:
+        asked.arms[0].plan.make_runner().check()
+    asked, shared = _measured(folder, asked, there)
+    if there is not None:
+        refuse_changed(folder, asked, there)
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        write_comparison(folder, asked, there)
+        lanes = _lanes(folder, asked)
+        progress.total = len(lanes)
+        todo = [lane for lane in lanes if not done(lane)]
+        progress.ended = len(lanes) - len(todo)
+        progress.changed(progress)
+        _run(folder, asked, todo, shared, processes, progress)
+    return progress.ended == progress.total
+
+
+def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> None:
+    """Before anything is measured or written; also says which arms will only draw at random."""
+    plan, confirm = asked.arms[0].plan, asked.confirm
+    space = plan.make_space()
+    for arm in asked.arms:
+        strategy = arm.plan.make_strategy(space)
+        if 0 < (asked.budget.trials or 0) <= strategy.learns_after:
+            notice(
+                f"{arm.label} draws at random until it has heard of {strategy.learns_after:,} trials, and a study has "
+                f"{asked.budget.trials:,}: it is random search here; give more --trials, or let it learn sooner"
+            )
+    plan.make_runner()
+    cheap = getattr(plan.evaluator.factory, "cheap", False)
+    if (
+        confirm is not None
+        and (confirm.score or confirm.cost)
+        and not (cheap and plan.runner.name == "local")
+    ):
+        raise SettingsError(
+            "--confirm-score and --confirm-cost read a table with other columns, in local processes: without them, the "
+            "best trials are evaluated again with fresh seeds"
+        )
+
+
+def _with_budget(asked: Asked, budget: Budget | None, there: Mapping[str, Any] | None) -> Asked:
+    if budget is None:
+        budget = Budget(**there["budget"]) if there else default_budget(asked.arms)
+    return replace(asked, budget=budget)
+
+
+def _measured(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> tuple[Asked, Judges]:
+    """What is fixed before the first trial is measured once, for all arms."""
+    before = there["measured"] if there else {}
+    arms = [replace(arm, plan=arm.plan.with_measured(before)) for arm in asked.arms]
+    shared = judges(arms[0].plan, asked.confirm)
+    measured = plain(shared.searching.measured())
+    changed = differences(before, measured) if there else []
+    if changed:
+        raise StudyError(
+            f"what {folder} was begun with has changed ({'; '.join(changed)}), so its arms would not have the same: "
+            "restore it, or begin another comparison with --out"
+        )
+    arms = [replace(arm, plan=arm.plan.with_measured(measured)) for arm in arms]
+    return replace(asked, arms=arms, measured=measured), shared
+
+
+def _lanes(folder: Path, asked: Asked) -> list[Lane]:
+    """All pairs, seed by seed, so that what comes late in the day comes late for every arm."""
+    return [
+        Lane(
+            arm.label,
+            seed,
+            arm.with_seed(seed),
+            study_folder(folder, arm.label, seed),
+            asked.budget,
+            asked.confirm,
+        )
+        for seed in asked.seeds
+        for arm in asked.arms
+    ]
+
+
+def _run(
+    folder: Path,
+    asked: Asked,
+    todo: Sequence[Lane],
+    shared: Judges,
+    processes: int | None,
+    progress: Progress,
+) -> None:
+    runner = asked.arms[0].plan.runner
+    if not todo:
+        return
+    if not shared.searching.cheap or runner.name != "local":
+        _run_interleaved(folder, asked, todo, shared, progress)
+        return
+    count = processes or max(runner.options["workers"], _cores())
+    count = min(count, len(todo), MOST_PROCESSES)
+    if count == 1:
+        run_here(todo, shared, lambda _: progress.count())
+    else:
+        run_in_processes(todo, shared, count, lambda _: progress.count())
+
+
+def _run_interleaved(
+    folder: Path, asked: Asked, todo: Sequence[Lane], shared: Judges, progress: Progress
+) -> None:
+    plan = asked.arms[0].plan
+    options = plan.runner.options
+    workers = int(options.get("workers") or options.get("concurrency") or 1)
+    many = Interleaved(
+        folder,
+        _rows(todo, shared, progress),
+        rules=plan.rules,
+        at_once=math.ceil(workers / len(todo)),
+        ended=progress.advance,
+        watch=progress.trial_ended,
+    )
+    progress.on_stop = many.stop
+    if progress.stopping:
+        return
+    try:
+        # Runners need of a study what Interleaved offers; the contract names the one kind of study there is besides.
+        plan.make_runner().run(cast(Study, many), shared.searching)
+    finally:
+        many.close()
+
+
+def _rows(todo: Sequence[Lane], shared: Judges, progress: Progress) -> Iterator[list[Searches]]:
+    for seed in dict.fromkeys(lane.seed for lane in todo):
+        yield [searches(lane, shared, progress.trial_ended) for lane in todo if lane.seed == seed]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise StudyError(
+            f"{folder} is a file: a comparison needs a folder of its own, choose another with --out"
+        )
+    strangers = (
+        sorted(path.name for path in folder.iterdir() if path.name != f"{FILE}.tmp")
+        if folder.exists()
+        else []
+    )
+    if strangers:
+        raise StudyError(
+            f"{folder} is a folder of something else ({strangers[0]} is in it): choose another with --out"
+        )

@@ -1,0 +1,208 @@
+"""The plan of a study: every setting with its default filled in, as it stands in `study.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self, final
+
+from nas import registry
+from nas.contracts import Evaluator, Runner, Strategy
+from nas.errors import StudyError, shortened
+from nas.search.provenance import commit, hardware, versions
+from nas.settings import complete, options_of
+from nas.study.files import write_whole
+from nas.study.rules import Budget, Rules
+from nas.study.store import FORMAT
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.space import SearchSpace
+
+_LARGEST_FILE = 64_000_000
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named part with all its options."""
+
+    kind: str
+    name: str
+    options: Mapping[str, Any]
+
+    @classmethod
+    def named(cls, kind: str, name: str, given: Mapping[str, Any]) -> Self:
+        """The part of this name; what stands behind a colon (`optuna:tpe`) is its first option."""
+        factory = registry.load(kind, name)
+        head, colon, argument = name.partition(":")
+        if head.replace("_", "-") not in registry.names(kind) and colon:
+            return cls(kind, name, complete(factory, given, kind))  # my_pkg.my_file:MyPart
+        head = registry.resolve(kind, head)
+        if argument:
+            given = {next(iter(options_of(factory))): argument, **given}
+        return cls(kind, head + colon + argument, complete(factory, given, kind))
+
+    @property
+    def factory(self) -> Callable[..., Any]:
+        """The part's class."""
+        part: Callable[..., Any] = registry.load(self.kind, self.name)
+        return part
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and options as JSON."""
+        return {"name": self.name, "options": dict(self.options)}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What makes a study the study it is; two plans with the same identity are one search."""
+
+    space: Part
+    strategy: Part
+    evaluator: Part
+    runner: Part
+    seed: int = 0
+    rules: Rules = field(default_factory=Rules)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    start_from: tuple[Genotype, ...] = ()
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that can change the outcome; the budget and the runner are no part of it."""
+        space = {**self.space.to_dict(), "fingerprint": self.make_space().fingerprint}
+        identity = {
+            "space": space,
+            "strategy": self.strategy.to_dict(),
+            "evaluator": self.evaluator.to_dict(),
+            "seed": self.seed,
+            "rules": asdict(self.rules),
+            "limits": dict(self.limits),
+            "start_from": [genotype.to_dict() for genotype in self.start_from],
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(identity))
+        return plain
+
+    @property
+    def fingerprint(self) -> str:
+        """A short name for the identity."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()[:8]
+
+    def default_folder(self) -> Path:
+        """A folder of its own for each identity, so that the same command finds its study again."""
+        words = (self.space.name, self.strategy.name, f"seed{self.seed}", self.fingerprint)
+        return Path("results") / "-".join(
+            word.replace(":", "-").replace(".", "-").replace("/", "-") for word in words
+        )
+
+    def make_space(self) -> SearchSpace:
+        """The space itself."""
+        space: SearchSpace = self.space.factory(**self.space.options)
+        return space
+
+    def make_strategy(self, space: SearchSpace) -> Strategy:
+        """A strategy that knows nothing yet."""
+        strategy: Strategy = self.strategy.factory(space, self.seed, **self.strategy.options)
+        return strategy
+
+    def make_evaluator(self, space: SearchSpace) -> Evaluator:
+        """The evaluator, with what was measured before the first trial."""
+        options = dict(self.evaluator.options)
+        options.update({name: value for name, value in self.measured.items() if name in options})
+        evaluator: Evaluator = self.evaluator.factory(space, **options)
+        return evaluator
+
+    def make_runner(self) -> Runner:
+        """The runner."""
+        runner: Runner = self.runner.factory(**self.runner.options)
+        return runner
+
+    def write(self, folder: Path, budget: Budget, recorded: Mapping[str, Any]) -> None:
+        """Write `study.json`, whole or not at all.
+
+        Args:
+            recorded: what the strategy says decides its proposals besides its options.
+        """
+        content = {
+            "format": FORMAT,
+            **self.identity(),
+            "measured": dict(self.measured),
+            "recorded": dict(recorded),
+            "runner": self.runner.to_dict(),
+            "budget": budget.to_dict(),
+            "versions": versions(),
+            "commit": commit(),
+            "hardware": hardware(),
+        }
+        write_whole(folder / "study.json", json.dumps(content, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The plan of the study in this folder."""
+        content = read_study_json(folder)
+        try:
+            parts = {
+                kind: Part(kind, content[kind]["name"], content[kind]["options"])
+                for kind in ("space", "strategy", "evaluator", "runner")
+            }
+            return cls(
+                **parts,
+                seed=content["seed"],
+                rules=Rules(**content["rules"]),
+                limits=content["limits"],
+                start_from=tuple(Genotype.from_dict(each) for each in content["start_from"]),
+                measured=content["measured"],
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
+            raise StudyError(
+                f"{folder / 'study.json'} lacks or misspells {problem}: it is no study of ours"
+            ) from problem
+
+    def with_runner(self, runner: Part) -> Self:
+        """The same study, run elsewhere."""
+        return replace(self, runner=runner)
+
+    def with_measured(self, measured: Mapping[str, Any]) -> Self:
+        """The same study, with what was measured before its first trial."""
+        return replace(self, measured=dict(measured))
+
+
+def read_study_json(folder: Path) -> dict[str, Any]:
+    """The content of a study's `study.json`."""
+    path = folder / "study.json"
+    if not folder.is_dir():
+        raise StudyError(
+            f"there is no folder {shortened(str(folder))}: a study is a folder with study.json in it"
+        )
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise StudyError(
+                f"{path} is larger than {_LARGEST_FILE:,} bytes: it is no study of ours"
+            )
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as problem:
+        raise StudyError(f"{folder} holds no study: there is no study.json in it") from problem
+    except OSError as problem:
+        raise StudyError(f"{path} cannot be read: {problem.strerror}") from problem
+    except (ValueError, RecursionError) as problem:
+        raise StudyError(f"{path} is not JSON in UTF-8: restore it from a copy") from problem
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise StudyError(
+            f"{path} has format {shortened(found)}, but this version reads format {FORMAT}"
+        )
+    return content
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "") -> list[str]:
+    """What differs between two identities, as `strategy.options.population: 100 here, 50 asked for`."""
+    lines = []
+    for name in sorted({*old, *new}):
+        here, wanted = old.get(name), new.get(name)
+        if isinstance(here, Mapping) and isinstance(wanted, Mapping):
+            lines += differences(here, wanted, f"{where}{name}.")
+        elif here != wanted:
+            lines.append(f"{where}{name}: {shortened(here)} there, {shortened(wanted)} asked for")
+    return lines

@@ -1,0 +1,214 @@
+"""From words to a plan: settings of a file and of the command line, put together and checked, flags over file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas import registry
+from nas.errors import SettingsError, known_names, shortened
+from nas.search.plan import Part, Plan
+from nas.settings import Word, complete, options_of
+from nas.study.rules import Budget, Duplicates, EarlyStop, Rules, StoppedAs
+from search_spaces.cells.genotype import Genotype
+
+DEFAULTS = {"space": "nasnet", "strategy": "policy-gradient", "runner": "local"}
+TRIALS_IF_COSTLY = 20
+TRIALS_IF_CHEAP = 1_000
+LAG = 8
+
+_TABLES = ("space", "strategy", "evaluator", "runner", "study", "skeleton", "recipe")
+_SUFFIXES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What is to be done: which study, how far, and in which folder."""
+
+    plan: Plan
+    budget: Budget | None  # None: as far as the study's own log says
+    folder: Path
+
+
+def assignment(tree: Mapping[str, Any]) -> Assignment:
+    """Put a tree of settings (`{"strategy": {"name": ..., "population": ...}, ...}`) together."""
+    for table in tree:
+        if table not in _TABLES:
+            raise SettingsError(known_names(table, _TABLES, "part of the settings"))
+        if not isinstance(tree[table], Mapping):
+            raise SettingsError(
+                f"{table} is {shortened(tree[table])}: expected a table, say {table}.name = '...'"
+            )
+    study = complete(_study_settings, tree.get("study", {}), "study")
+    evaluator = _evaluator(tree)
+    space = _space(tree, evaluator)
+    plan = Plan(
+        space=space,
+        strategy=_part("strategy", tree),
+        evaluator=evaluator,
+        runner=_part("runner", tree),
+        seed=study["seed"],
+        rules=_rules(study),
+        limits=_limits(study),
+        start_from=_genotypes(study["start_from"], space),
+    )
+    folder = Path(study["out"]) if study["out"] else plan.default_folder()
+    return Assignment(plan, _budget(study, evaluator, folder), folder)
+
+
+def amount(text: str) -> float:
+    """`3.3M` as 3,300,000."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*([KMGB]?)\s*", str(text))
+    if match is None or float(match[1]) <= 0:
+        raise SettingsError(
+            f"{shortened(str(text))} is no amount: expected a number above 0, say 3.3M or 600000"
+        )
+    return float(match[1]) * _SUFFIXES[match[2]]
+
+
+def _study_settings(
+    *,
+    seed: int = 0,
+    trials: int | None = None,
+    budget_seconds: float | None = None,
+    max_hours: float | None = None,
+    duplicates: Duplicates = "reuse",
+    retries: int = 1,
+    failure_score: float | None = None,
+    stopped_as: StoppedAs = "worst",
+    keep: int = 1,
+    early_stop: EarlyStop = "none",
+    grace_steps: int = 1,
+    reduction: float = 3.0,
+    grace_trials: int = 5,
+    deterministic: bool = False,
+    lag: int | None = None,
+    max_params: str | float | None = None,
+    max_macs: str | float | None = None,
+    max_latency_ms: str | float | None = None,
+    start_from: tuple[str, ...] = (),
+    out: str | None = None,
+) -> None:
+    """The signature is the list of study settings."""
+
+
+def changed_runner(part: Part, name: str | None, tree: Mapping[str, Any]) -> Part:
+    """The runner of a study that goes on elsewhere; nothing else of a study may change."""
+    for table in tree:
+        if table != "runner":
+            raise SettingsError(
+                f"{table}.* of a study cannot change: set runner.* only, or begin another study"
+            )
+    options = dict(tree.get("runner", {}))
+    if (
+        name is None
+        or name == part.name
+        or (":" not in name and registry.resolve("runner", name) == part.name)
+    ):
+        return Part.named("runner", part.name, {**part.options, **options})
+    return Part.named("runner", name, options)
+
+
+def _rules(study: Mapping[str, Any]) -> Rules:
+    if study["lag"] is not None and not study["deterministic"]:
+        raise SettingsError(
+            "lag means something only in a deterministic study: add --deterministic, or leave it out"
+        )
+    lag = (study["lag"] or LAG) if study["deterministic"] else None
+    names = ("duplicates", "retries", "failure_score", "stopped_as", "keep")
+    early = ("early_stop", "grace_steps", "reduction", "grace_trials")
+    return Rules(**{name: study[name] for name in (*names, *early)}, lag=lag)
+
+
+def _part(kind: str, tree: Mapping[str, Any]) -> Part:
+    table = dict(tree.get(kind, {}))
+    name = str(table.pop("name", DEFAULTS.get(kind, "")))
+    return Part.named(kind, name, table)
+
+
+def _evaluator(tree: Mapping[str, Any]) -> Part:
+    """The evaluator; tables `skeleton` and `recipe` beside it are options of its own."""
+    table = dict(tree.get("evaluator", {}))
+    name = str(table.pop("name", "table" if "table" in table else _default_evaluator()))
+    known = options_of(registry.load("evaluator", name))
+    for beside in ("skeleton", "recipe"):
+        if beside in tree:
+            if beside not in known:
+                raise SettingsError(f"evaluator {name!r} has no {beside}: it trains nothing")
+            table[beside] = {**tree[beside], **dict(table.get(beside) or {})}
+    return Part.named("evaluator", name, table)
+
+
+def _default_evaluator() -> str:
+    return "train" if "train" in registry.names("evaluator") else "landscape"
+
+
+def _space(tree: Mapping[str, Any], evaluator: Part) -> Part:
+    table = dict(tree.get("space", {}))
+    name = str(table.pop("name", DEFAULTS["space"]))
+    if registry.resolve("space", name) == "table" and "decisions" not in table:
+        if evaluator.name != "table" or not evaluator.options["table"]:
+            raise SettingsError(
+                "space 'table' takes its decisions from a table: give --table FILE and --decisions"
+            )
+        from nas.evaluators.table import table_decisions
+
+        decisions = table_decisions(evaluator.options["table"], evaluator.options["decisions"])
+        table["decisions"] = {decision: list(options) for decision, options in decisions.items()}
+    return Part.named("space", name, table)
+
+
+def _limits(study: Mapping[str, Any]) -> dict[str, float]:
+    limits = {name: study[f"max_{name}"] for name in ("params", "macs", "latency_ms")}
+    return {name: amount(str(limit)) for name, limit in limits.items() if limit is not None}
+
+
+def _genotypes(sources: tuple[str, ...], space: Part) -> tuple[Genotype, ...]:
+    if not sources:
+        return ()
+    from search_spaces.cells.reading import read_genotype
+
+    drawn_from = space.factory(**space.options)
+    return tuple(read_genotype(source, drawn_from) for source in sources)
+
+
+def _budget(study: Mapping[str, Any], evaluator: Part, folder: Path) -> Budget | None:
+    budget = Budget(
+        trials=study["trials"], seconds=study["budget_seconds"], hours=study["max_hours"]
+    )
+    if budget.to_dict():
+        return budget
+    if (folder / "study.json").exists():
+        return None
+    return Budget(
+        trials=TRIALS_IF_CHEAP if getattr(evaluator.factory, "cheap", False) else TRIALS_IF_COSTLY
+    )
+
+
+def extended(
+    budget: Budget, asked: int, trials: str | None, seconds: float | None, hours: float | None
+) -> Budget:
+    """A budget with new limits; trials may be given as `+N`, on top of what there is.
+
+    Args:
+        asked: how many trials the study has asked so far.
+    """
+    count = budget.trials
+    if trials is not None:
+        more = re.fullmatch(r"(\+?)([0-9]{1,12})", trials.strip())
+        if more is None:
+            raise SettingsError(
+                f"--trials is {shortened(trials)}: expected a number, or +N for N more than before"
+            )
+        count = int(more[2]) + ((asked if count is None else count) if more[1] else 0)
+    return Budget(
+        trials=count,
+        seconds=budget.seconds if seconds is None else seconds,
+        hours=budget.hours if hours is None else hours,
+    )
+
+
+__all__ = ["DEFAULTS", "Assignment", "Word", "amount", "assignment", "changed_runner", "extended"]

@@ -1,0 +1,72 @@
+"""The updates of a controller as its study wrote them down, read back and put in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import StudyError
+from nas.study.store import read_events
+
+if TYPE_CHECKING:
+    from search_spaces.cells.space import SearchSpace
+
+Record = Mapping[str, Any]
+
+SCALARS = (
+    "reward_mean",
+    "reward_min",
+    "reward_max",
+    "baseline",
+    "advantage_spread",
+    "entropy",
+    "entropy_share",
+    "kl",
+    "clip_fraction",
+    "gradient_norm",
+    "distinct",
+)
+
+
+def updates_of(folder: Path) -> list[Record]:
+    """Every update in the log, oldest first."""
+    records: list[Record] = [
+        event for _, event in read_events(folder / "events.jsonl") if _is_update(event)
+    ]
+    if not records:
+        raise StudyError(
+            f"{folder} has no updates of a controller: its strategy has none, or fewer trials were told than "
+            "strategy.batch; wait, or inspect a study of policy-gradient"
+        )
+    return records
+
+
+def histograms(
+    record: Record, space: SearchSpace
+) -> Iterator[tuple[str, tuple[int | str, ...], list[float]]]:
+    """How likely the policy takes each option, averaged over the decisions that share the same options."""
+    groups: dict[tuple[int | str, ...], list[int]] = {}
+    for index, decision in enumerate(space.decisions):
+        groups.setdefault(decision.options, []).append(index)
+    for options, members in groups.items():
+        rows = [record["policy"][index] for index in members]
+        means = [sum(column) / len(members) for column in zip(*rows, strict=True)]
+        yield (
+            _title([space.decisions[index].name for index in members], len(options)),
+            options,
+            means,
+        )
+
+
+def _is_update(event: Record) -> bool:
+    return event["event"] == "updated" and "entropies" in event and "policy" in event
+
+
+def _title(names: Sequence[str], options: int) -> str:
+    """What decisions with the same options are called: the only name, or the parts all names end in."""
+    if len(names) == 1:
+        return names[0]
+    ends = sorted({name.rpartition(".")[2] for name in names})
+    kind = f"{', '.join(ends)}: " if len(ends) <= 4 else ""
+    return f"{kind}{len(names)} decisions of {options} options"

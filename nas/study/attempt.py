@@ -1,0 +1,126 @@
+"""One attempt at one trial: every runner's only call, and the only place that catches broadly."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from nas.contracts import (
+    Evaluation,
+    Evaluator,
+    Failure,
+    FailureKind,
+    Outcome,
+    Report,
+    Stopped,
+    Trial,
+)
+from nas.errors import ExpressionError, GenotypeError, NasError, NetworkError, SpaceError, shortened
+
+_LONGEST_TRACEBACK = 4_000
+
+
+def attempt(evaluator: Evaluator, trial: Trial, workdir: Path, report: Report) -> Outcome:
+    """Evaluate a trial; whatever happens becomes an evaluation, an early stop or a typed failure.
+
+    Only what the user must mend before any trial can succeed (a missing file, a wrong setting) is raised.
+    """
+    began = time.perf_counter()
+    watched = _Watched(report)
+    try:
+        if not evaluator.cheap:
+            workdir.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(workdir / "keep", ignore_errors=True)  # of an attempt that died
+        evaluation = evaluator.evaluate(
+            trial.genotype, seed=trial.seed, workdir=workdir, report=watched
+        )
+        return _checked(evaluation, watched)
+    except (NetworkError, GenotypeError, SpaceError, ExpressionError) as problem:
+        return Failure("error", str(problem), time.perf_counter() - began)
+    except NasError:
+        raise
+    except Exception as problem:
+        return Failure(_kind(problem), _message(problem), time.perf_counter() - began)
+
+
+def never_stop(step: int, metrics: Mapping[str, Any]) -> bool:
+    """The report of a trial nobody watches."""
+    del step, metrics
+    return True
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON knows it: NumPy and torch scalars become numbers, what is not finite becomes None."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return plain(value.item()) if callable(getattr(value, "item", None)) else str(value)
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A report that remembers the step at which it said stop."""
+
+    report: Report
+    stopped: tuple[int, Mapping[str, Any]] | None = None
+
+    def __call__(self, step: int, metrics: Mapping[str, Any]) -> bool:
+        metrics = plain(metrics)
+        go_on = self.report(step, metrics)
+        if not go_on and self.stopped is None:
+            self.stopped = (step, metrics)
+        return go_on
+
+
+def _checked(evaluation: Evaluation, watched: _Watched) -> Outcome:
+    score, seconds = float(evaluation.score), float(evaluation.seconds)
+    if not math.isfinite(score):
+        return Failure(
+            "diverged",
+            f"the score is {score}",
+            max(seconds, 0.0) if math.isfinite(seconds) else 0.0,
+        )
+    if not (math.isfinite(seconds) and seconds >= 0):
+        return Failure(
+            "error", f"the evaluator says it took {shortened(evaluation.seconds)} seconds"
+        )
+    metrics = plain(evaluation.metrics)
+    if watched.stopped is not None:
+        step, last = watched.stopped
+        reached = last.get("score", score)
+        if reached is None:
+            return Failure("diverged", f"the score at step {step} is no finite number", seconds)
+        return Stopped(step, float(reached), metrics, seconds)
+    return Evaluation(score, metrics, seconds)
+
+
+def _kind(problem: Exception) -> FailureKind:
+    stated = getattr(problem, "failure_kind", None)
+    if stated in get_args(FailureKind):
+        return cast(FailureKind, stated)
+    text = str(problem).lower()
+    told_so = isinstance(problem, RuntimeError) and (
+        "out of memory" in text or "not enough memory" in text
+    )
+    if isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError" or told_so:
+        return "out_of_memory"
+    return "error"
+
+
+def _message(problem: Exception) -> str:
+    """One line that says what went wrong; below it the end of the traceback."""
+    lines = "".join(traceback.format_exception(problem))
+    return (
+        f"{type(problem).__name__}: {problem}".splitlines()[0] + "\n" + lines[-_LONGEST_TRACEBACK:]
+    )

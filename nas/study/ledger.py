@@ -1,0 +1,228 @@
+"""What a log amounts to: one fold over its events, the same while they are written and when they are read again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+from nas.contracts import Evaluation, Trial
+from nas.errors import GenotypeError, SettingsError, StoreError, shortened
+from nas.study.rules import Budget, Rules
+from nas.study.store import FORMAT, Event
+from search_spaces.cells.genotype import Genotype
+
+
+class Incumbent(NamedTuple):
+    """A trial that was the best when it was told."""
+
+    trial: Trial
+    score: float
+    cost: float  # summed evaluation cost of the study when it was told
+
+
+@dataclass(slots=True)
+class OpenTrial:
+    """Asked, never ended."""
+
+    trial: Trial
+    key: str
+    duplicate_of: int | None = None
+    attempts: int = 0
+    failures: int = 0
+    steps: int = 0  # progress lines of the present attempt
+
+
+Heard = tuple[Trial, Evaluation]
+
+
+@final
+class Ledger:
+    """Counts, costs, open trials and incumbents of a study: a pure function of its events.
+
+    It holds a few hundred bytes for each distinct genotype and nothing for a repeated one.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.counts: Counter[str] = (
+            Counter()
+        )  # asked, evaluated, reused, stopped, failed, skipped, retried
+        self.failure_kinds: Counter[str] = Counter()
+        self.next_number = 0
+        self.cost = 0.0
+        self.strategy_seconds = 0.0  # what proposing and learning took
+        self.idle = 0
+        self.open: dict[int, OpenTrial] = {}
+        self.known: dict[str, int] = {}
+        self.ended_at: dict[int, int] = {}
+        self.incumbents: list[Incumbent] = []
+        self.top: list[
+            tuple[float, int]
+        ] = []  # the `rules.keep` best evaluated trials: score and number
+        self.worst: float | None = None
+        self.budget = Budget()
+        self.finished: str | None = None
+        self.sessions = 0
+        self.updates = 0
+        self.opened: dict[int, Mapping[str, float]] = {}
+        self.wall_before = 0.0  # wall-clock seconds of earlier sessions
+        self._session_began = 0.0
+        self._last_time = 0.0
+
+    @property
+    def best(self) -> Incumbent | None:
+        """The trial with the highest score; of equals the one told first."""
+        return self.incumbents[-1] if self.incumbents else None
+
+    @property
+    def wall_seconds(self) -> float:
+        """Wall-clock seconds of all sessions, up to the last event."""
+        return self.wall_before + max(
+            0.0, self._last_time - self._session_began
+        )  # clocks are set back at times
+
+    def apply(self, event: Event, offset: int, trial: Trial | None = None) -> Heard | None:
+        """Take in one event; returns what the strategy hears of it. `trial` saves parsing the one just asked."""
+        try:
+            return self._apply(event, offset, trial)
+        except (
+            KeyError,
+            TypeError,
+            AttributeError,
+            IndexError,
+            GenotypeError,
+            SettingsError,
+        ) as problem:
+            raise StoreError(
+                f"the log holds a line that no study wrote: {shortened(event, 100)}"
+            ) from problem
+
+    def _apply(self, event: Event, offset: int, trial: Trial | None) -> Heard | None:
+        self._clock(event)
+        self.strategy_seconds += event.get("strategy_seconds", 0.0)
+        match event["event"]:
+            case "asked":
+                self._asked(event, trial)
+            case "attempted":
+                self._attempted(event)
+            case "progressed":
+                self.open[event["number"]].steps += 1
+            case "told":
+                return self._told(event, offset)
+            case "stopped":
+                return self._stopped(event, offset)
+            case "failed":
+                return self._failed(event, offset)
+            case "skipped":
+                self._skipped(event)
+            case "started":
+                self._started(event)
+            case "extended":
+                self.budget, self.finished, self.idle = Budget(**event["budget"]), None, 0
+            case "finished":
+                self.finished = event["reason"]
+            case "updated":
+                self.updates += 1
+            case "opened":
+                self.opened[event["number"]] = event["final"]
+        return None
+
+    def _started(self, event: Event) -> None:
+        if event.get("format") != FORMAT:
+            raise StoreError(
+                f"the log has format {event.get('format')!r}, but this version reads format {FORMAT}: "
+                "use the version of nas that wrote it (study.json names it)"
+            )
+        if self.sessions == 0:
+            self.budget = Budget(**event["budget"])
+        self.sessions += 1
+
+    def _clock(self, event: Event) -> None:
+        now = float(event.get("time", self._last_time))
+        if event["event"] == "started":
+            self.wall_before, self._session_began = self.wall_seconds, now
+        if (
+            event["event"] != "opened"
+        ):  # reading what a winner is judged by is no part of the search
+            self._last_time = now
+
+    def _asked(self, event: Event, trial: Trial | None) -> None:
+        number = event["number"]
+        trial = trial or _trial(event)
+        original = event.get("duplicate_of")
+        self.open[number] = OpenTrial(trial, event["key"], original)
+        self.next_number = number + 1
+        self.counts["asked"] += 1
+        self.idle += 1
+        if original is None:
+            self.known.setdefault(event["key"], number)
+
+    def _skipped(self, event: Event) -> None:
+        self.next_number = event["number"] + 1
+        self.counts["skipped"] += 1
+        self.idle += 1
+
+    def _attempted(self, event: Event) -> None:
+        entry = self.open[event["number"]]
+        entry.attempts += 1
+        entry.steps = 0
+        if after := event.get("after"):
+            entry.failures += 1
+            self.counts["retried"] += 1
+            self._pay(after["seconds"])
+
+    def _told(self, event: Event, offset: int) -> Heard:
+        entry = self._ended(event, offset, "reused" if "reused" in event else "evaluated")
+        score = event["score"]
+        best = self.best
+        if best is None or score > best.score:
+            self.incumbents.append(Incumbent(entry.trial, score, self.cost))
+        if "reused" not in event:
+            self._rank(score, event["number"])
+        self.worst = score if self.worst is None else min(self.worst, score)
+        return entry.trial, Evaluation(score, event["metrics"], event["seconds"])
+
+    def _rank(self, score: float, number: int) -> None:
+        if len(self.top) < self.rules.keep or (self.top and score > self.top[-1][0]):
+            self.top.append((score, number))
+            self.top.sort(key=lambda entry: -entry[0])  # stable: of equals the one told first
+            del self.top[self.rules.keep :]
+
+    def _stopped(self, event: Event, offset: int) -> Heard | None:
+        entry = self._ended(event, offset, "stopped")
+        if self.rules.stopped_as == "ignore" or self.worst is None:
+            return None
+        return entry.trial, Evaluation(self.worst, event["metrics"], event["seconds"])
+
+    def _failed(self, event: Event, offset: int) -> Heard | None:
+        entry = self._ended(event, offset, "failed")
+        self.failure_kinds[event["kind"]] += 1
+        if self.rules.failure_score is None:
+            return None
+        return entry.trial, Evaluation(
+            self.rules.failure_score, {"failure": event["kind"]}, event["seconds"]
+        )
+
+    def _ended(self, event: Event, offset: int, how: str) -> OpenTrial:
+        number = event["number"]
+        entry = self.open.pop(number)
+        self.counts[how] += 1
+        if "reused" not in event:
+            self.ended_at[number] = offset
+            self._pay(event["seconds"])
+            if self.budget.trials is not None:
+                self.idle = 0  # a trial is a cost of its own where trials are counted
+        return entry
+
+    def _pay(self, seconds: float) -> None:
+        self.cost += seconds
+        if seconds > 0:
+            self.idle = 0
+
+
+def _trial(event: Event) -> Trial:
+    return Trial(
+        event["number"], Genotype.from_dict(event["genotype"]), event["seed"], event["notes"]
+    )

@@ -1,0 +1,235 @@
+"""One append-only file of events: what is not in it has not happened."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, Self, final
+
+from nas.errors import StoreError
+
+FORMAT = 1
+Event = dict[str, Any]
+Sync = Literal["each", "grouped"]
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of ours")
+
+
+_decode = json.JSONDecoder(
+    parse_constant=_refuse_constant
+).decode  # NaN is never written, so it is damage
+_CHUNK = 1 << 16
+_SECONDS_BETWEEN_SYNCS = 1.0
+
+
+def read_events(path: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
+    """Every event with the offset of its line; a torn last line is skipped, a damaged one before it is an error.
+
+    Args:
+        start: the offset of the line to begin with.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as problem:
+        raise StoreError(f"{path} cannot be read: {problem.strerror}") from problem
+    offset, damaged_at = start, -1
+    with file:
+        file.seek(start)
+        for line in file:
+            if damaged_at >= 0:
+                raise StoreError(_damage(path, damaged_at))
+            if not line.endswith(b"\n"):
+                return  # torn, or being written just now
+            event = _parsed(line)
+            if event is None:
+                damaged_at = offset
+            else:
+                yield offset, event
+            offset += len(line)
+
+
+def _damage(path: Path, offset: int) -> str:
+    with path.open("rb") as file:
+        number = file.read(offset).count(b"\n") + 1
+    return (
+        f"{path}, line {number} is damaged, and lines follow it, so it was not torn by a crash: restore the file from "
+        "a copy, or cut it off before that line to lose what came after"
+    )
+
+
+@final
+class Store:
+    """The single writer of a log, from `open` to `close`; the kernel releases its lock however the process dies.
+
+    `each` syncs every line to disk before `append` returns. `grouped` hands every line to the kernel (a killed process
+    loses nothing) and syncs about once a second (a power cut loses at most that).
+    """
+
+    def __init__(self, path: Path, *, sync: Sync = "each") -> None:
+        self.path = path
+        self._each = sync == "each"
+        created = not path.exists()
+        self._file = _opened(path)
+        try:
+            _lock(self._file, path)
+            self.torn_bytes = _cut_torn_line(self._file, path)
+            _sync_folder(path.parent)
+        except _NoLocks:
+            os.close(self._file)
+            if created:
+                path.unlink(missing_ok=True)
+            raise
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._end = os.fstat(self._file).st_size
+        self._synced_at = time.monotonic()
+        self._closed = False
+
+    @property
+    def size(self) -> int:
+        """How many bytes the log has."""
+        return self._end
+
+    def append(self, event: Mapping[str, Any]) -> int:
+        """Write one event as one line; returns the offset of the line."""
+        line = _encode(event).encode() + b"\n"
+        offset = self._end
+        self._write(line)
+        self._end += len(line)
+        now = time.monotonic()
+        if self._each or now - self._synced_at >= _SECONDS_BETWEEN_SYNCS:
+            self._sync()
+            self._synced_at = now
+        return offset
+
+    def events(self) -> Iterator[Event]:
+        """Every event so far, oldest first."""
+        return (event for _, event in read_events(self.path))
+
+    def event_at(self, offset: int) -> Event:
+        """The event whose line begins at this offset."""
+        line = b""
+        while not line.endswith(b"\n"):
+            piece = os.pread(self._file, 4096, offset + len(line))
+            assert piece, f"no line begins at {offset} of {self.path}"
+            line += piece[: piece.index(b"\n") + 1] if b"\n" in piece else piece
+        event = _parsed(line)
+        assert event is not None
+        return event
+
+    def close(self) -> None:
+        """Sync what is written and give the lock back."""
+        if not self._closed:
+            self._closed = True
+            try:
+                self._sync()
+            finally:
+                os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, line: bytes) -> None:
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._file, line[written:])
+        except OSError as problem:
+            os.ftruncate(
+                self._file, self._end
+            )  # half a line would be cut later anyway; an intact log is kinder
+            raise StoreError(
+                f"{self.path} cannot be written: {problem.strerror}; the log is intact: make room and resume"
+            ) from problem
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._file)
+        except OSError as problem:
+            raise StoreError(
+                f"{self.path} cannot be synced to disk: {problem.strerror}; make room and resume"
+            ) from problem
+
+
+class _NoLocks(StoreError):
+    """The file system cannot lock at all."""
+
+
+def _parsed(line: bytes) -> Event | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        event = _decode(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as problem:
+        raise StoreError(f"{path} cannot be opened for writing: {problem.strerror}") from problem
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name durable, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(file: int, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        if problem.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise StoreError(
+                f"{path} is being written by another process: wait for it, stop it, or choose another folder with --out"
+            ) from problem
+        raise _NoLocks(
+            f"{path} cannot be locked ({problem.strerror}): its file system has no locks, and two writers would spoil "
+            "the log; choose a folder on a local disk with --out"
+        ) from problem
+
+
+def _cut_torn_line(file: int, path: Path) -> int:
+    """Cut off a last line that is not a whole event; returns how many bytes went."""
+    size = os.fstat(file).st_size
+    begin = _begin_of_last_line(file, size)
+    if begin == size or _parsed(os.pread(file, size - begin, begin)) is not None:
+        return 0
+    before = _begin_of_last_line(file, begin)
+    if before < begin and _parsed(os.pread(file, begin - before, before)) is None:
+        raise StoreError(_damage(path, before))  # a crash tears one line
+    os.ftruncate(file, begin)
+    os.fsync(file)
+    return size - begin
+
+
+def _begin_of_last_line(file: int, size: int) -> int:
+    end = size - 1  # the newline that ends the last line does not begin it
+    while end > 0:
+        begin = max(0, end - _CHUNK)
+        found = os.pread(file, end - begin, begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0

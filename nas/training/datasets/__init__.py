@@ -1,0 +1,152 @@
+"""What networks learn from: a dataset is one frozen record that loads its splits as uint8 arrays."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.errors import NasError, shortened
+
+SearchSplit = Literal["train", "val"]
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+
+class DatasetError(NasError):
+    """Data that is missing, damaged or laid out otherwise than expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """One split in memory: `pixels` (N, H, W, C) and `labels` (N,)."""
+
+    pixels: Pixels
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def at(self, indices: npt.NDArray[np.int64]) -> Images:
+        """The images at these places."""
+        return Images(np.ascontiguousarray(self.pixels[indices]), self.labels[indices])
+
+    def fewer(self, count: int) -> Images:
+        """So many of the images, every class alike; always the same ones."""
+        from nas.training.datasets._splits import stratified
+
+        return self.at(stratified(self.labels, [count], seed=0, purpose="fewer")[0])
+
+
+Reader = Callable[
+    [str, Path | None], Images
+]  # (split, data_dir); splits are "train", "val" and "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A classification task of square images; `mean` and `std` are those of the training pixels in 0..1.
+
+    `load` gives what a search may see. The test split opens only through `nas.training.final_split.FinalSplit`.
+    """
+
+    name: str
+    classes: int
+    image_size: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    read: Reader
+    preset: str = "cifar10-quick"
+    data_dir: Path | None = None
+
+    def load(self, split: SearchSplit) -> Images:
+        """The images of one split; of `train` or `val` only."""
+        if split not in ("train", "val"):
+            raise DatasetError(
+                f"a search sees the splits train and val of {self.name}, not {shortened(split)}; "
+                "the test split is opened by retrain, transfer and final evaluation only"
+            )
+        return _read(self, split)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any pixel or label that a search sees."""
+        digest = hashlib.blake2b(digest_size=8)
+        for split in ("train", "val"):
+            images = _read(self, split)
+            digest.update(str(images.pixels.shape).encode())
+            digest.update(np.ascontiguousarray(images.pixels).data)
+            digest.update(images.labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+_shared: dict[tuple[Dataset, str], Images] = {}
+
+
+def share(dataset: Dataset, splits: Mapping[str, Images]) -> None:
+    """Let this process see these arrays, which others see too, instead of reading the dataset itself."""
+    for split, images in splits.items():
+        _shared[dataset, split] = Images(
+            images.pixels, images.labels.copy()
+        )  # torch wants labels it may write
+
+
+def _read(dataset: Dataset, split: str) -> Images:
+    return _shared.get((dataset, split)) or _read_once(dataset, split)
+
+
+@functools.lru_cache(maxsize=2)
+def _read_once(dataset: Dataset, split: str) -> Images:
+    """Splits are kept by the process, so that the children of a worker share them."""
+    return dataset.read(split, dataset.data_dir)
+
+
+def open_dataset(name: str, data_dir: str | Path | None = None, **options: Any) -> Dataset:
+    """The dataset of this name (`digits`, `image-folder:DIR`, `my_pkg.my_file:MyDataset`), set to a data folder.
+
+    A part is a `Dataset`, or a function that gives one: it is called with those of `argument` (what stands behind
+    the colon), `data_dir` and the options that it names.
+    """
+    from nas.registry import load, names
+
+    part = load("dataset", name)
+    head, _, argument = name.partition(":")
+    folder = None if data_dir is None else Path(data_dir).expanduser()
+    if isinstance(part, Dataset):
+        return part if folder is None else replace(part, data_dir=folder)
+    own = head.replace("_", "-") in names("dataset")
+    given = {"argument": argument if own else "", "data_dir": folder, **options}
+    dataset = _called(part, name, given)
+    if not isinstance(dataset, Dataset):
+        raise DatasetError(
+            f"{shortened(name)} should be a nas.training.datasets.Dataset or a function that returns one"
+        )
+    return dataset
+
+
+def _called(part: Any, name: str, given: dict[str, Any]) -> object:
+    if not callable(part):
+        return part
+    known = inspect.signature(part).parameters
+    required = [p.name for p in known.values() if p.default is p.empty and p.name not in given]
+    if required:
+        raise DatasetError(
+            f"dataset {shortened(name)} asks for {', '.join(required)}, which nothing here can give"
+        )
+    return part(**{key: value for key, value in given.items() if key in known})
+
+
+def cache_folder() -> Path:
+    """Where downloads and decoded images are kept: `NAS_DATA`, or `nas` in the user's cache."""
+    if chosen := os.environ.get("NAS_DATA"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "nas"

@@ -1,0 +1,172 @@
+"""CIFAR's python layout: in a folder, in its tarball, or downloaded; its pickles are read without being trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import shutil
+import tarfile
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.training.datasets import DatasetError, Images, cache_folder
+from nas.training.datasets._splits import stratified
+
+_VALIDATION = 5_000
+_PLACES = {
+    ("numpy.core.multiarray", "_reconstruct"): ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"): ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"): ("numpy", "ndarray"),
+    ("numpy", "dtype"): ("numpy", "dtype"),
+    ("_codecs", "encode"): ("_codecs", "encode"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cifar:
+    """Reads the splits of one CIFAR: 45,000 training and 5,000 validation images, the 10,000 test images untouched."""
+
+    name: str
+    folder: str
+    archive: str
+    sha256: str
+    train_files: tuple[str, ...]
+    test_file: str
+    labels: str
+
+    @property
+    def address(self) -> str:
+        """Where the archive is published."""
+        return f"https://www.cs.toronto.edu/~kriz/{self.archive}"
+
+    def __call__(self, split: str, data_dir: Path | None) -> Images:
+        files = (self.test_file,) if split == "test" else self.train_files
+        images = self._joined(list(self._batches(files, data_dir)))
+        if split == "test":
+            return images
+        sizes = [_VALIDATION, len(images) - _VALIDATION]
+        val, train = stratified(images.labels, sizes, seed=0, purpose=self.name)
+        return images.at(val if split == "val" else train)
+
+    def _joined(self, batches: list[Images]) -> Images:
+        return Images(
+            np.concatenate([b.pixels for b in batches]), np.concatenate([b.labels for b in batches])
+        )
+
+    def _batch(self, pickled: bytes, file: str) -> Images:
+        content = self._unpickled(pickled, file)
+        try:
+            rows = np.asarray(content[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
+            labels = np.asarray(content[self.labels.encode()], dtype=np.int64)
+        except (KeyError, TypeError, ValueError) as problem:
+            raise DatasetError(
+                f"a batch of {self.name} should hold rows of 3,072 bytes under 'data' and labels under "
+                f"{self.labels!r}; expected the python version of {self.address}"
+            ) from problem
+        return Images(np.ascontiguousarray(rows.transpose(0, 2, 3, 1)), labels)
+
+    def _batches(self, files: tuple[str, ...], data_dir: Path | None) -> Iterator[Images]:
+        place = cache_folder() if data_dir is None else data_dir
+        folder = self._folder(place)
+        if folder is not None:
+            yield from (self._batch(self._content(folder / file), file) for file in files)
+            return
+        archive = place / self.archive
+        if not archive.is_file():
+            self._download(archive)
+        yield from self._from_archive(archive, files)
+
+    def _content(self, file: Path) -> bytes:
+        try:
+            return file.read_bytes()
+        except OSError as problem:
+            raise DatasetError(
+                f"{file} of {self.name} cannot be read ({problem.strerror}); the folder should hold "
+                f"{', '.join(self.train_files)} and {self.test_file}: get {self.address} again"
+            ) from problem
+
+    def _folder(self, place: Path) -> Path | None:
+        candidates = (place, place / self.folder)
+        return next(
+            (folder for folder in candidates if (folder / self.train_files[0]).is_file()), None
+        )
+
+    def _from_archive(self, archive: Path, files: tuple[str, ...]) -> list[Images]:
+        try:
+            with tarfile.open(archive) as tar:
+                return [self._batch(self._member(tar, file), file) for file in files]
+        except (tarfile.TarError, EOFError, OSError, KeyError) as problem:
+            raise DatasetError(
+                f"{archive} is not the archive {self.address} ({problem}); remove it or put the right one there"
+            ) from problem
+
+    def _member(self, tar: tarfile.TarFile, file: str) -> bytes:
+        stream = tar.extractfile(f"{self.folder}/{file}")
+        if stream is None:
+            raise KeyError(f"no file {file}")
+        return stream.read()
+
+    def _unpickled(self, content: bytes, file: str) -> Mapping[Any, Any]:
+        try:
+            read = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
+        except (
+            pickle.UnpicklingError,
+            EOFError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            IndexError,
+        ) as problem:
+            raise DatasetError(
+                f"{file} of {self.name} is damaged ({problem}); get {self.address} again"
+            ) from problem
+        if not isinstance(read, dict):
+            raise DatasetError(
+                f"{file} of {self.name} should hold a dictionary; get {self.address} again"
+            )
+        return read
+
+    def _download(self, archive: Path) -> None:
+        try:
+            with urllib.request.urlopen(self.address, timeout=20) as answer:
+                archive.parent.mkdir(parents=True, exist_ok=True)
+                with tempfile.NamedTemporaryFile(
+                    dir=archive.parent, suffix=".part", delete=False
+                ) as part:
+                    shutil.copyfileobj(answer, part)
+            self._install(Path(part.name), archive)
+        except OSError as problem:
+            raise DatasetError(
+                f"{self.name} is not at {archive.parent} and could not be downloaded ({problem}); get {self.address} "
+                f"and say --data-dir DIR (or NAS_DATA=DIR), where DIR holds {self.archive} or the folder "
+                f"{self.folder} with {', '.join(self.train_files)} and {self.test_file}"
+            ) from problem
+
+    def _install(self, part: Path, archive: Path) -> None:
+        """Give a download its name when its checksum is right; two processes may do so at once."""
+        with part.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found == self.sha256:
+            part.replace(archive)
+            return
+        part.unlink()
+        raise DatasetError(
+            f"{self.address} came with the checksum {found[:16]}..., but {self.sha256[:16]}... was expected; "
+            "try again, or put the right archive there by hand"
+        )
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Makes arrays, dictionaries, lists, numbers and text, and calls nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _PLACES:
+            raise pickle.UnpicklingError(f"it wants to call {module}.{name}")
+        return super().find_class(*_PLACES[module, name])

@@ -1,0 +1,64 @@
+"""One picture file as a square of RGB bytes: grey, palette, transparent, CMYK and 16-bit ones alike (needs Pillow)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from nas.training.datasets import DatasetError, Pixels
+
+_SIXTEEN_BITS = ("PNG", "PPM")  # formats that have no more, though Pillow reads them into 32
+
+
+def shorter_side(file: Path) -> int | None:
+    """The shorter side in pixels, from the header alone; None where there is no readable header."""
+    try:
+        with _pillow().open(file) as image:
+            return int(min(image.size))
+    except (OSError, ValueError, SyntaxError):
+        return None
+
+
+def decoded(file: Path, size: int) -> Pixels | None:
+    """The picture, its middle square scaled to `size`, as (size, size, 3); None where it cannot be decoded.
+
+    32-bit and floating-point pictures do not say which value is white, so they count as such.
+    """
+    from PIL import ImageOps
+
+    library = _pillow()
+    try:
+        with library.open(file) as image:
+            if image.mode == "F" or (image.mode == "I" and image.format not in _SIXTEEN_BITS):
+                return None
+            upright = ImageOps.exif_transpose(image)
+            square = ImageOps.fit(
+                _in_rgb(upright, library), (size, size), library.Resampling.BILINEAR
+            )
+            return np.asarray(square, dtype=np.uint8)
+    except (OSError, ValueError, SyntaxError, library.DecompressionBombError):
+        return None
+
+
+def _in_rgb(image: Any, library: ModuleType) -> Any:
+    """In three bytes a pixel; what is transparent shows a white ground."""
+    if image.mode.startswith("I"):
+        return library.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        ground = library.new("RGBA", image.size, (255, 255, 255, 255))
+        return library.alpha_composite(ground, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _pillow() -> ModuleType:
+    try:
+        from PIL import Image
+    except ImportError as problem:
+        raise DatasetError(
+            "image-folder reads pictures with Pillow, which is missing here; pip install 'nas-toolkit[images]'"
+        ) from problem
+    return Image

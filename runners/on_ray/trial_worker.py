@@ -1,0 +1,165 @@
+"""The worker's side: a Tune trainable that attempts one trial after another and hands its words to the driver."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, final
+
+import ray
+from ray import tune
+
+from nas.contracts import Evaluator, Failure, Trial
+from nas.errors import NasError
+from nas.study.attempt import attempt
+from runners.on_ray.packed_files import packed
+from runners.on_ray.trial_messages import TICKET, WORDS, Ended, Progressed, Raised, Ticket, Word
+
+_SECONDS_TO_STOP = 10.0
+_SECONDS_LEFT_WORK_STAYS = 7 * 24 * 3600.0
+
+
+@final
+class _Attempt:
+    """One trial in a thread of its own, so that its reports can be waited for one by one.
+
+    Args:
+        asks: whether a report waits for the driver's answer; without a stopping rule the answer is always to go on.
+    """
+
+    def __init__(self, evaluator: Evaluator, trial: Trial, workdir: Path, *, asks: bool) -> None:
+        self._evaluator, self._trial, self._workdir, self._asks = evaluator, trial, workdir, asks
+        self._words: SimpleQueue[Word] = SimpleQueue()
+        self._answers: SimpleQueue[bool] = SimpleQueue()
+        self._owes_answer = False
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def next_words(self, *, go_on: bool) -> list[Word]:
+        """Answer the last report, wait for something new and take all there is."""
+        if self._owes_answer:
+            self._answers.put(go_on)
+        words = [self._words.get()]
+        while not self._words.empty():
+            words.append(self._words.get())
+        self._owes_answer = self._asks and isinstance(words[-1], Progressed)
+        self._ended = not isinstance(words[-1], Progressed)
+        return words
+
+    def abandon(self, *, patience: float) -> None:
+        """Ask it to stop and wait so many seconds."""
+        if not self._ended:
+            self._asks = False
+            self._answers.put(False)
+        self._thread.join(patience)
+
+    def _run(self) -> None:
+        try:
+            outcome = attempt(self._evaluator, self._trial, self._workdir, self._report)
+            kept = packed(self._workdir / "keep")
+            word: Word = Ended(outcome, ray.put(kept) if kept else None)
+        except NasError as problem:
+            word = Raised(problem)
+        except (
+            Exception
+        ) as problem:  # no memory or disk for its files: unsaid, the driver would wait for ever
+            word = Ended(
+                Failure("worker_lost", f"what the trial left could not be sent\n{_told(problem)}")
+            )
+        shutil.rmtree(self._workdir, ignore_errors=True)
+        self._words.put(word)
+
+    def _report(self, step: int, metrics: Mapping[str, Any]) -> bool:
+        asks = self._asks
+        self._words.put(Progressed(step, dict(metrics)))
+        return self._answers.get() if asks else True
+
+
+class Worker(tune.Trainable):
+    """Attempts the trial of its configuration; then Tune gives it the next one."""
+
+    def setup(  # type: ignore[override]  # Tune fills in the others, see `tune.with_parameters`
+        self, config: dict[str, Any], evaluator: Evaluator, shared: Any, asks: bool, token: str
+    ) -> None:
+        """Called once in each worker process; evaluator and data come from the node's object store."""
+        del config  # the trial in it begins with its first step
+        evaluator.take_shared(shared)
+        self._evaluator, self._asks = evaluator, asks
+        self._folder = Path(tempfile.gettempdir()) / f"nas-{token}"
+        _clear_old_work()
+        gc.collect()
+        gc.freeze()  # what is loaded now stays, so later collections need not look at it
+        self._attempt: _Attempt | None = None
+        self._is_to_stop = False
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Let go of the last trial; the next one is in `new_config`, which Tune sets as `self.config`."""
+        del new_config
+        self._let_go(patience=_SECONDS_TO_STOP)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Run until there is something to say.
+
+        A trial begins with its first step, not when a worker is made for it: Tune may still give it to another one.
+        """
+        if self._attempt is None:
+            self._attempt = self._begun()
+        words = self._attempt.next_words(go_on=not self._is_to_stop)
+        done = not isinstance(words[-1], Progressed)
+        if done:
+            _release_memory()
+        return {"done": done, WORDS: words}
+
+    def stop_early(self) -> None:
+        """Called by the driver between two steps: the next report is answered with a stop."""
+        self._is_to_stop = True
+
+    def cleanup(self) -> None:
+        """Stop what runs; this process ends in a moment, and Tune waits for it."""
+        self._let_go(patience=0.0)
+
+    def _begun(self) -> _Attempt:
+        ticket: Ticket = self.config[TICKET]
+        assert ticket.trial is not None
+        # An attempt that dies leaves its folder, so that the next one on this node may continue where it was.
+        workdir = self._folder / f"{ticket.trial.number}-{ticket.trial.seed}"
+        return _Attempt(self._evaluator, ticket.trial, workdir, asks=self._asks)
+
+    def _let_go(self, *, patience: float) -> None:
+        if self._attempt is not None:
+            self._attempt.abandon(patience=patience)
+        self._attempt, self._is_to_stop = None, False
+
+
+def _told(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"
+
+
+def _release_memory() -> None:
+    """Give back what a child held, also on the GPU that it shares with others."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _clear_old_work() -> None:
+    """Drop what studies left on this node long ago."""
+    for folder in Path(tempfile.gettempdir()).glob("nas-*"):
+        try:
+            is_old = time.time() - folder.stat().st_mtime > _SECONDS_LEFT_WORK_STAYS
+            is_ours = folder.stat().st_uid == os.getuid()
+        except OSError:
+            continue
+        if is_old and is_ours:
+            shutil.rmtree(folder, ignore_errors=True)

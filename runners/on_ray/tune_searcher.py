@@ -1,0 +1,155 @@
+"""Our study seen by Ray Tune: what asks it, tells it, orders its trials, and ends on problems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, final
+
+from ray import cloudpickle, exceptions, tune
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+from nas.contracts import Failure
+from nas.errors import StudyError
+from runners.on_ray.trial_messages import TICKET, WORDS
+from runners.on_ray.trials import Flights
+
+
+@final
+class StudySearcher(Searcher):
+    """Answers from the study; Tune's own record of what was suggested is thrown away."""
+
+    def __init__(self, flights: Flights) -> None:
+        super().__init__(metric=None, mode=None)
+        self._flights = flights
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial; None while only waiting can help; FINISHED when nothing is left."""
+        ticket = self._flights.next_ticket(trial_id)
+        if ticket is not None:
+            return {TICKET: ticket}
+        return Searcher.FINISHED if self._flights.is_over else None
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """The callback has told the study already."""
+        del trial_id, result, error
+
+    def save(self, checkpoint_path: str) -> None:
+        """The log is the only state."""
+        del checkpoint_path
+
+    def restore(self, checkpoint_path: str) -> None:
+        """The log is the only state."""
+        del checkpoint_path
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles searchers; the study stays here
+
+
+@final
+class StudyCallback(tune.Callback):
+    """Tells the study what Tune hears."""
+
+    def __init__(self, flights: Flights) -> None:
+        self._flights = flights
+        self._seen = 0
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker has taken up a trial."""
+        del iteration, trials, info
+        self._flights.started(trial.trial_id, trial.temporary_state.ray_actor)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A worker has said something. Tune keeps every last result, so ours are taken out of it."""
+        del iteration, trials, info
+        self._flights.heard(trial.trial_id, result.pop(WORDS, ()))
+        result.pop("config", None)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker has died."""
+        del iteration, trials, info
+        problem = _problem_of(trial)
+        if isinstance(problem, exceptions.RayTaskError) or _could_not_begin(problem):
+            self._flights.problem = self._flights.problem or StudyError(
+                f"no worker can begin: {_last_line(problem)}"
+            )
+            return
+        self._flights.lost(trial.trial_id, failure_of(problem))
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Called at least ten times a second."""
+        del iteration, info
+        for trial in trials[self._seen :]:
+            self._flights.queued(trial.trial_id, trial)
+        self._seen = len(trials)
+        self._flights.look()
+
+
+@final
+class InOrder(FIFOScheduler):
+    """A free worker takes the trial that waits longest, unless a worker of its own may be starting for it.
+
+    Tune's own choice looks at every trial of the study each time, and then kills the worker that is starting: with
+    short trials no worker of a new node, and none in place of a dead one, would ever be ready.
+    """
+
+    def __init__(self, flights: Flights) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._flights = flights
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """None: Tune gives free workers to trials for which it has asked for no worker yet."""
+        del tune_controller
+        return self._flights.waiting_longest()
+
+
+@final
+class StopOnProblem(tune.Stopper):
+    """Ends the run when the study cannot go on."""
+
+    def __init__(self, flights: Flights) -> None:
+        self._flights = flights
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Single trials are never stopped by Tune."""
+        del trial_id, result
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether there is a problem; then nobody waits for the children that still run."""
+        if self._flights.problem is None:
+            return False
+        self._flights.abandon()
+        return True
+
+
+def failure_of(problem: BaseException) -> Failure:
+    """Why a worker was lost, as a study writes it down."""
+    text = str(problem)
+    if isinstance(problem, exceptions.OutOfMemoryError) or "running low on memory" in text:
+        return Failure(
+            "out_of_memory", "the node ran out of memory and Ray ended the worker\n" + text
+        )
+    return Failure("worker_lost", f"the worker was lost ({type(problem).__name__})\n{text}")
+
+
+def _problem_of(trial: Any) -> BaseException:
+    """Tune hands errors on in a file."""
+    try:
+        problem: BaseException = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except Exception as unreadable:
+        return unreadable
+    return problem
+
+
+def _could_not_begin(problem: BaseException) -> bool:
+    return isinstance(
+        problem, exceptions.ActorDiedError
+    ) and "error raised in its creation task" in str(problem)
+
+
+def _last_line(problem: BaseException) -> str:
+    lines = [line for line in str(problem).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(problem).__name__

@@ -1,0 +1,1 @@
+"""What several tests share, under one name: no test imports a test."""

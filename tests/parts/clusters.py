@@ -1,0 +1,254 @@
+"""Parts for tests that start a real Ray: nodes and drivers as processes, an evaluator that keeps files, and kills."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nas.contracts import Evaluation, Evaluator, Report
+from nas.errors import SettingsError
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.space import SearchSpace
+
+HERE = Path(__file__).parent
+ANYWHERE = "NAS_TEST_RAY_ANYWHERE"
+PATIENCE = 300.0  # seconds until we believe that something hangs; a busy machine takes its time
+
+
+def why_not_here() -> str | None:
+    """Ray listens on every interface, so it is only started where there is none but loopback."""
+    if os.environ.get(ANYWHERE):
+        return None
+    routes = Path("/proc/self/net/route")
+    if routes.exists() and len(routes.read_text().splitlines()) <= 1:
+        return None
+    return f"Ray listens on all interfaces: run `make test-ray`, or set {ANYWHERE}=1 where that does no harm"
+
+
+class Keeper(Evaluator):
+    """Sleeps, reports, keeps a file; some trials are made to fail.
+
+    Args:
+        epochs: how many reports.
+        epoch_seconds: how long each epoch sleeps.
+        megabytes: how much memory each child touches.
+        out_of_memory: trials with an even seed ask for more memory than there is.
+        mend: every third seed raises what only the user can mend, the others sleep for ten minutes.
+        poison: every seventh seed kills its worker, each time.
+        nan: from the second report on the score is no number, for every third seed.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        epochs: int = 2,
+        epoch_seconds: float = 0.05,
+        megabytes: int = 0,
+        out_of_memory: bool = False,
+        mend: bool = False,
+        poison: bool = False,
+        nan: bool = False,
+    ) -> None:
+        super().__init__(space)
+        self.epochs, self.epoch_seconds, self.megabytes = epochs, epoch_seconds, megabytes
+        self.out_of_memory, self.mend, self.poison, self.nan = out_of_memory, mend, poison, nan
+        self.last_step = epochs
+
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
+        """A score from the genotype and the seed alone."""
+        if self.out_of_memory and seed % 2 == 0:
+            _ask_for_too_much()
+        if self.mend:
+            time.sleep(600.0 if seed % 3 else 1.0)
+            raise SettingsError("the data set is not where it should be")
+        if self.poison and seed % 7 == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        ballast = bytearray(self.megabytes << 20)
+        ballast[::4096] = b"x" * len(ballast[::4096])
+        score = sum(self.space.encode(genotype)) + seed % 1000 / 1000
+        for epoch in range(1, self.epochs + 1):
+            time.sleep(self.epoch_seconds)
+            lost = self.nan and seed % 3 == 0 and epoch > 1
+            reached = float("nan") if lost else score * epoch / self.epochs
+            if not report(epoch, {"score": reached}):
+                return Evaluation(reached, {"epochs": epoch}, self.epoch_seconds * epoch)
+        (workdir / "keep" / "deep").mkdir(parents=True)
+        (workdir / "keep" / "deep" / "weights").write_text(f"{seed}")
+        return Evaluation(
+            score, {"pid": os.getpid(), "ballast": len(ballast)}, self.epoch_seconds * self.epochs
+        )
+
+
+class Homebound(Keeper):
+    """Works here and cannot be unpickled elsewhere."""
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return _cannot_travel, ()
+
+
+def _cannot_travel() -> None:
+    raise RuntimeError("it cannot travel")
+
+
+def _ask_for_too_much() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), limits[1]))
+    try:
+        bytearray(1 << 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What a subprocess sees: our tests can be imported, and one core is one core."""
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-for-tests"}
+    # That a node is dead is known after five of these; without the other, workers starve where other work goes on.
+    ray = {"RAY_health_check_period_ms": "1000", "RAY_worker_niceness": "0"}
+    paths = {
+        "PYTHONPATH": os.pathsep.join(
+            [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+        ),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
+    return {**os.environ, **token, **ray, **paths, "OMP_NUM_THREADS": "1", **more}
+
+
+def search(
+    folder: Path, *words: str, trials: int = 12, evaluator: str = "parts.clusters:Keeper"
+) -> list[str]:
+    """A command that searches the smallest real space."""
+    return [
+        sys.executable, "-m", "nas", "search", "--space", "nasbench201", "--strategy", "random-search",
+        "--evaluator", evaluator, "--set", "study.duplicates=retrain", "--trials", str(trials), "--out", str(folder),
+        *words,
+    ]  # fmt: skip
+
+
+def run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end."""
+    return subprocess.run(
+        command, env=environment(**more), capture_output=True, text=True, timeout=PATIENCE
+    )
+
+
+@contextmanager
+def running(command: list[str], **more: str) -> Iterator[subprocess.Popen[str]]:
+    """Run beside us."""
+    process = subprocess.Popen(
+        command, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    """Wait for its end."""
+    out, error = process.communicate(timeout=PATIENCE)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+
+def wait_to_hear(process: subprocess.Popen[str], words: str) -> None:
+    """Wait until it has said so on its standard error."""
+    assert process.stderr is not None
+    said = b""
+    while words.encode() not in said:
+        said += (more := os.read(process.stderr.fileno(), 4096))
+        assert more, said.decode()
+
+
+def wait_for(happened: Callable[[], bool], driver: subprocess.Popen[str] | None = None) -> None:
+    """Wait until something is so; where a driver is named, it can only become so while that lives."""
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        if driver is not None and driver.poll() is not None and not happened():
+            raise AssertionError(
+                f"ended with {driver.returncode} before it happened: {driver.communicate()}"
+            )
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def count(folder: Path, kind: str) -> int:
+    """How often a log says something."""
+    log = folder / "events.jsonl"
+    return log.read_bytes().count(b'"event":"%s"' % kind.encode()) if log.exists() else 0
+
+
+def busy_workers() -> list[int]:
+    """The processes that run a child just now; Ray gives them names."""
+    return processes("ray::ResourceTrainable.train")
+
+
+def strike(driver: subprocess.Popen[str], how: int = signal.SIGKILL) -> None:
+    """Send a signal to a worker that runs a child."""
+    wait_for(lambda: any(kill(pid, how) for pid in busy_workers()[-1:]), driver)
+
+
+def processes(beginning: str) -> list[int]:
+    """Processes whose command line begins so."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                if (folder / "cmdline").read_bytes().startswith(beginning.encode()):
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+    return sorted(found)
+
+
+def kill(pid: int, how: int = signal.SIGKILL) -> bool:
+    """Send a signal; False if the process is gone already."""
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def cluster(*cpus: int) -> Iterator[list[int]]:
+    """A head and more nodes on this machine, each with so many processors; yields the processes of the nodes."""
+    try:
+        yield [start_node(number, head=index == 0) for index, number in enumerate(cpus)]
+    finally:
+        run(["ray", "stop", "--force"])
+
+
+def start_node(cpus: int, *, head: bool = False) -> int:
+    """Start a node as the documentation says; returns its raylet's process."""
+    before = set(raylets())
+    place = ["--head", "--include-dashboard=false"] if head else ["--address=127.0.0.1:6379"]
+    for _ in range(3):  # Ray gives up after half a minute, which is little where other work goes on
+        done = run(["ray", "start", *place, f"--num-cpus={cpus}", "--disable-usage-stats"])
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, done.stdout + done.stderr
+    (new,) = set(raylets()) - before
+    return new
+
+
+def raylets() -> list[int]:
+    """The node processes of Ray."""
+    return [pid for pid in processes("") if _executable(pid) == "raylet"]
+
+
+def _executable(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name
+    except OSError:
+        return ""

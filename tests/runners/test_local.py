@@ -1,0 +1,144 @@
+"""Worker processes die, hang, cannot start or outlive their driver: the study goes on or says why not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from parts.command_line import SMALL, started
+from parts.judges import Unloadable, Unsendable, Worker
+from parts.studies import lines, story
+
+from nas.errors import SettingsError, StudyError
+from nas.registry import load
+from nas.study.rules import Budget, Rules
+from nas.study.study import Study
+from runners.local import Local
+
+SPACE = load("space", "nasbench201")()
+
+
+def opened(folder: Path, trials: int = 6, **rules: Any) -> Study:
+    strategy = load("strategy", "random-search")(SPACE, 0)
+    return Study(folder, strategy, seed=5, rules=Rules(**rules), budget=Budget(trials=trials))
+
+
+def failures(folder: Path) -> set[tuple[str, str]]:
+    return {
+        (event["kind"], event["message"]) for event in lines(folder) if event["event"] == "failed"
+    }
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        ("die", "the worker process ended by signal 9"),
+        ("exit", "the worker process ended with exit code 5"),
+    ],
+)
+def test_a_worker_that_dies_is_replaced(tmp_path: Path, act: str, message: str) -> None:
+    with opened(tmp_path, retries=0) as study:
+        Local(workers=2).run(study, Worker(SPACE, {1: act}))
+        assert study.ledger.counts["evaluated"] + study.ledger.counts["failed"] == 6
+    assert failures(tmp_path) == {("worker_lost", message)}
+
+
+def test_a_trial_that_hangs_is_ended(tmp_path: Path) -> None:
+    with opened(tmp_path, trials=4, retries=0) as study:
+        Local(workers=2, trial_timeout=1.0).run(study, Worker(SPACE, {1: "hang"}))
+    assert failures(tmp_path) == {("timeout", "no result within 1 s")}
+    assert len(story(lines(tmp_path))) == 4
+    assert all(1 <= e["seconds"] < 60 for e in lines(tmp_path) if e["event"] == "failed")
+
+
+def test_the_start_of_a_process_is_not_its_trials_time(tmp_path: Path) -> None:
+    """Python and torch take seconds to import on a busy machine."""
+    with opened(tmp_path, trials=1, retries=0) as study:
+        Local(trial_timeout=0.2).run(study, Worker(SPACE))
+        assert study.ledger.counts["evaluated"] == 1
+
+
+def test_workers_are_processes_of_their_own(tmp_path: Path) -> None:
+    with opened(tmp_path) as study:
+        Local(workers=2).run(study, Worker(SPACE, seconds=0.2))
+    told = [event["metrics"]["process"] for event in lines(tmp_path) if event["event"] == "told"]
+    assert len(set(told)) == 2
+    assert os.getpid() not in told
+    with pytest.raises(ProcessLookupError):
+        os.kill(told[0], 0)
+
+
+def test_a_serial_run_needs_no_process(tmp_path: Path) -> None:
+    with opened(tmp_path) as study:
+        Local().run(study, Worker(SPACE))
+    assert {
+        event["metrics"]["process"] for event in lines(tmp_path) if event["event"] == "told"
+    } == {os.getpid()}
+
+
+def test_an_evaluator_that_cannot_travel_is_refused(tmp_path: Path) -> None:
+    with (
+        opened(tmp_path) as study,
+        pytest.raises(SettingsError, match=r"evaluator Unsendable cannot be sent to a worker"),
+    ):
+        Local(workers=2).run(study, Unsendable(SPACE))
+
+
+def test_a_worker_that_cannot_start_stops_the_search(tmp_path: Path) -> None:
+    with (
+        opened(tmp_path) as study,
+        pytest.raises(StudyError, match="ended with exit code 1 before its first trial"),
+    ):
+        Local(workers=2).run(study, Unloadable(SPACE))
+    assert "failed" not in {event["event"] for event in lines(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"workers": 0}, {"workers": 5000}, {"trial_timeout": 0}, {"trial_timeout": float("nan")}],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(
+        SettingsError,
+        match=r"(workers is .*: expected a number from|trial-timeout is .*more than 0)",
+    ):
+        Local(**options)
+
+
+def test_workers_do_not_outlive_a_driver_that_is_killed(tmp_path: Path) -> None:
+    words = (
+        "--set",
+        "evaluator.delay_seconds=60",
+        "--workers",
+        "2",
+        "--trials",
+        "4",
+        "--out",
+        tmp_path / "s",
+    )
+    process = started("search", *SMALL, *words)
+    group = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + 60
+    while (
+        sum(
+            event["event"] == "attempted"
+            for event in (lines(tmp_path / "s") if (tmp_path / "s").exists() else ())
+        )
+        < 2
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = [int(word) for word in group.read_text().split()]
+    assert len(children) >= 2
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    while any(
+        Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes()
+        for child in children
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,310 @@
+"""Searches on a real Ray of several nodes, and everything that can be killed under them.
+
+The long form with hundreds of kills is `make soak-ray`.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from parts.clusters import (
+    busy_workers,
+    cluster,
+    count,
+    ended,
+    environment,
+    kill,
+    raylets,
+    run,
+    running,
+    search,
+    start_node,
+    strike,
+    wait_for,
+    wait_to_hear,
+)
+from parts.studies import lines, story
+
+pytestmark = pytest.mark.ray
+
+RAY = ("--runner", "ray", "--address", "auto")
+SLOWLY = ("--set", "evaluator.epoch_seconds=0.4")
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[list[int]]:
+    """A head and a second node, of one processor each."""
+    with cluster(1, 1) as started:
+        yield started
+
+
+def finished(folder: Path, done: subprocess.CompletedProcess[str]) -> list[tuple[Any, ...]]:
+    """The story of a study that ended well."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sound(folder)
+
+
+def sound(folder: Path) -> list[tuple[Any, ...]]:
+    """The story of a study of which every trial ended exactly once, and replay agrees."""
+    check = run(["nas", "status", str(folder), "--check", "--json"])
+    assert json.loads(check.stdout)["check"]["sound"], check.stdout
+    return story(lines(folder))
+
+
+def lost(folder: Path) -> list[str]:
+    """Why attempts came to nothing, retried or not."""
+    reasons = [
+        event.get("after") or event
+        for event in lines(folder)
+        if event["event"] in ("attempted", "failed")
+    ]
+    return [reason["kind"] for reason in reasons if "kind" in reason]
+
+
+def test_a_search_on_several_nodes(tmp_path: Path, nodes: list[int]) -> None:
+    """Early stopping, files that travel back, and nothing on the terminal but our own words."""
+    folder = tmp_path / "study"
+    options = (
+        "--early-stop",
+        "asha",
+        "--set",
+        "evaluator.epochs=4",
+        "--set",
+        "study.keep=2",
+        "--json",
+    )
+    done = run(search(folder, *RAY, *options, trials=20))
+    ends = [row[5] for row in finished(folder, done)]
+    assert ends.count("stopped") >= 3
+    assert ends.count("told") + ends.count("stopped") == 20
+    assert json.loads(done.stdout)["trials"] == 20, "one JSON object and nothing else"
+    assert done.stderr == ""
+    best = json.loads(done.stdout)["best"]["number"]
+    told = sorted(
+        (event["score"], event["number"]) for event in lines(folder) if event["event"] == "told"
+    )
+    assert {int(path.name) for path in (folder / "checkpoints").iterdir()} == {
+        number for _, number in told[-2:]
+    }
+    seed = next(
+        event["seed"]
+        for event in lines(folder)
+        if event["event"] == "asked" and event["number"] == best
+    )
+    assert (folder / "checkpoints" / str(best) / "deep" / "weights").read_text() == str(seed)
+    stops = [event for event in lines(folder) if event["event"] == "stopped"]
+    assert all(event["metrics"] == {"epochs": event["step"]} for event in stops), (
+        "before its next epoch"
+    )
+
+
+def test_the_plan_is_printed_and_the_impossible_refused(tmp_path: Path, nodes: list[int]) -> None:
+    done = run(search(tmp_path / "plan", *RAY, "--cpus-per-trial", "0.5", trials=4))
+    assert "the cluster has 2 nodes with 2 CPUs and 0 GPUs (at most 1 CPUs on one)" in done.stderr
+    assert "0.5 CPUs per child, 4 at once" in done.stderr
+    refused = run(search(tmp_path / "refused", *RAY, "--cpus-per-trial", "2"))
+    assert refused.returncode == 2
+    assert (
+        "a child needs 2 CPUs on one node, but the cluster has 2 nodes with 2 CPUs"
+        in refused.stderr
+    )
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:7", "nobody listens at 127.0.0.1:7: check the address"),
+        ("somewhere", "'somewhere' is no address: expected auto or HOST:PORT"),
+        (
+            "ray://127.0.0.1:10001",
+            "is for Ray Client, through which Tune would run on the cluster, away from this study",
+        ),
+    ],
+)
+def test_an_address_that_cannot_be(tmp_path: Path, address: str, words: str) -> None:
+    done = run(search(tmp_path / "study", "--runner", "ray", "--address", address))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_token_is_named_and_never_switched_off(tmp_path: Path, nodes: list[int]) -> None:
+    done = run(
+        search(tmp_path / "study", *RAY), RAY_AUTH_TOKEN="another", RAY_NUM_REDIS_GET_RETRIES="3"
+    )
+    assert done.returncode == 2
+    assert (
+        "its token is known here (RAY_AUTH_MODE, RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH)"
+        in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_workers_are_killed_and_one_hangs(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    options = (*RAY, *SLOWLY, "--trial-timeout", "4", "--retries", "50")
+    with running(search(folder, *options, trials=12)) as driver:
+        for already in (1, 4):
+            wait_for(lambda already=already: count(folder, "told") >= already, driver)  # type: ignore[misc]
+            strike(driver)
+        wait_for(lambda: count(folder, "told") >= 6, driver)
+        strike(driver, signal.SIGSTOP)
+        done = ended(driver)
+    assert len(finished(folder, done)) == 12
+    assert sorted(set(lost(folder))) == ["timeout", "worker_lost"]
+    assert count(folder, "failed") == 0, "all were tried again"
+
+
+def test_children_that_cannot_succeed_fail_typed_and_are_not_tried_for_ever(
+    tmp_path: Path, nodes: list[int]
+) -> None:
+    """Too much memory, a lost score, and a poison that kills each worker it meets."""
+    folder = tmp_path / "study"
+    faults = [("--set", f"evaluator.{name}=true") for name in ("out_of_memory", "poison", "nan")]
+    words = [word for fault in faults for word in fault]
+    rows = finished(
+        folder,
+        run(search(folder, *RAY, *words, "--retries", "1", "--early-stop", "median", trials=12)),
+    )
+    seeds = {event["number"]: event["seed"] for event in lines(folder) if event["event"] == "asked"}
+    failures = {
+        event["number"]: event["kind"] for event in lines(folder) if event["event"] == "failed"
+    }
+    expected = {number: fault for number, seed in seeds.items() if (fault := fate(seed))}
+    assert failures == expected
+    assert set(expected.values()) == {"out_of_memory", "worker_lost", "diverged"}
+    assert {row[0] for row in rows if row[5] == "failed"} == set(expected)
+    attempts = Counter(event["number"] for event in lines(folder) if event["event"] == "attempted")
+    assert attempts == {number: 2 if number in expected else 1 for number in seeds}
+
+
+def fate(seed: int) -> str | None:
+    """How a child of this seed must fail."""
+    if seed % 2 == 0:
+        return "out_of_memory"
+    if seed % 7 == 0:
+        return "worker_lost"
+    return "diverged" if seed % 3 == 0 else None
+
+
+def test_the_driver_is_killed_and_resumes(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    for already in (2, 5):
+        with running(search(folder, *RAY, *SLOWLY, trials=9)) as driver:
+            wait_for(lambda already=already: count(folder, "told") >= already, driver)  # type: ignore[misc]
+            driver.kill()
+            driver.wait()
+    before = [event for event in lines(folder) if event["event"] == "told"]
+    assert len(before) < 9, "it was killed before its end"
+    rows = finished(folder, run(search(folder, *RAY, *SLOWLY, trials=9)))
+    assert len(rows) == 9
+    attempts = [event["number"] for event in lines(folder) if event["event"] == "attempted"]
+    assert len(attempts) <= 9 + 2 * 2, "again at most what was in flight"
+    assert [event for event in lines(folder) if event["event"] == "told"][
+        : len(before)
+    ] == before, "it stays told"
+
+
+def test_ctrl_c_once_lets_the_open_trials_finish(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    with running(search(folder, *RAY, *SLOWLY, trials=50)) as driver:
+        wait_for(lambda: count(folder, "told") >= 2, driver)
+        driver.send_signal(signal.SIGTERM)
+        done = ended(driver)
+    assert done.returncode == 3
+    assert count(folder, "asked") == count(folder, "told") < 50
+    assert f"nas resume {folder}" in done.stdout
+
+
+def test_a_node_is_killed_and_another_joins(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    with running(search(folder, *RAY, *SLOWLY, trials=1_000)) as driver:
+        wait_for(lambda: count(folder, "told") >= 2 and len(busy_workers()) == 2, driver)
+        kill(nodes.pop())
+        wait_for(lambda: "worker_lost" in lost(folder) and len(busy_workers()) == 1, driver)
+        nodes.append(start_node(1))
+        wait_for(lambda: len(busy_workers()) == 2, driver)  # the place of the dead one is taken up
+        driver.send_signal(signal.SIGTERM)
+        assert ended(driver).returncode == 3
+    assert len(sound(folder)) == count(folder, "told") < 1_000
+    assert set(lost(folder)) == {"worker_lost"}
+
+
+def test_a_worker_that_cannot_begin_ends_the_search_with_the_reason(
+    tmp_path: Path, nodes: list[int]
+) -> None:
+    """A problem of every worker is not a failure of every trial."""
+    done = run(search(tmp_path / "study", *RAY, evaluator="parts.clusters:Homebound"))
+    assert done.returncode == 2
+    assert count(tmp_path / "study", "failed") == 0
+    assert "error: no worker can begin: " in done.stderr
+    assert "RuntimeError: it cannot travel" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_only_the_user_can_mend_ends_the_search_at_once(
+    tmp_path: Path, nodes: list[int]
+) -> None:
+    folder = tmp_path / "study"
+    done = run(search(folder, *RAY, "--seed", "3", "--set", "evaluator.mend=true", trials=8))
+    assert done.returncode == 2
+    assert "error: the data set is not where it should be" in done.stderr
+    assert count(folder, "failed") == count(folder, "told") == 0, "its trials are still open"
+
+
+def test_ctrl_c_twice_stops_at_once(tmp_path: Path, nodes: list[int]) -> None:
+    folder = tmp_path / "study"
+    with running(search(folder, *RAY, "--set", "evaluator.epoch_seconds=600", trials=8)) as driver:
+        wait_for(lambda: len(busy_workers()) == 2, driver)
+        driver.send_signal(signal.SIGINT)
+        wait_to_hear(driver, "once more to stop now")
+        driver.send_signal(signal.SIGINT)
+        done = ended(driver)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"stopped now; continue with `nas resume {folder}`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def deterministic(folder: Path, *words: str) -> list[dict[str, Any]]:
+    done = run(search(folder, "--deterministic", "--lag", "4", *words, trials=16))
+    assert done.returncode == 0, done.stderr
+    clocks = ("time", "strategy_seconds", "metrics", "seconds")
+    return [
+        {name: value for name, value in event.items() if name not in clocks}
+        for event in lines(folder)
+    ]
+
+
+def test_a_deterministic_study_is_the_same_here_and_there(tmp_path: Path, nodes: list[int]) -> None:
+    here = deterministic(tmp_path / "here")
+    assert deterministic(tmp_path / "two", *RAY) == here
+    assert deterministic(tmp_path / "four", *RAY, "--cpus-per-trial", "0.5") == here
+
+
+def test_ray_goes_away_and_the_study_resumes_on_a_ray_of_its_own(
+    tmp_path: Path, nodes: list[int]
+) -> None:
+    """The last test of this file: it ends the cluster."""
+    folder = tmp_path / "study"
+    with running(search(folder, *RAY, *SLOWLY, trials=8)) as driver:
+        wait_for(lambda: count(folder, "told") >= 2, driver)
+        for node in raylets():
+            kill(node)
+        done = ended(driver)
+    assert done.returncode == 2
+    assert "of the Ray cluster at 127.0.0.1:" in done.stderr
+    assert (
+        f"nothing that was told is lost; start Ray again and continue with `nas resume {folder}`"
+        in done.stderr
+    )
+    subprocess.run(["ray", "stop", "--force"], env=environment(), capture_output=True, check=True)
+    again = run(search(folder, "--runner", "ray", "--address", "local", *SLOWLY, trials=8))
+    assert len(finished(folder, again)) == 8

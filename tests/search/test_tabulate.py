@@ -1,0 +1,154 @@
+"""Tabulation: every architecture once per seed, through ordinary studies, into a table that the evaluator reads."""
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from nas.cli import app
+from nas.errors import SpaceError, StoreError, StudyError
+from nas.evaluators.table import Table
+from nas.registry import load
+from nas.search.tabulation import Enumeration, distinct_architectures, joined, write_table
+from search_spaces.cells.genotype import Genotype
+from search_spaces.nasnet import NasnetSpace
+
+LADDER = load("space", "ladder")()
+
+
+def tabulate(*words: str) -> Any:
+    return CliRunner().invoke(
+        app, ["tabulate", "--space", "ladder", "--evaluator", "landscape", *words]
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    answer = tabulate(
+        "--seeds", "2", "--out", str(folder / "small.csv.gz"), "--set", "evaluator.noise=0.1"
+    )
+    assert answer.exit_code == 0, answer.output
+    return folder
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with gzip.open(file, "rt") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_key_has_a_row_with_the_mean_of_its_seeds(made: Path) -> None:
+    rows = rows_of(made / "small.csv.gz")
+    assert [row["key"] for row in rows] == sorted(distinct_architectures(LADDER))
+    for row in rows:
+        seeds = [float(row["score_seed0"]), float(row["score_seed1"])]
+        assert seeds[0] != seeds[1]
+        assert float(row["score"]) == pytest.approx(fmean(seeds), abs=1e-5)
+
+
+def test_the_table_judges_as_the_studies_did(made: Path, tmp_path: Path) -> None:
+    evaluator = Table(LADDER, table=str(made / "small.csv.gz"), score="score_seed1")
+    events = [
+        json.loads(line)
+        for line in (made / "small-studies" / "seed-1" / "events.jsonl").read_text().splitlines()
+    ]
+    scores = {event["number"]: event["score"] for event in events if event["event"] == "told"}
+    asked = [event for event in events if event["event"] == "asked"]
+    assert len(asked) == 27
+    for event in asked:
+        genotype = Genotype.from_dict(event["genotype"])
+        found = evaluator.evaluate(
+            genotype, seed=0, workdir=tmp_path, report=lambda step, metrics: True
+        )
+        assert found.score == pytest.approx(scores[event["number"]], rel=1e-5)
+
+
+def test_the_same_command_again_evaluates_nothing(made: Path) -> None:
+    before = (made / "small.csv.gz").read_bytes()
+    logs = [(made / "small-studies" / f"seed-{seed}" / "events.jsonl") for seed in (0, 1)]
+    told = [log.read_text().count('"told"') for log in logs]
+    answer = tabulate(
+        "--seeds",
+        "2",
+        "--out",
+        str(made / "small.csv.gz"),
+        "--set",
+        "evaluator.noise=0.1",
+        "--json",
+    )
+    assert json.loads(answer.stdout.splitlines()[-1]) == {
+        "table": str(made / "small.csv.gz"),
+        "rows": 27,
+        "of": 27,
+        "seeds": 2,
+    }
+    assert [log.read_text().count('"told"') for log in logs] == told
+    assert (made / "small.csv.gz").read_bytes() == before
+
+
+def test_all_seeds_go_through_the_space_in_one_shuffled_order() -> None:
+    first, second = Enumeration(LADDER, 0), Enumeration(LADDER, 1)
+    asked = [first.ask(number) for number in range(28)]
+    assert asked == [second.ask(number) for number in range(28)]
+    assert asked[27] is None
+    keys = [proposal.genotype.key for proposal in asked if proposal]
+    assert set(keys) == set(distinct_architectures(LADDER))
+    assert keys != list(distinct_architectures(LADDER))
+
+
+def test_architectures_of_one_key_are_listed_once() -> None:
+    space = load("space", "nasbench201")()
+    distinct = distinct_architectures(space)
+    assert len(distinct) == 5260
+    assert all(space.decode(choices).key == key for key, choices in list(distinct.items())[::500])
+
+
+def test_a_space_too_large_to_list_is_refused() -> None:
+    with pytest.raises(
+        SpaceError, match=r"space 'nasnet' has .* architectures; a table lists all of them"
+    ):
+        distinct_architectures(NasnetSpace())
+
+
+def test_no_results_make_no_table(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be read"):
+        joined([tmp_path])
+    with pytest.raises(StudyError, match="no architecture has been evaluated with every seed yet"):
+        write_table(tmp_path / "table.csv", LADDER, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("t.parquet", "a table is written as .csv or .csv.gz"),
+        ("folder.csv", "that is a folder, and a table is a file"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_before_the_work(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    answer = tabulate("--seeds", "1", "--out", str(tmp_path / name))
+    assert answer.exit_code != 0
+    assert words in str(answer.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+def test_json_is_one_document_and_a_part_is_called_a_part(tmp_path: Path) -> None:
+    out = tmp_path / "part.csv"
+    slow = ("--set", "evaluator.delay_seconds=0.2", "--max-hours", str(1 / 3600))
+    answer = tabulate("--seeds", "1", "--out", str(out), *slow)
+    assert answer.exit_code == 0, answer.output
+    count = len(out.read_text().splitlines()) - 1
+    assert 0 < count < 27
+    assert (
+        f"{27 - count} of 27 architectures are missing: the same command goes on" in answer.output
+    )
+    said = json.loads(tabulate("--seeds", "1", "--out", str(out), *slow, "--json").stdout)
+    assert said == {"table": str(out), "rows": said["rows"], "of": 27, "seeds": 1}

@@ -1,0 +1,178 @@
+"""What a study leaves on disk: files of its best trials, and a log that is the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from parts.studies import (
+    TINY,
+    A,
+    B,
+    Judge,
+    Listed,
+    asked,
+    fresh_strategy,
+    lines,
+    of_trials,
+    run_all,
+    story,
+    study_of,
+    tiny,
+    told,
+)
+
+from nas.contracts import Evaluation, Json, Trial
+from nas.errors import StoreError
+from nas.study.rules import Rules
+from nas.study.study import Study
+from search_spaces.cells.genotype import Genotype
+
+# ------------------------------------------------------------------------------------------------ files
+
+
+def with_files(study: Study, score: float) -> int:
+    trial = asked(study)
+    keep = study.workdir(trial.number) / "keep"
+    keep.mkdir(parents=True)
+    (keep / "weights").write_text(str(trial.number))
+    told(study, trial, score)
+    return trial.number
+
+
+def test_only_the_best_keep_their_files(tmp_path: Path) -> None:
+    genotypes = [tiny(0, index) for index in range(4)] + [tiny(1, 0)]
+    with study_of(tmp_path, genotypes, Rules(keep=2)) as study:
+        for score in (0.3, 0.1, 0.5, 0.4, 0.2):
+            with_files(study, score)
+        assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["2", "3"]
+        assert (tmp_path / "checkpoints" / "2" / "weights").read_text() == "2"
+        assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_files_of_a_trial_told_just_before_a_crash_are_kept_after_it(tmp_path: Path) -> None:
+    with study_of(tmp_path, [A, B]) as study:
+        trial = asked(study)
+        keep = study.workdir(trial.number) / "keep"
+        keep.mkdir(parents=True)
+        (keep / "weights").write_text("w")
+        study._keep_files = lambda number: None  # type: ignore[method-assign]  # killed before this
+        told(study, trial)
+    with study_of(tmp_path, [A, B]):
+        assert (tmp_path / "checkpoints" / "0" / "weights").read_text() == "w"
+        assert not study.workdir(0).exists()
+
+
+def test_files_of_an_open_trial_stay_for_its_next_attempt(tmp_path: Path) -> None:
+    with study_of(tmp_path, [A]) as study:
+        study.workdir(asked(study).number).mkdir(parents=True)
+        (study.workdir(0) / "half").write_text("way")
+    with study_of(tmp_path, [A]) as study:
+        assert (study.workdir(0) / "half").read_text() == "way"
+
+
+# ------------------------------------------------------------------------------------------------ the log
+
+
+class Updating(Listed):
+    """Changes inside at every second result."""
+
+    def __init__(self, genotypes: Sequence[Genotype]) -> None:
+        super().__init__(genotypes)
+        self._news: list[dict[str, Json]] = []
+
+    def tell(self, trial: Trial, evaluation: Evaluation) -> None:
+        super().tell(trial, evaluation)
+        if len(self.heard) % 2 == 0:
+            self._news.append({"update": len(self.heard) // 2})
+
+    def diagnostics(self) -> list[dict[str, Json]]:
+        news, self._news = self._news, []
+        return news
+
+
+def test_updates_of_a_strategy_are_in_the_log_also_after_a_crash(tmp_path: Path) -> None:
+    genotypes = [tiny(index // 4, index % 4) for index in range(8)]
+    with Study(tmp_path, Updating(genotypes), budget=of_trials(8)) as study:
+        run_all(study, Judge(TINY))
+    whole = [(e["number"], e["update"]) for e in lines(tmp_path) if e["event"] == "updated"]
+    assert whole == [(1, 1), (3, 2), (5, 3), (7, 4)]
+    content = (tmp_path / "events.jsonl").read_bytes().splitlines(keepends=True)
+    place = next(
+        index
+        for index, line in enumerate(content)
+        if b'"updated"' in line and b'"number":5' in line
+    )
+    (tmp_path / "events.jsonl").write_bytes(b"".join(content[:place]))
+    with Study(tmp_path, Updating(genotypes), budget=of_trials(8)) as study:
+        run_all(study, Judge(TINY))
+    assert [(e["number"], e["update"]) for e in lines(tmp_path) if e["event"] == "updated"] == whole
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"event": "told", "number": 9, "score": 1.0, "metrics": {}, "seconds": 0.0},
+        {"event": "told", "number": 0, "metrics": {}, "seconds": 0.0},
+        {"event": "asked", "number": 1},
+        {
+            "event": "asked",
+            "number": 1,
+            "key": "k",
+            "genotype": {"schema": "?"},
+            "seed": 1,
+            "notes": {},
+        },
+        {"event": "extended", "budget": {"trials": -4}},
+        {"event": "extended", "budget": {"years": 4}},
+        {"event": "attempted"},
+    ],
+)
+def test_a_line_that_no_study_wrote_is_an_error(tmp_path: Path, line: dict[str, Any]) -> None:
+    with study_of(tmp_path, [A, B]) as study:
+        asked(study)
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    before = (tmp_path / "events.jsonl").read_bytes()
+    with pytest.raises(StoreError, match="the log holds a line that no study wrote: "):
+        study_of(tmp_path, [A, B])
+    assert (tmp_path / "events.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("found", [0, 2, "1", None])
+def test_another_format_is_refused(tmp_path: Path, found: Any) -> None:
+    with study_of(tmp_path, [A]):
+        pass
+    log = tmp_path / "events.jsonl"
+    log.write_text(json.dumps({**json.loads(log.read_text()), "format": found}) + "\n")
+    with pytest.raises(
+        StoreError, match=r"the log has format .*, but this version reads format 1: use the version"
+    ):
+        study_of(tmp_path, [A])
+
+
+def test_stopping_starts_nothing_new(tmp_path: Path) -> None:
+    with study_of(tmp_path, [A, B]) as study:
+        trial = asked(study)
+        study.stop()
+        assert study.ask() is None
+        told(study, trial)
+        assert study.finish() is None
+    with study_of(tmp_path, [A, B]) as study:
+        assert asked(study).number == 1
+
+
+@pytest.mark.parametrize("spoken", ["random-search", "evolution", "local-search"])
+def test_settings_and_seed_fix_the_proposals(tmp_path: Path, spoken: str) -> None:
+    told_apart = []
+    for name, seed in (("one", 1), ("same", 1), ("other", 2)):
+        (tmp_path / name).mkdir()
+        with Study(
+            tmp_path / name, fresh_strategy(spoken, seed=seed), seed=seed, budget=of_trials(25)
+        ) as study:
+            run_all(study, Judge(TINY))
+        told_apart.append(story(lines(tmp_path / name)))
+    assert told_apart[0] == told_apart[1] != told_apart[2]
