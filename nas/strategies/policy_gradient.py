@@ -1,15 +1,16 @@
-"""The RNN controller of the NASNet line: a policy that answers one decision after another and learns from the scores.
+"""The RNN controller of the NASNet line: a policy that answers one decision after another, taught by a learned critic.
 
 After Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image Recognition" (2018),
-section 3 and appendix A (called "the paper" below), Zoph and Le, "Neural Architecture Search with Reinforcement
-Learning" (2017, "the first paper"), and Schulman et al., "Proximal Policy Optimization Algorithms" (2017, "PPO").
-The network itself is nas/strategies/controller/policy.py. Read from top to bottom; docs/controller.md tells the rest.
+section 3 and appendix A (called "the paper" below). The paper teaches the policy by the scores of trained children
+alone, a batch at a time: its presets, `plain` and `paper`, are in nas/strategies/controller/batches.py. Here a critic
+learns from every score, and the policy learns from what the critic thinks of architectures that are merely imagined;
+none of them costs a trial. Read from top to bottom; the network is nas/strategies/controller/policy.py, the critic
+nas/strategies/controller/gaussian_process.py, and docs/controller.md tells the rest.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -19,149 +20,105 @@ from torch import Tensor
 
 from nas.contracts import Evaluation, Json, Proposal, Strategy, Trial
 from nas.seeding import numpy_rng, torch_rng
-from nas.strategies.controller.diagnostics import Diagnostics, Step
-from nas.strategies.controller.memory import Memory, Told
+from nas.strategies.controller.batches import BatchLearner, entropy
+from nas.strategies.controller.candidates import spare, uniform, with_children
+from nas.strategies.controller.gaussian_process import Critic, Kernel, fit
+from nas.strategies.controller.insight import Insight
+from nas.strategies.controller.past import FIRST, Past
 from nas.strategies.controller.policy import Policy, alone, log_probs_of
-from nas.strategies.controller.settings import Settings, settings_from
-from nas.strategies.controller.snapshot import pack, unpack
+from nas.strategies.controller.settings import CriticSettings, Settings, settings_from
+from nas.strategies.controller.snapshot import moments, restore_moments
 from nas.strategies.controller.weights import read_weights
 
 if TYPE_CHECKING:
     from search_spaces.cells.space import Choices, SearchSpace
 
-_BLOCKS_KEPT = 8
-_DIGITS = 5  # of a log-probability in the notes
-_LARGEST_ADVANTAGE = 1e4  # a score of 1e300 must not become an infinite gradient
-
-
 # ------------------------------------------------------------------------------------------ the rules of learning
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def judge(
-    scores: np.ndarray, recent: np.ndarray, baseline: float | None, settings: Settings
-) -> tuple[np.ndarray, float]:
-    """How much better than expected each score of a batch is, and the baseline for the next batch.
+def ranks(values: Tensor) -> Tensor:
+    """Where each value stands among all, from -sqrt(3) to sqrt(3): variance 1, whatever the critic's unit."""
+    below = (values < values[:, None]).double().mean(1)
+    equal = (values == values[:, None]).double().mean(1)
+    return ((2 * below + equal - 1) * 3**0.5).float()
 
-    The paper subtracts an exponential moving average of earlier scores. The batch enters the average only after it was
-    judged by it, or each score would be compared with itself. Before there is an average, the first batch is judged by
-    the mean of the others in it.
+
+def gains(log_probs: Tensor, advantages: Tensor) -> Tensor:
+    """The gradient of the expected rank is the rank times the log-probability's (Williams 1992); (B,).
+
+    Imagined draws come from the policy of this moment, so there is no ratio to weigh them by and none to clip.
     """
-    if baseline is None:
-        differences = (scores - scores.mean()) * (len(scores) / max(len(scores) - 1, 1))
-        following = float(scores.mean())
-    else:
-        differences = scores - baseline
-        following = baseline
-        for score in scores.tolist():
-            following = settings.baseline_decay * following + (1 - settings.baseline_decay) * score
-    if settings.advantage == "scale":
-        differences = differences / (recent.std() + 1e-8)
-    elif settings.advantage == "rank":
-        differences = _ranks(scores, recent)
-    return np.clip(np.nan_to_num(differences), -_LARGEST_ADVANTAGE, _LARGEST_ADVANTAGE), following
-
-
-def _ranks(scores: np.ndarray, recent: np.ndarray) -> np.ndarray:
-    """Where each score stands among recent ones, from -sqrt(3) to sqrt(3): variance 1, whatever the unit of a score."""
-    below = (recent < scores[:, None]).mean(1)
-    equal = (recent == scores[:, None]).mean(1)
-    return np.asarray((2 * below + equal - 1) * 3**0.5)
-
-
-def reinforce(log_probs: Tensor, advantages: Tensor) -> Tensor:
-    """REINFORCE (the first paper, section 3.2): the gradient is the advantage times the log-probability's; (B,)."""
     return log_probs.sum(1) * advantages
 
 
-def ppo(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """The clipped objective of PPO (its section 3), each decision an action of its own; (B,).
-
-    `drawn` are the log-probabilities at the time of the draw, so a result that comes late is weighed by how much the
-    policy has changed since then. A ratio for the whole sequence would be exact also for long sequences, but among 50
-    decisions nearly every sequence leaves the clip range after one step.
-    """
-    ratios = (log_probs - drawn).exp()
-    gain = advantages[:, None]
-    return torch.minimum(ratios * gain, ratios.clamp(1 - clip, 1 + clip) * gain).sum(1)
-
-
-def entropy(distributions: Tensor, choices: Tensor) -> Tensor:
-    """The entropy of every softmax in full, summed along each sequence: (B,). Choices play no part beyond that."""
-    del choices
-    return -(distributions.exp() * distributions).sum(-1).sum(0)
-
-
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The formulas the controller learns by; the self-test swaps in wrong ones and must notice."""
+class ImaginedRules:
+    """The formulas this controller learns by; the self-test swaps in wrong ones and must notice."""
 
-    judge: Callable[[np.ndarray, np.ndarray, float | None, Settings], tuple[np.ndarray, float]] = (
-        judge
-    )
-    reinforce: Callable[[Tensor, Tensor], Tensor] = reinforce
-    ppo: Callable[[Tensor, Tensor, Tensor, float], Tensor] = ppo
+    fit: Callable[[Kernel, Tensor, Tensor], Critic] = fit
+    ranks: Callable[[Tensor], Tensor] = ranks
+    gains: Callable[[Tensor, Tensor], Tensor] = gains
     entropy: Callable[[Tensor, Tensor], Tensor] = entropy
 
 
-class Batch(NamedTuple):
-    """Told trials as tensors, and what is imitated besides."""
+def imagined_loss(
+    policy: Policy, drawn: Tensor, values: Tensor, weight: float, rules: ImaginedRules
+) -> tuple[Tensor, Tensor]:
+    """What gradient descent lowers, with the distributions (T, B, K) behind it.
 
-    choices: Tensor  # (B, T)
-    drawn: Tensor  # (B, T)
-    advantages: Tensor  # (B,)
-    imitated: Tensor  # (R, T), the best so far; R may be 0
-
-
-def loss_of(
-    policy: Policy, batch: Batch, settings: Settings, rules: Rules
-) -> tuple[Tensor, Tensor, Tensor]:
-    """What gradient descent lowers, with the distributions (T, B, K) and log-probabilities (B, T) behind it."""
-    rows = len(batch.choices)
-    together = torch.cat([batch.choices, batch.imitated])
-    distributions = policy.log_distributions(together)
-    all_log_probs = log_probs_of(distributions, together)
-    distributions, log_probs = distributions[:, :rows], all_log_probs[:rows]
-    if settings.algorithm == "ppo":
-        gains = rules.ppo(log_probs, batch.drawn, batch.advantages, settings.clip)
-    else:
-        gains = rules.reinforce(log_probs, batch.advantages)
-    loss = (
-        -gains.mean() - settings.entropy_weight * rules.entropy(distributions, batch.choices).mean()
-    )
-    if len(batch.imitated):
-        # Not in the paper: the best architectures so far are made likelier in every update, wherever they came from.
-        loss = loss - settings.replay_weight * all_log_probs[rows:].sum(1).mean()
-    return loss, distributions.detach(), log_probs.detach()
+    Args:
+        drawn: the policy's own draws (B, T).
+        values: what the critic thinks of them (B,).
+        weight: what a nat of entropy is worth.
+    """
+    distributions = policy.log_distributions(drawn)
+    gained = rules.gains(log_probs_of(distributions, drawn), rules.ranks(values))
+    loss = -gained.mean() - weight * rules.entropy(distributions, drawn).mean()
+    return loss, distributions.detach()
 
 
 # -------------------------------------------------------------------------------------------------- the strategy
 
 
+class _Pool(NamedTuple):
+    """Architectures imagined for the next few trials."""
+
+    drawn: Tensor  # by the policy, (draws, T)
+    others: Tensor  # uniformly
+
+
 @final
 class PolicyGradient(Strategy):
-    """The RNN controller: an LSTM draws architectures and is trained by reinforcement learning on their scores.
+    """The RNN controller: an LSTM draws architectures and is trained by reinforcement learning.
 
-    Ask n is row n % batch of block n // batch: one pass through the LSTM draws a whole block, each row from its own
-    generator. An update happens when `batch` trials of ours are told. Trials without our notes (a user's own, another
-    strategy's) are never taken for draws of this policy: they count among recent scores and can be imitated, no more.
+    Preset `default`: a critic (a Gaussian process on the ranks of the scores) learns from every trial, whoever proposed
+    it. Candidates are draws of the policy, uniform draws and children of the best; the one that is expected to improve
+    most on the best, and whose key is new, is proposed. Every few trials the policy takes one gradient step on its own
+    draws, rewarded by the critic's rank of them. Presets `plain` and `paper` have no critic: they learn from their own
+    draws alone, in batches, as the paper does.
 
-    preset: `default` (tuned by us) or `paper` (Zoph et al. 2018); the options below change it one by one.
-    algorithm: `ppo` or `reinforce`.
-    batch: told trials per update, and rows per forward pass.
-    epochs: gradient steps per batch (ppo; reinforce takes one).
-    clip: how far a probability ratio may leave 1 before its gradient stops (ppo).
+    preset: `default`, `plain` or `paper` (Zoph et al. 2018); the options below change it one by one.
+    draws: what the policy imagines between two of its steps (default).
+    uniform: how many uniform draws are candidates besides (default).
+    mutants: how many children of the best five are (default).
+    rounds: how often the most promising candidates have children (default).
+    every: told trials per step of the policy (default).
+    algorithm: `ppo` or `reinforce` (plain, paper).
+    batch: told trials per update, and rows per forward pass (plain, paper).
+    epochs: gradient steps per batch (plain, paper with ppo; reinforce takes one).
+    clip: how far a probability ratio may leave 1 before its gradient stops (plain, paper with ppo).
     learning_rate: of Adam.
     entropy_weight: what a nat of entropy is worth.
-    advantage: `baseline` (score minus moving average), `scale` (that, over the spread of recent scores), `rank`.
-    window: how many recent scores spread and ranks are taken from.
-    baseline_decay: of the moving average of scores.
-    reuse: how many earlier trials are learned from again in every update, by their true ratio (ppo); 0 for none.
-    replay: how many of the best architectures so far are imitated in every update; 0 for none.
-    replay_weight: what imitating them is worth.
+    advantage: `baseline` (score minus moving average), `scale` (that, over the spread of recent scores), `rank` (plain,
+        paper).
+    window: how many recent scores spread and ranks are taken from (plain, paper).
+    baseline_decay: of the moving average of scores (plain, paper).
+    reuse: how many earlier trials are learned from again in every update; 0 for none (plain, paper).
+    replay: how many of the best architectures are imitated in every update; 0 for none (plain, paper).
+    replay_weight: what imitating them is worth (plain, paper).
     tanh_constant: squashes logits to plus or minus this; 0 for not at all.
     temperature: logits are divided by it.
-    redraws: how many spare draws each row has, for when the one before is known already; 0 allows repeats.
+    redraws: how many spare draws each row has, for when the one before is known; 0 allows repeats (plain, paper).
     hidden: units of the LSTM.
     warm_start: a folder (or file) with the weights of an earlier controller, or None.
     """
@@ -172,6 +129,11 @@ class PolicyGradient(Strategy):
         seed: int,
         *,
         preset: str = "default",
+        draws: int | None = None,
+        uniform: int | None = None,
+        mutants: int | None = None,
+        rounds: int | None = None,
+        every: int | None = None,
         algorithm: str | None = None,
         batch: int | None = None,
         epochs: int | None = None,
@@ -192,138 +154,141 @@ class PolicyGradient(Strategy):
     ) -> None:
         super().__init__(space, seed)
         given = locals()
-        self.settings = settings_from(
-            preset, {field.name: given[field.name] for field in fields(Settings)}
-        )
-        self.rules = Rules()
-        self.policy = Policy(space.counts, self.settings, torch_rng(seed, "controller"))
+        names = {field.name for kind in (Settings, CriticSettings) for field in fields(kind)}
+        settings = settings_from(preset, {name: given[name] for name in names})
+        self._batches: BatchLearner | None = None
+        if isinstance(settings, Settings):
+            self._batches = BatchLearner(space, seed, settings, warm_start)
+            self.policy = self._batches.policy
+            return
+        self.settings = settings
+        self.rules = ImaginedRules()
+        self.policy = Policy(space.counts, settings, torch_rng(seed, "controller"))
         self.optimizer = torch.optim.Adam(
-            self.policy.parameters(), lr=self.settings.learning_rate, fused=True
+            self.policy.parameters(), lr=settings.learning_rate, fused=True
         )
-        self.memory = Memory(self.settings)
+        self.past = Past(space)
         self._warm_start = None if warm_start is None else read_weights(warm_start, self.policy)
-        self._diagnostics = Diagnostics(space.counts, self.settings)
-        self._blocks: dict[int, list[Proposal]] = {}
+        self._kernel = Kernel(space)
+        self._insight = Insight(space.counts)
+        self._pool: _Pool | None = (
+            None  # these four follow from the past, and are made when asked for
+        )
+        self._critic: Critic | None = None
+        self._ranked: list[Choices] | None = None
+
+    @property
+    def learns_after(self) -> int:
+        """The first trials are draws of a policy that has learned nothing."""
+        return FIRST if self._batches is None else self._batches.learns_after
 
     def ask(self, number: int) -> Proposal:
-        """Row `number % batch` of its block, as the policy of now draws it."""
-        block, row = divmod(number, self.settings.batch)
-        if block not in self._blocks:
-            if len(self._blocks) >= _BLOCKS_KEPT:
-                self._blocks.pop(next(iter(self._blocks)))
-            self._blocks[block] = self._draw(block)
-        return self._blocks[block][row]
+        """The most promising candidate that is new, after as many others as earlier numbers have no result yet."""
+        if self._batches is not None:
+            return self._batches.ask(number)
+        ahead = self.past.ahead(number)
+        with alone():
+            choices = self.past.first_new(self._candidates(), ahead)
+            if choices is None:  # in a small space nearly everything is known
+                choices = spare(self.past, numpy_rng(self.seed, "ask", number))
+        return Proposal(self.space.decode(choices))
 
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
-        """Remember the result; with the last one of a batch, learn."""
+        """Learn from a trial: the critic at once, the policy with every fourth."""
+        if self._batches is not None:
+            self._batches.tell(trial, evaluation)
+            return
         choices = self.space.encode(trial.genotype)
-        self.memory.hear(choices, evaluation.score)
-        self._diagnostics.hear(choices)
-        log_probs = _noted(trial.notes, len(choices))
-        if log_probs is not None:
-            self.memory.batch.append(Told(choices, log_probs, evaluation.score))
-        if len(self.memory.batch) == self.settings.batch:
-            with alone():
-                self._update()
-            self._blocks.clear()
+        with alone():
+            drawn = self._imagined().drawn
+            self._insight.hear(choices, evaluation.score, self._foreseen(choices))
+            self.past.hear(trial, choices, evaluation.score)
+            self._critic = self._ranked = None
+            if len(self.past) % self.settings.every == 0:
+                if len(self.past) >= FIRST:
+                    self._learn(drawn)
+                self._pool = None
 
     def diagnostics(self) -> list[dict[str, Json]]:
-        """One record per update since the last call."""
-        return self._diagnostics.drain()
+        """What the policy did and how well the critic foresaw, since the last call."""
+        return self._batches.diagnostics() if self._batches is not None else self._insight.drain()
 
     def recorded(self) -> Mapping[str, Json]:
         """All settings behind the preset, and which weights it started from."""
+        if self._batches is not None:
+            return self._batches.recorded()
         return {**asdict(self.settings), "warm_start_sha256": self._warm_start}
 
     def snapshot(self) -> Mapping[str, np.ndarray]:
-        """Everything the past has changed, as arrays: `restore` brings it back to the bit."""
-        return pack(self.policy, self.optimizer, self.memory, self._diagnostics)
+        """Weights, Adam's moments and the past: `restore` brings it back to the bit."""
+        if self._batches is not None:
+            return self._batches.snapshot()
+        return {
+            **{
+                f"policy.{name}": value.detach().numpy().copy()
+                for name, value in self.policy.named_parameters()
+            },
+            **dict(moments(self.policy, self.optimizer)),
+            **self.past.pack(),
+            **self._insight.pack(),
+        }
 
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
         """Continue from a snapshot of a controller with the same space, seed and options."""
-        unpack(snapshot, self.policy, self.optimizer, self.memory, self._diagnostics)
-        self._blocks.clear()
+        if self._batches is not None:
+            self._batches.restore(snapshot)
+            return
+        with torch.no_grad():
+            for name, parameter in self.policy.named_parameters():
+                parameter.copy_(torch.from_numpy(snapshot[f"policy.{name}"]))
+        restore_moments(snapshot, self.policy, self.optimizer)
+        self.past.unpack(snapshot)
+        self._insight.unpack(snapshot)
+        self._pool = self._critic = self._ranked = None
 
-    def _draw(self, block: int) -> list[Proposal]:
-        """All rows of a block in one pass of fixed shape, with some candidates for each row."""
-        first, candidates = block * self.settings.batch, 1 + self.settings.redraws
-        shape = candidates, len(self.space.counts), max(self.space.counts)
-        rngs = [numpy_rng(self.seed, "ask", first + row) for row in range(self.settings.batch)]
-        noise = np.concatenate([rng.gumbel(size=shape) for rng in rngs]).astype(np.float32)
-        with alone():
-            drawn, drawn_log_probs = self.policy.sample(torch.from_numpy(noise))
-        choices, log_probs = [tuple(row) for row in drawn.tolist()], drawn_log_probs.tolist()
-        proposals, taken = [], set[tuple[int, ...]]()
-        for start in range(0, len(choices), candidates):
-            pick = self._first_new(choices[start : start + candidates], taken) + start
-            taken.add(choices[pick])
-            notes = {"log_probs": [round(value, _DIGITS) for value in log_probs[pick]]}
-            proposals.append(Proposal(self.space.decode(choices[pick]), notes))
-        return proposals
+    # ------------------------------------------------------------------ what follows from the past
 
-    def _first_new(self, candidates: Sequence[Choices], taken: Container[Choices]) -> int:
-        """The first that was not told before the last update and stands not earlier in this block; else the last.
+    def _imagined(self) -> _Pool:
+        """The draws for this and the next few trials, until the policy takes its next step."""
+        if self._pool is None:
+            settings, counts = self.settings, self.space.counts
+            rng = numpy_rng(self.seed, "imagine", len(self.past) // settings.every)
+            noise = rng.gumbel(size=(settings.draws, len(counts), max(counts))).astype(np.float32)
+            drawn, _ = self.policy.sample(torch.from_numpy(noise))
+            self._pool = _Pool(drawn, uniform(counts, settings.uniform, rng))
+        return self._pool
 
-        Not in the paper. Leaving out what is known draws from a slightly different policy than the log-probabilities
-        say; it costs a small bias and saves the trials in which a controller that has settled repeats itself.
-        """
-        for index, choices in enumerate(candidates):
-            if choices not in taken and choices not in self.memory.known:
-                return index
-        return len(candidates) - 1
+    def _believed(self) -> Critic:
+        """The critic of all trials told so far."""
+        if self._critic is None:
+            self._critic = self.rules.fit(self._kernel, *self.past.tensors())
+        return self._critic
 
-    def _update(self) -> None:
-        """One batch: judge it once, then take `epochs` gradient steps on it."""
-        settings, memory = self.settings, self.memory
-        memory.settle()
-        scores = np.array([trial.score for trial in memory.batch])
-        advantages, baseline = self.rules.judge(
-            scores, memory.recent_scores(), memory.baseline, settings
+    def _candidates(self) -> list[Choices]:
+        """What may come next, best first; below five trials in the order of the draws."""
+        if self._ranked is None:
+            pool = torch.cat(self._imagined())
+            if len(self.past) >= FIRST:
+                settings, rng = self.settings, numpy_rng(self.seed, "refine", len(self.past))
+                pool = with_children(
+                    self._believed(), pool, self.past.best(), settings.mutants, settings.rounds, rng
+                )
+            self._ranked = [tuple(row) for row in pool.tolist()]
+        return self._ranked
+
+    def _foreseen(self, choices: Choices) -> float | None:
+        """What the critic expects of a trial that it has not heard of."""
+        if len(self.past) < FIRST:
+            return None
+        return float(self._believed().mean(torch.tensor([choices]))[0])
+
+    def _learn(self, drawn: Tensor) -> None:
+        """One step of the policy on its own draws, rewarded by the critic."""
+        values = self._believed().mean(drawn)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, distributions = imagined_loss(
+            self.policy, drawn, values, self.settings.entropy_weight, self.rules
         )
-        batch = self._gathered(advantages)
-        for _ in range(settings.epochs if settings.algorithm == "ppo" else 1):
-            self.optimizer.zero_grad(set_to_none=True)
-            loss, distributions, log_probs = loss_of(self.policy, batch, settings, self.rules)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-        fresh = slice(len(scores))
-        step = Step(
-            scores,
-            batch.advantages[fresh],
-            batch.drawn[fresh],
-            log_probs[fresh],
-            distributions[:, fresh],
-            baseline,
-        )
-        self._diagnostics.record(step, self.policy)
-        memory.earlier.extend(memory.batch)
-        memory.batch, memory.baseline = [], baseline
-
-    def _gathered(self, advantages: np.ndarray) -> Batch:
-        """The fresh trials, then earlier ones judged anew, and what is imitated."""
-        memory = self.memory
-        earlier = list(memory.earlier) if self.settings.algorithm == "ppo" else []
-        if earlier:
-            scores = np.array([trial.score for trial in earlier])
-            again, _ = self.rules.judge(
-                scores, memory.recent_scores(), memory.baseline, self.settings
-            )
-            advantages = np.concatenate([advantages, again])
-        told = [*memory.batch, *earlier]
-        best = torch.tensor([choices for _, choices in memory.best], dtype=torch.int64)
-        return Batch(
-            choices=torch.tensor([trial.choices for trial in told]),
-            drawn=torch.tensor([trial.log_probs for trial in told], dtype=torch.float32),
-            advantages=torch.tensor(advantages, dtype=torch.float32),
-            imitated=best.reshape(-1, len(self.space.counts)),
-        )
-
-
-def _noted(notes: Mapping[str, Json], decisions: int) -> tuple[float, ...] | None:
-    """The log-probabilities we wrote into the notes of a proposal; None for a trial that is not ours."""
-    values = notes.get("log_probs")
-    if not isinstance(values, list) or len(values) != decisions:
-        return None
-    if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
-        return None
-    return tuple(values)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self._insight.step(distributions, self.policy, self.past.share_known(drawn))

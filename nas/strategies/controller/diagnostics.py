@@ -53,8 +53,8 @@ class Diagnostics:
     def record(self, step: Step, gradients: nn.Module) -> None:
         """Write down one update."""
         self.updates += 1
-        entropies = _entropies(step.distributions)
-        total, most = sum(entropies), sum(math.log(count) for count in self.counts)
+        found = entropies(step.distributions)
+        total, most = sum(found), sum(math.log(count) for count in self.counts)
         record: dict[str, Json] = {
             "update": self.updates,
             "told": self.told,
@@ -65,12 +65,12 @@ class Diagnostics:
             "advantage_spread": float(step.advantages.std(unbiased=False)),
             "entropy": round(total, 4),
             "entropy_share": round(total / most, 4) if most else 0.0,
-            "entropies": [round(value, 3) for value in entropies],
+            "entropies": [round(value, 3) for value in found],
             **self._change(step),
-            "gradient_norm": _gradient_norm(gradients),
+            "gradient_norm": gradient_norm(gradients),
             "distinct": len(set(self.last)),
             "of_last": len(self.last),
-            "policy": self._policy(step.distributions),
+            "policy": mean_policy(step.distributions, self.counts),
         }
         alarm = self._alarm(record)
         if alarm is not None:
@@ -90,14 +90,6 @@ class Diagnostics:
         clipped = ((ratios - 1).abs() > self.settings.clip).float().mean()
         return {"kl": round(float(kl), 6), "clip_fraction": round(float(clipped), 4)}
 
-    def _policy(self, distributions: Tensor) -> list[list[float]]:
-        """How likely each option of each decision is, on average over the batch."""
-        rows = distributions.exp().mean(1).tolist()
-        return [
-            [round(value, 3) for value in row[:count]]
-            for row, count in zip(rows, self.counts, strict=True)
-        ]
-
     def _alarm(self, record: Mapping[str, Json]) -> str | None:
         share, distinct, last = record["entropy_share"], record["distinct"], record["of_last"]
         possible = min(last, math.prod(self.counts))
@@ -112,13 +104,21 @@ class Diagnostics:
         )
 
 
-def _entropies(distributions: Tensor) -> list[float]:
+def entropies(distributions: Tensor) -> list[float]:
     """The entropy of each decision's softmax, averaged over the batch."""
     values: list[float] = (-(distributions.exp() * distributions).sum(-1)).mean(1).tolist()
     return values
 
 
-def _gradient_norm(network: nn.Module) -> float:
+def mean_policy(distributions: Tensor, counts: Sequence[int]) -> list[list[float]]:
+    """How likely each option of each decision is, on average over the batch."""
+    rows = distributions.exp().mean(1).tolist()
+    return [
+        [round(value, 3) for value in row[:count]] for row, count in zip(rows, counts, strict=True)
+    ]
+
+
+def gradient_norm(network: nn.Module) -> float:
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     return float(
         torch.linalg.vector_norm(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from nas.strategies.controller.settings import Settings
+    from nas.strategies.controller.settings import CriticSettings, Settings
 
 _FORBIDDEN = -1e9  # a logit; minus infinity would turn 0 x log 0 into NaN
 
@@ -32,7 +32,10 @@ class Policy(nn.Module):
     forbidden: Tensor
 
     def __init__(
-        self, counts: Sequence[int], settings: Settings, generator: torch.Generator
+        self,
+        counts: Sequence[int],
+        settings: Settings | CriticSettings,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
         hidden, decisions, most = settings.hidden, len(counts), max(counts)

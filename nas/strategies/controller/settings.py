@@ -1,4 +1,4 @@
-"""Everything that can be set about the controller, and the presets: the paper's, and one tuned by us."""
+"""Everything that can be set about the controller, and its presets: with a critic, without one, and the paper's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One complete set of options; the defaults are those of the preset `default` (see docs/controller.md)."""
+    """One complete set of options; of a controller that learns from batches of trials; the defaults are those of the preset `plain`."""
 
     algorithm: Algorithm = "ppo"
     batch: int = 10
@@ -91,8 +91,42 @@ def _number(
         raise SettingsError(f"{name} of policy-gradient is {shortened(value)}; expected {bounds}")
 
 
-PRESETS: Mapping[str, Settings] = {
-    "default": Settings(),
+@dataclass(frozen=True, slots=True)
+class CriticSettings:
+    """Options of a controller that learns from its critic; the defaults are those of the preset `default`."""
+
+    draws: int = 64
+    uniform: int = 256
+    mutants: int = 64
+    rounds: int = 4
+    every: int = 4
+    learning_rate: float = 0.003
+    entropy_weight: float = 0.1
+    tanh_constant: float = 0.0
+    temperature: float = 1.0
+    hidden: int = 100
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _CRITIC_RANGES.items():
+            _whole(name, getattr(self, name), least, most)
+        for name in ("entropy_weight", "tanh_constant"):
+            _number(name, getattr(self, name), least=0)
+        for name in ("learning_rate", "temperature"):
+            _number(name, getattr(self, name), above=0)
+
+
+_CRITIC_RANGES = {
+    "draws": (2, 10_000),
+    "uniform": (0, 10_000),
+    "mutants": (0, 10_000),
+    "rounds": (0, 100),
+    "every": (1, 1_000),
+    "hidden": (1, 4_096),
+}
+
+PRESETS: Mapping[str, Settings | CriticSettings] = {
+    "default": CriticSettings(),
+    "plain": Settings(),
     # Section 3 and appendix A of the paper: PPO, batches of 20, learning rate 0.00035, entropy weight 0.00001,
     # baseline decay 0.95. It does not say how often a batch is used nor where PPO clips: 4 epochs and 0.2 are ours.
     "paper": Settings(
@@ -110,10 +144,22 @@ PRESETS: Mapping[str, Settings] = {
 }
 
 
-def settings_from(preset: str, options: Mapping[str, Any]) -> Settings:
+def settings_from(preset: str, options: Mapping[str, Any]) -> Settings | CriticSettings:
     """A preset with some of its options changed; None leaves an option as it is."""
     if preset not in PRESETS:
         raise SettingsError(known_names(preset, PRESETS, "preset of policy-gradient"))
+    settings = PRESETS[preset]
+    own = {field.name for field in fields(settings)}
     given = {name: value for name, value in options.items() if value is not None}
-    assert set(given) <= {field.name for field in fields(Settings)}
-    return replace(PRESETS[preset], **given)
+    for name in given:
+        if name not in own:
+            others = [
+                other
+                for other, there in PRESETS.items()
+                if name in {field.name for field in fields(there)}
+            ]
+            raise SettingsError(
+                f"option {name} of policy-gradient does not belong to its preset {preset}, but to "
+                f"{' and '.join(others)}: leave it out, or say strategy.preset={others[0]}"
+            )
+    return replace(settings, **given)

@@ -39,7 +39,7 @@ def pack(
             f"policy.{name}": value.detach().numpy().copy()
             for name, value in policy.named_parameters()
         },
-        **dict(_moments(policy, optimizer)),
+        **dict(moments(policy, optimizer)),
         "recent": memory.recent_scores(),
         "known": _table(list(memory.known)),
         "heard": _table(memory.heard),
@@ -59,7 +59,7 @@ def unpack(
     with torch.no_grad():
         for name, parameter in policy.named_parameters():
             parameter.copy_(torch.from_numpy(arrays[f"policy.{name}"]))
-    _restore_moments(arrays, policy, optimizer)
+    restore_moments(arrays, policy, optimizer)
     facts = json.loads(arrays["facts"].tobytes())
     memory.baseline = facts["baseline"]
     memory.best = [(score, tuple(choices)) for score, choices in facts["best"]]
@@ -76,14 +76,14 @@ def unpack(
     diagnostics.drain()
 
 
-def _moments(policy: nn.Module, optimizer: Optimizer) -> Iterator[tuple[str, np.ndarray]]:
+def moments(policy: nn.Module, optimizer: Optimizer) -> Iterator[tuple[str, np.ndarray]]:
     for name, parameter in policy.named_parameters():
         for moment in _MOMENTS:
             if parameter in optimizer.state:
                 yield f"adam.{moment}.{name}", optimizer.state[parameter][moment].numpy().copy()
 
 
-def _restore_moments(arrays: Arrays, policy: nn.Module, optimizer: Optimizer) -> None:
+def restore_moments(arrays: Arrays, policy: nn.Module, optimizer: Optimizer) -> None:
     optimizer.state.clear()
     for name, parameter in policy.named_parameters():
         if f"adam.step.{name}" in arrays:

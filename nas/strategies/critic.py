@@ -1,0 +1,127 @@
+"""Search by a critic alone: a Gaussian process says which of many candidates is worth a trial; there is no policy.
+
+After White, Neiswanger and Savani, "BANANAS: Bayesian Optimization with Neural Architectures for Neural Architecture
+Search" (2021): candidates are random architectures and mutations of good ones. Their predictor is an ensemble of
+networks; ours is the critic of the controller, nas/strategies/controller/gaussian_process.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, final
+
+import torch
+
+from nas.contracts import Evaluation, Json, Proposal, Strategy, Trial
+from nas.errors import SettingsError, shortened
+from nas.seeding import numpy_rng
+from nas.strategies.controller.candidates import spare, uniform, with_children
+from nas.strategies.controller.gaussian_process import Critic, Kernel, fit
+from nas.strategies.controller.insight import Insight
+from nas.strategies.controller.past import FIRST, Past
+from nas.strategies.controller.policy import alone
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from search_spaces.cells.space import Choices, SearchSpace
+
+_MOST = 10_000
+
+
+@final
+class CriticSearch(Strategy):
+    """Search by critic (BANANAS): of uniform draws and children of the best, try what should improve most on the best.
+
+    The first five trials are uniform draws. Then a Gaussian process on the ranks of all scores judges the candidates of
+    every trial, and the most promising have children, round after round. Take it for small spaces, and where the few
+    seconds that a policy takes to load matter; `policy-gradient` has the same critic, and a policy besides.
+
+    Args:
+        uniform: how many uniform draws are candidates for each trial, 1 to 10,000 (320).
+        mutants: how many children of the best five trials are, 0 to 10,000 (64).
+        rounds: how often the most promising candidates have children, 0 to 100 (4).
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int,
+        *,
+        uniform: int = 320,
+        mutants: int = 64,
+        rounds: int = 4,
+    ) -> None:
+        super().__init__(space, seed)
+        _check("uniform", uniform, 1, _MOST)
+        _check("mutants", mutants, 0, _MOST)
+        _check("rounds", rounds, 0, 100)
+        self.uniform, self.mutants, self.rounds = uniform, mutants, rounds
+        self.past = Past(space)
+        self._kernel = Kernel(space)
+        self._insight = Insight(space.counts)
+        self._critic: Critic | None = None
+        self._ranked: list[Choices] | None = None
+
+    @property
+    def learns_after(self) -> int:
+        """Uniform draws come first."""
+        return FIRST
+
+    def ask(self, number: int) -> Proposal:
+        """The most promising candidate that is new, after as many others as earlier numbers have no result yet."""
+        ahead = self.past.ahead(number)
+        with alone():
+            choices = self.past.first_new(self._candidates(), ahead)
+            if choices is None:
+                choices = spare(self.past, numpy_rng(self.seed, "ask", number))
+        return Proposal(self.space.decode(choices))
+
+    def tell(self, trial: Trial, evaluation: Evaluation) -> None:
+        """Learn from a trial, whoever proposed it."""
+        choices = self.space.encode(trial.genotype)
+        expected = None
+        if len(self.past) >= FIRST:
+            with alone():
+                expected = float(self._believed().mean(torch.tensor([choices]))[0])
+        self._insight.hear(choices, evaluation.score, expected)
+        self.past.hear(trial, choices, evaluation.score)
+        self._critic = self._ranked = None
+
+    def diagnostics(self) -> list[dict[str, Json]]:
+        """How well the critic foresaw, since the last call."""
+        return self._insight.drain()
+
+    def snapshot(self) -> Mapping[str, np.ndarray]:
+        """The past."""
+        return {**self.past.pack(), **self._insight.pack()}
+
+    def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
+        """Continue from a snapshot."""
+        self.past.unpack(snapshot)
+        self._insight.unpack(snapshot)
+        self._critic = self._ranked = None
+
+    def _believed(self) -> Critic:
+        """The critic of all trials told so far."""
+        if self._critic is None:
+            self._critic = fit(self._kernel, *self.past.tensors())
+        return self._critic
+
+    def _candidates(self) -> list[Choices]:
+        """What may come next, best first; below five trials in the order of the draws."""
+        if self._ranked is None:
+            rng = numpy_rng(self.seed, "imagine", len(self.past))
+            pool = uniform(self.space.counts, self.uniform, rng)
+            if len(self.past) >= FIRST:
+                best = self.past.best()
+                pool = with_children(self._believed(), pool, best, self.mutants, self.rounds, rng)
+            self._ranked = [tuple(row) for row in pool.tolist()]
+        return self._ranked
+
+
+def _check(name: str, value: int, least: int, most: int) -> None:
+    if isinstance(value, bool) or not least <= value <= most:
+        raise SettingsError(
+            f"{name} of critic is {shortened(value)}; expected a whole number from {least} to {most:,}"
+        )
