@@ -24,6 +24,8 @@ _COLUMNS = (
     "clip_fraction",
     "gradient_norm",
     "distinct",
+    "critic_correlation",
+    "known_share",
 )
 
 
@@ -97,10 +99,17 @@ def _print(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> None:
         if len(records) <= _ROWS
         else [records[i * (len(records) - 1) // (_ROWS - 1)] for i in range(_ROWS)]
     )
-    print("  ".join(f"{name:>13}" for name in ("update", *_COLUMNS)))
+    columns = ["update", *(name for name in _COLUMNS if name in records[-1])]
+    print("  ".join(f"{name:>{_width(name)}}" for name in columns))
     for record in shown:
-        print("  ".join(f"{_short(record[name]):>13}" for name in ("update", *_COLUMNS)))
-    print("\nwhat the policy prefers now:")
+        values = (_short(record[name]) if name in record else "" for name in columns)
+        print(
+            "  ".join(
+                f"{value:>{_width(name)}}" for name, value in zip(columns, values, strict=True)
+            )
+        )
+    if "policy" in records[-1]:
+        print("\nwhat the policy prefers now:")
     for title, options, means in histograms(records[-1], space):
         print(f"  {title}")
         for option, mean in sorted(zip(options, means, strict=True), key=lambda pair: -pair[1]):
@@ -108,6 +117,10 @@ def _print(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> None:
     alarms = [record for record in records if "alarm" in record]
     if alarms:
         print(f"\nalarm since update {alarms[0]['update']}: {alarms[-1]['alarm']}")
+
+
+def _width(name: str) -> int:
+    return max(13, len(name))
 
 
 def _short(value: float) -> str:

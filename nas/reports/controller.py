@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,14 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def draw(records: Records, space: SearchSpace, folder: Path) -> list[Path]:
-    """Two pictures: curves over told trials, and how likely each option is over time."""
+    """Curves over told trials and, where there is a policy, how likely each option is over time."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [
-            _saved(_curves(records), folder / "controller-curves.png"),
-            _saved(_policy(records, space), folder / "controller-policy.png"),
-        ]
+        pictures = [_saved(_curves(records), folder / "controller-curves.png")]
+        stepped = [record for record in records if "policy" in record]
+        if stepped:
+            pictures.append(_saved(_policy(stepped, space), folder / "controller-policy.png"))
+        return pictures
     except OSError as problem:
         raise NasError(f"{folder} cannot be written: {problem.strerror or problem}") from problem
 
@@ -41,7 +43,7 @@ def write_tensorboard(records: Records, space: SearchSpace, folder: Path) -> Non
     with SummaryWriter(logdir=str(folder)) as writer:
         for record in records:
             when = record.get("time")
-            for name in SCALARS:
+            for name in (name for name in SCALARS if name in record):
                 writer.add_scalar(f"controller/{name}", record[name], record["told"], walltime=when)
             for title, options, means in histograms(record, space):
                 for option, mean in zip(options, means, strict=True):
@@ -60,21 +62,20 @@ def _curves(records: Records) -> Figure:
     for axes, names in (
         (reward, ("reward_mean", "baseline")),
         (entropy, ("entropy_share",)),
-        (change, ("kl", "clip_fraction")),
+        (change, ("kl", "clip_fraction", "critic_correlation", "known_share")),
         (gradient, ("gradient_norm", "advantage_spread")),
         (distinct, ("distinct",)),
     ):
-        for name in names:
+        for name in (name for name in names if any(name in record for record in records)):
             axes.plot(told, _column(records, name), label=name.replace("_", " "))
-    _heat(
-        decisions,
-        [list(values) for values in zip(*_column(records, "entropies"), strict=True)],
-        told,
-    )
+    entropies = [record["entropies"] for record in records if "entropies" in record]
+    if entropies:
+        _heat(decisions, [list(values) for values in zip(*entropies, strict=True)], told)
     decisions.set_title("entropy of each decision, in nats")
     decisions.set_ylabel("decision")
     for axes in (reward, entropy, change, gradient, distinct):
-        axes.legend(frameon=False)
+        if axes.lines:
+            axes.legend(frameon=False)
     _mark_alarms([reward, entropy, distinct], records)
     return figure
 
@@ -128,7 +129,7 @@ def _mark_alarms(every: Sequence[Axes], records: Records) -> None:
 
 
 def _column(records: Records, name: str) -> list[Any]:
-    return [record[name] for record in records]
+    return [record.get(name, math.nan) for record in records]
 
 
 def _saved(figure: Figure, path: Path) -> Path:

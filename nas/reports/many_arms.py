@@ -16,7 +16,16 @@ from nas.reports.outcome import Outcome
 Floats = NDArray[np.float64]
 Json = dict[str, Any]
 
-CONTROLLER = ("entropy_share", "reward_mean", "baseline", "kl", "gradient_norm", "distinct_share")
+CONTROLLER = (
+    "entropy_share",
+    "reward_mean",
+    "baseline",
+    "kl",
+    "gradient_norm",
+    "distinct_share",
+    "critic_correlation",
+    "known_share",
+)
 
 
 def incumbents(experiment: Experiment, outcome: Outcome) -> Json:
@@ -113,7 +122,9 @@ def controllers(experiment: Experiment) -> Json:
             np.linspace(updates[0][0]["told"], max(end, updates[0][0]["told"]), 80).astype(np.int64)
         )
         named = {
-            name: curves.over_told(updates, name, where.astype(np.float64)) for name in CONTROLLER
+            name: curves.over_told(updates, name, where.astype(np.float64))
+            for name in CONTROLLER
+            if any(name in records[-1] for records in updates)
         }
         found[arm.label] = {
             "told": where.tolist(),

@@ -58,6 +58,8 @@ def pictures(
         yield f"front-{name}", f"best score for {name}, by arm", partial(_front, result, name)
     for label, records in result["controllers"].items():
         for what, (called, _) in _DIAGNOSTICS.items():
+            if what not in records:
+                continue
             alt = f"{called} of the controller of {label} over told trials"
             draw = partial(_controller, records, what, label, _colours(result)[label])
             yield f"controller-{_plain(label)}-{what}", alt, draw
@@ -69,6 +71,7 @@ _DIAGNOSTICS = {
     "reward_mean": ("mean reward per update", "score"),
     "kl": ("change per update", "KL divergence, nats"),
     "distinct_share": ("distinct proposals", "share of the last 100"),
+    "critic_correlation": ("foresight of the critic", "rank correlation with the next score"),
 }
 
 
@@ -299,8 +302,9 @@ def _controller(records: Json, what: str, label: str, colour: str) -> Figure:
             ha="right", fontsize=8, color=FAINT,
         )  # fmt: skip
     if what == "reward_mean":
-        baseline = _floats(records["baseline"]["median"])
-        axes.plot(records["told"], baseline, color=FAINT, lw=1.3, ls=(0, (3, 1.4)))
+        baseline = _floats(records.get("baseline", {}).get("median", []))
+        if len(baseline):
+            axes.plot(records["told"], baseline, color=FAINT, lw=1.3, ls=(0, (3, 1.4)))
         known = ~np.isnan(baseline)
         if known.any():
             axes.annotate(

@@ -247,7 +247,7 @@ def controllers_note(result: Json) -> str:
         f"{data['collapsed']} of {data['studies']} ({label})"
         for label, data in result["controllers"].items()
     ]
-    return f"Medians and quartiles over seeds. Studies in which the alarm of collapse went off: {', '.join(collapsed)}."
+    return f"Medians and quartiles over seeds. Studies in which an alarm went off: {', '.join(collapsed)}."
 
 
 def winners_note(result: Json) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Self, final
 from nas import registry
 from nas.contracts import Evaluator, Runner, Strategy
 from nas.errors import StudyError, shortened
+from nas.search.old_options import in_todays_words
 from nas.search.provenance import commit, hardware, versions
 from nas.settings import complete, options_of
 from nas.study.files import write_whole
@@ -144,7 +145,11 @@ class Plan:
         content = read_study_json(folder)
         try:
             parts = {
-                kind: Part(kind, content[kind]["name"], content[kind]["options"])
+                kind: Part(
+                    kind,
+                    content[kind]["name"],
+                    in_todays_words(kind, content[kind]["name"], content[kind]["options"]),
+                )
                 for kind in ("space", "strategy", "evaluator", "runner")
             }
             return cls(

@@ -38,7 +38,7 @@ def test_a_beginning_is_enough(kind: str, word: str, full: str) -> None:
         (
             "strategy",
             "pppo",
-            "no strategy is called 'pppo'; there are evolution, local-search, optuna, policy-gradient, ",
+            "no strategy is called 'pppo'; there are critic, evolution, local-search, optuna, ",
         ),
         ("strategy", "", "no strategy is called ''; there are "),
         ("strategy", "x" * 500, r"no strategy is called 'xxx.*\.\.\.; there are "),

@@ -20,7 +20,7 @@ from search_spaces.cells.space import Decision, SearchSpace
 # Options under which a strategy begins to learn within a few trials; none: its defaults.
 QUICK: dict[str, dict[str, Any]] = {
     "evolution": {"population": 5, "sample": 3},
-    "policy-gradient": {"batch": 5, "hidden": 8},
+    "policy-gradient": {"hidden": 8, "uniform": 16},
     "optuna:tpe": {"sampler": "tpe", "n_startup_trials": 4},
     "optuna:nsgaii": {"sampler": "nsgaii", "population_size": 4},
     "optuna:random": {"sampler": "random"},

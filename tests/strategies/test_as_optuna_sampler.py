@@ -20,7 +20,8 @@ from nas.errors import SettingsError
 from nas.strategies.controller.as_optuna_sampler import PolicyGradientSampler
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-OPTIONS: dict[str, Any] = {"batch": 5, "hidden": 16}
+OPTIONS: dict[str, Any] = {"uniform": 32, "hidden": 16}
+PLAIN: dict[str, Any] = {"preset": "plain", "batch": 5, "hidden": 16}
 
 
 class TestConformance(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase):
@@ -49,13 +50,13 @@ def tail(study: optuna.Study) -> float:
 
 
 def test_it_learns_to_minimise() -> None:
-    learned = tail(studied(PolicyGradientSampler(seed=1, redraws=0, **OPTIONS), 150))
+    learned = tail(studied(PolicyGradientSampler(seed=1, redraws=0, **PLAIN), 150))
     assert learned < 0.5 * tail(studied(optuna.samplers.RandomSampler(seed=1), 150))
 
 
 def test_it_learns_to_maximise() -> None:
     study = optuna.create_study(
-        sampler=PolicyGradientSampler(seed=1, redraws=0, **OPTIONS), direction="maximize"
+        sampler=PolicyGradientSampler(seed=1, redraws=0, **PLAIN), direction="maximize"
     )
     study.optimize(lambda trial: -loss(trial), n_trials=150)
     assert tail(study) > -0.9
@@ -96,7 +97,7 @@ def test_wrong_options_are_refused_at_once() -> None:
         SettingsError,
         match="batch of policy-gradient is 0; expected a whole number from 1 to 10,000",
     ):
-        PolicyGradientSampler(batch=0)
+        PolicyGradientSampler(preset="plain", batch=0)
 
 
 def test_the_example_of_the_docs_runs_and_learns() -> None:

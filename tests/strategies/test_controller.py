@@ -14,32 +14,35 @@ import torch
 from nas.contracts import Evaluation, Proposal, Trial
 from nas.errors import SettingsError
 from nas.seeding import numpy_rng, torch_rng
+from nas.strategies.controller.batches import BatchLearner, judge
 from nas.strategies.controller.plain_space import PlainSpace
 from nas.strategies.controller.policy import Policy, alone, log_probs_of
-from nas.strategies.controller.settings import PRESETS, Settings
-from nas.strategies.policy_gradient import PolicyGradient, judge
+from nas.strategies.controller.settings import Settings, settings_from
+from nas.strategies.policy_gradient import PolicyGradient
 from search_spaces.errors import SpaceError
 from search_spaces.nasnet import NasnetSpace
 
 COUNTS = (3, 4, 2, 5)
 
 
-def controller(seed: int = 0, counts: Sequence[int] = COUNTS, **options: Any) -> PolicyGradient:
-    return PolicyGradient(PlainSpace.of(*counts), seed, **{"hidden": 16, "batch": 5, **options})
+def controller(seed: int = 0, counts: Sequence[int] = COUNTS, **options: Any) -> BatchLearner:
+    settings = settings_from("plain", {"hidden": 16, "batch": 5, **options})
+    assert isinstance(settings, Settings)
+    return BatchLearner(PlainSpace.of(*counts), seed, settings)
 
 
-def score(strategy: PolicyGradient, proposal: Proposal) -> float:
+def score(strategy: BatchLearner, proposal: Proposal) -> float:
     return float(np.mean([choice == 1 for choice in strategy.space.encode(proposal.genotype)]))
 
 
 def tell(
-    strategy: PolicyGradient, number: int, proposal: Proposal, value: float | None = None
+    strategy: BatchLearner, number: int, proposal: Proposal, value: float | None = None
 ) -> None:
     value = score(strategy, proposal) if value is None else value
     strategy.tell(Trial(number, proposal.genotype, number, proposal.notes), Evaluation(value))
 
 
-def teach(strategy: PolicyGradient, trials: int, first: int = 0) -> list[Proposal]:
+def teach(strategy: BatchLearner, trials: int, first: int = 0) -> list[Proposal]:
     proposals = []
     for number in range(first, first + trials):
         proposals.append(strategy.ask(number))
@@ -51,7 +54,7 @@ def gumbel(seed: int, *shape: int) -> torch.Tensor:
     return torch.from_numpy(numpy_rng(seed, "test").gumbel(size=shape).astype(np.float32))
 
 
-def weights(strategy: PolicyGradient) -> torch.Tensor:
+def weights(strategy: BatchLearner) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in strategy.policy.parameters()])
 
 
@@ -259,7 +262,8 @@ def test_reinforce_takes_one_step_per_batch() -> None:
 
 
 def test_the_first_batch_is_judged_by_the_others_in_it() -> None:
-    settings = PRESETS["paper"]
+    settings = settings_from("paper", {})
+    assert isinstance(settings, Settings)
     advantages, baseline = judge(np.array([1.0, 2.0, 6.0]), np.array([]), None, settings)
     assert advantages.tolist() == [1 - 4, 2 - 3.5, 6 - 1.5]
     assert baseline == 3
@@ -308,7 +312,7 @@ def test_monstrous_scores_leave_finite_weights(advantage: str) -> None:
     [
         (
             {"preset": "papr"},
-            "no preset of policy-gradient is called 'papr'; there are default, paper; did you mean",
+            "no preset of policy-gradient is called 'papr'; there are default, paper, plain; did you mean",
         ),
         (
             {"algorithm": "a2c"},
@@ -352,7 +356,7 @@ def test_monstrous_scores_leave_finite_weights(advantage: str) -> None:
 )
 def test_wrong_settings_get_one_sentence(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SettingsError) as refusal:
-        PolicyGradient(PlainSpace.of(2), 0, **options)
+        PolicyGradient(PlainSpace.of(2), 0, **{"preset": "plain", **options})
     assert str(refusal.value).startswith(sentence)
 
 

@@ -20,10 +20,12 @@ from nas.strategies.policy_gradient import PolicyGradient
 from search_spaces.nasnet import NasnetSpace
 
 FIELDS = {"update", "told", "of_last", "entropies", "policy", *SCALARS}
+FIELDS -= {"critic_correlation", "known_share"}  # there is no critic in batches
 
 
 def taught(trials: int, **options: object) -> PolicyGradient:
-    strategy = PolicyGradient(PlainSpace.of(3, 4, 2), 0, **{"hidden": 16, **options})  # type: ignore[arg-type]
+    chosen = {"hidden": 16, "preset": "plain", **options}
+    strategy = PolicyGradient(PlainSpace.of(3, 4, 2), 0, **chosen)  # type: ignore[arg-type]
     for number in range(trials):
         proposal = strategy.ask(number)
         choices = strategy.space.encode(proposal.genotype)

@@ -11,10 +11,15 @@ import torch
 from torch import Tensor
 
 from nas.cli import main
-from nas.strategies.controller import selftest
+from nas.contracts import Evaluation, Trial
+from nas.strategies.controller import selftest, selftest_critic
+from nas.strategies.controller.batches import Rules, judge, ppo, reinforce
+from nas.strategies.controller.check import Check
+from nas.strategies.controller.gaussian_process import Critic, Kernel, fit
+from nas.strategies.controller.past import Past
 from nas.strategies.controller.policy import log_probs_of
 from nas.strategies.controller.settings import Settings
-from nas.strategies.policy_gradient import Rules, judge, ppo, reinforce
+from nas.strategies.policy_gradient import ImaginedRules, PolicyGradient, gains, ranks
 
 
 def wrong_sign(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float) -> Tensor:
@@ -90,7 +95,7 @@ MUTANTS: dict[str, Rules] = {
 
 def test_the_controller_passes() -> None:
     checks = list(selftest.run())
-    assert len(checks) == len(selftest.CHECKS)
+    assert len(checks) == len(selftest.CHECKS) + len(selftest_critic.CHECKS)
     assert all(check.passed for check in checks), checks
 
 
@@ -109,9 +114,7 @@ def test_the_command_tells_and_fails_when_a_check_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcomes = iter([True, False])
-    monkeypatch.setattr(
-        selftest, "run", lambda: iter([selftest.Check("one", next(outcomes), "fine")])
-    )
+    monkeypatch.setattr(selftest, "run", lambda: iter([Check("one", next(outcomes), "fine")]))
     for code in (0, 1):
         monkeypatch.setattr("sys.argv", ["nas", "selftest", "controller", "--json"])
         with pytest.raises(SystemExit) as stop:
@@ -136,3 +139,50 @@ def test_the_random_state_is_left_alone() -> None:
     before = torch.get_rng_state()
     selftest.check_entropy(Rules())
     assert torch.equal(before, torch.get_rng_state())
+
+
+# ---------------------------------------------------------------------------------- mistakes about the critic
+
+
+def shuffled_scores(kernel: Kernel, choices: Tensor, scores: Tensor) -> Critic:
+    return fit(kernel, choices, scores.roll(1))
+
+
+IMAGINED: dict[str, ImaginedRules] = {
+    "wrong sign": ImaginedRules(gains=lambda log_probs, advantages: -gains(log_probs, advantages)),
+    "ranks reversed": ImaginedRules(ranks=lambda values: -ranks(values)),
+    "shuffled scores": ImaginedRules(fit=shuffled_scores),
+    "entropy of the chosen action": ImaginedRules(entropy=entropy_of_the_chosen),
+}
+
+
+@pytest.mark.parametrize("mutant", IMAGINED)
+def test_every_mutant_with_a_critic_is_rejected(mutant: str) -> None:
+    assert not all(check(IMAGINED[mutant]).passed for check in selftest_critic.FORMULAS)
+
+
+def test_a_critic_that_has_seen_the_score_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell = PolicyGradient.tell
+
+    def tell_and_then_foresee(self: PolicyGradient, trial: Trial, evaluation: Evaluation) -> None:
+        tell(self, trial, evaluation)
+        if self._insight.foreseen:
+            _, score = self._insight.foreseen.pop()
+            seen = self._foreseen(self.space.encode(trial.genotype))
+            assert seen is not None
+            self._insight.foreseen.append((seen, score))
+
+    monkeypatch.setattr(PolicyGradient, "tell", tell_and_then_foresee)
+    assert not selftest_critic.check_foresight(ImaginedRules()).passed
+
+
+def test_candidates_that_are_not_filtered_by_key_are_rejected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Past, "first_new", lambda self, candidates, ahead: list(candidates)[ahead])
+    assert not selftest_critic.check_new_keys(ImaginedRules()).passed
+
+
+def test_pending_trials_that_are_ignored_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Past, "ahead", lambda self, number: 0)
+    assert not selftest_critic.check_in_flight(ImaginedRules()).passed

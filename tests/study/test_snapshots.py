@@ -90,7 +90,7 @@ def studied(
 ) -> tuple[Study, list[str]]:
     """A study of the controller that goes on to so many trials; also its proposals."""
     monkeypatch.setattr(nas.study.snapshots, "TRIALS_BETWEEN", every)
-    strategy = PolicyGradient(SPACE, 0, hidden=16, redraws=0)
+    strategy = PolicyGradient(SPACE, 0, preset="plain", hidden=16, redraws=0)
     folder.mkdir(exist_ok=True)
     study = Study(
         folder,

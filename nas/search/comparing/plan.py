@@ -13,6 +13,7 @@ from typing import Any
 
 from nas.errors import SettingsError, StudyError, shortened
 from nas.search.comparing.arms import Arm
+from nas.search.old_options import in_todays_words
 from nas.search.plan import differences
 from nas.search.provenance import commit, hardware, versions
 from nas.study.files import write_whole
@@ -83,7 +84,17 @@ def read_comparison(folder: Path) -> dict[str, Any] | None:
     } - set(content)
     if missing:
         raise StudyError(f"{path} lacks {sorted(missing)[0]!r}: it is no comparison of ours")
-    return content
+    return {**content, "arms": {label: _renewed(arm) for label, arm in content["arms"].items()}}
+
+
+def _renewed(arm: Mapping[str, Any]) -> dict[str, Any]:
+    """An arm as an earlier version wrote it down, in today's words."""
+    try:
+        strategy = arm["strategy"]
+        options = in_todays_words("strategy", strategy["name"], strategy["options"])
+        return {**arm, "strategy": {**strategy, "options": dict(options)}}
+    except (KeyError, TypeError):
+        return dict(arm)  # whoever needs more of it says what it lacks
 
 
 def write_comparison(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> None:

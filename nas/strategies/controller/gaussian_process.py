@@ -7,7 +7,6 @@ Distances between architectures are whole numbers, so equal pasts give equal bit
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from search_spaces.cells.space import Choices, SearchSpace
+    from search_spaces.cells.space import SearchSpace
 
 NOISE = 0.1  # variance of a score, as a share of that of the architectures
 HAMMING_LENGTH = 0.4  # of the number of decisions
@@ -91,7 +90,8 @@ def normal_scores(scores: Tensor) -> Tensor:
     ordered = scores.sort().values
     below = torch.searchsorted(ordered, scores, right=False)
     upto = torch.searchsorted(ordered, scores, right=True)
-    return torch.special.ndtri((below + upto).double() / (2 * len(scores)))
+    quantiles: Tensor = torch.special.ndtri((below + upto).double() / (2 * len(scores)))
+    return quantiles
 
 
 @final

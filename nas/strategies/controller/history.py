@@ -26,6 +26,8 @@ SCALARS = (
     "clip_fraction",
     "gradient_norm",
     "distinct",
+    "critic_correlation",
+    "known_share",
 )
 
 
@@ -36,8 +38,8 @@ def updates_of(folder: Path) -> list[Record]:
     ]
     if not records:
         raise StudyError(
-            f"{folder} has no updates of a controller: its strategy has none, or fewer trials were told than "
-            "strategy.batch; wait, or inspect a study of policy-gradient"
+            f"{folder} has no updates of a controller: its strategy has none, or fewer trials were told than one takes "
+            "(ten, or strategy.batch); wait, or inspect a study of policy-gradient or critic"
         )
     return records
 
@@ -45,7 +47,12 @@ def updates_of(folder: Path) -> list[Record]:
 def histograms(
     record: Record, space: SearchSpace
 ) -> Iterator[tuple[str, tuple[int | str, ...], list[float]]]:
-    """How likely the policy takes each option, averaged over the decisions that share the same options."""
+    """How likely the policy takes each option, averaged over the decisions that share the same options.
+
+    Nothing, where there is no policy, or none has taken a step yet.
+    """
+    if "policy" not in record:
+        return
     groups: dict[tuple[int | str, ...], list[int]] = {}
     for index, decision in enumerate(space.decisions):
         groups.setdefault(decision.options, []).append(index)
@@ -60,7 +67,7 @@ def histograms(
 
 
 def _is_update(event: Record) -> bool:
-    return event["event"] == "updated" and "entropies" in event and "policy" in event
+    return event["event"] == "updated" and ("policy" in event or "critic_correlation" in event)
 
 
 def _title(names: Sequence[str], options: int) -> str:

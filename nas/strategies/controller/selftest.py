@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,32 +16,31 @@ from torch import Tensor
 
 from nas.contracts import Evaluation, Trial
 from nas.seeding import numpy_rng, torch_rng
+from nas.strategies.controller import selftest_critic
+from nas.strategies.controller.batches import Batch, BatchLearner, Rules, loss_of
+from nas.strategies.controller.check import Check
 from nas.strategies.controller.plain_space import PlainSpace
 from nas.strategies.controller.policy import Policy, alone, log_probs_of
-from nas.strategies.controller.settings import PRESETS
-from nas.strategies.policy_gradient import Batch, PolicyGradient, Rules, loss_of
+from nas.strategies.controller.settings import Settings, settings_from
+from nas.strategies.policy_gradient import ImaginedRules
 
 COUNTS = (4, 3, 5)
 BASELINE = 0.3
 NO_CLIP = 1e9
-PLAIN = replace(PRESETS["paper"], entropy_weight=0.0, algorithm="reinforce", hidden=32)
+PAPER = settings_from("paper", {})
+assert isinstance(PAPER, Settings)
+PLAIN = replace(PAPER, entropy_weight=0.0, algorithm="reinforce", hidden=32)
 SAMPLES = (250, 1_000, 4_000, 16_000)
 REPEATS = 5
 CONTROLS = 16
 
 
-class Check(NamedTuple):
-    """One thing that was tested, whether it holds, and the figures."""
-
-    name: str
-    passed: bool
-    detail: str
-
-
-def run(rules: Rules | None = None) -> Iterator[Check]:
-    """All checks, one after another."""
+def run() -> Iterator[Check]:
+    """All checks, one after another: of learning from batches, then of the critic and what it teaches."""
     for check in CHECKS:
-        yield check(rules or Rules())
+        yield check(Rules())
+    for imagined in selftest_critic.CHECKS:
+        yield imagined(ImaginedRules())
 
 
 # ------------------------------------------------------------------------------------------- formulas, enumerated
@@ -278,16 +276,17 @@ def _error(gradient: Tensor, wanted: Tensor) -> float:
     return float((gradient - wanted).norm() / wanted.norm())
 
 
-def _strategy(rules: Rules, seed: int, **options: object) -> PolicyGradient:
-    chosen = {"redraws": 0, "learning_rate": 0.01, **options}
-    strategy = PolicyGradient(PlainSpace.of(*COUNTS), seed, **chosen)  # type: ignore[arg-type]
+def _strategy(rules: Rules, seed: int, **options: object) -> BatchLearner:
+    settings = settings_from("plain", {"redraws": 0, "learning_rate": 0.01, **options})
+    assert isinstance(settings, Settings)
+    strategy = BatchLearner(PlainSpace.of(*COUNTS), seed, settings)
     strategy.rules = rules
     return strategy
 
 
 def _taught(
     rules: Rules, score: Score, trials: int, seed: int, *, shuffled: bool = False, **options: object
-) -> PolicyGradient:
+) -> BatchLearner:
     """A controller after so many trials; `shuffled` deals out the scores of other architectures."""
     strategy = _strategy(rules, seed, **options)
     size = strategy.settings.batch
@@ -308,7 +307,7 @@ def _taught(
     return strategy
 
 
-def _batch_of(strategy: PolicyGradient, score: Score) -> Batch:
+def _batch_of(strategy: BatchLearner, score: Score) -> Batch:
     """The first batch of a controller, with its log-probabilities as they stand in the notes."""
     drawn = [strategy.ask(number) for number in range(strategy.settings.batch)]
     choices = [strategy.space.encode(proposal.genotype) for proposal in drawn]
@@ -320,20 +319,20 @@ def _batch_of(strategy: PolicyGradient, score: Score) -> Batch:
     )
 
 
-def _probabilities(strategy: PolicyGradient) -> tuple[Tensor, Tensor]:
+def _probabilities(strategy: BatchLearner) -> tuple[Tensor, Tensor]:
     _, every, _ = _enumerated()
     with alone(), torch.no_grad():
         return every, log_probs_of(strategy.policy.log_distributions(every), every).sum(1).exp()
 
 
-def _expected(strategy: PolicyGradient, score: Score) -> float:
+def _expected(strategy: BatchLearner, score: Score) -> float:
     every, probabilities = _probabilities(strategy)
     return math.fsum(
         p * score(row) for row, p in zip(every.tolist(), probabilities.tolist(), strict=True)
     )
 
 
-def _likeliest(strategy: PolicyGradient) -> tuple[int, ...]:
+def _likeliest(strategy: BatchLearner) -> tuple[int, ...]:
     every, probabilities = _probabilities(strategy)
     return tuple(every[int(probabilities.argmax())].tolist())
 

@@ -1,0 +1,21 @@
+"""Options of parts as earlier versions wrote them down, read as what they meant then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_CRITIC_OPTIONS = ("draws", "uniform", "mutants", "rounds", "every")
+
+
+def in_todays_words(kind: str, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options under which today's part does what it did when these were written.
+
+    Before policy-gradient had a critic, its preset `default` was what is `plain` now; such a record lacks the options
+    of the critic.
+    """
+    if kind != "strategy" or name != "policy-gradient" or "draws" in options:
+        return options
+    preset = options.get("preset", "default")
+    renamed = "plain" if preset == "default" else preset
+    return {**options, **dict.fromkeys(_CRITIC_OPTIONS), "preset": renamed}

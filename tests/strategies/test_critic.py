@@ -1,0 +1,273 @@
+"""Search by critic, with a policy and without: the fold, what is in flight, old records, and wrong options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nas.contracts import Evaluation, Proposal, Strategy, Trial
+from nas.errors import SettingsError
+from nas.search.old_options import in_todays_words
+from nas.seeding import numpy_rng
+from nas.strategies.controller.gaussian_process import (
+    Belief,
+    Kernel,
+    fit,
+    log_expected_improvement,
+    normal_scores,
+)
+from nas.strategies.controller.insight import Insight
+from nas.strategies.controller.plain_space import PlainSpace
+from nas.strategies.critic import CriticSearch
+from nas.strategies.policy_gradient import PolicyGradient
+from search_spaces.nasbench201 import Nasbench201Space
+
+COUNTS = (3, 4, 2, 5)
+Make = Callable[..., PolicyGradient | CriticSearch]
+
+
+def controller(seed: int = 0, counts: tuple[int, ...] = COUNTS, **options: Any) -> PolicyGradient:
+    return PolicyGradient(
+        PlainSpace.of(*counts), seed, **{"hidden": 16, "uniform": 32, "draws": 16, **options}
+    )
+
+
+def critic(seed: int = 0, counts: tuple[int, ...] = COUNTS, **options: Any) -> CriticSearch:
+    return CriticSearch(PlainSpace.of(*counts), seed, **{"uniform": 32, **options})
+
+
+@pytest.fixture(params=[controller, critic])
+def make(request: pytest.FixtureRequest) -> Make:
+    made: Make = request.param
+    return made
+
+
+def score(strategy: Strategy, proposal: Proposal) -> float:
+    return float(np.mean([choice == 1 for choice in strategy.space.encode(proposal.genotype)]))
+
+
+def tell(strategy: Strategy, number: int, proposal: Proposal, value: float | None = None) -> None:
+    value = score(strategy, proposal) if value is None else value
+    strategy.tell(Trial(number, proposal.genotype, number, proposal.notes), Evaluation(value))
+
+
+def teach(strategy: PolicyGradient | CriticSearch, trials: int, first: int = 0) -> list[Proposal]:
+    proposals = []
+    for number in range(first, first + trials):
+        proposals.append(strategy.ask(number))
+        tell(strategy, number, proposals[-1])
+    return proposals
+
+
+@pytest.mark.parametrize("trials", [0, 3, 5, 6, 33, 44])
+def test_a_snapshot_is_worth_a_replay_to_the_bit(make: Make, trials: int) -> None:
+    lived = make()
+    past = teach(lived, trials)
+    thawed, replayed = make(), make()
+    thawed.restore({name: array.copy() for name, array in lived.snapshot().items()})
+    for number, proposal in enumerate(past):
+        tell(replayed, number, proposal)
+    for strategy in (lived, replayed):
+        strategy.diagnostics()
+    rest = [teach(strategy, 25, first=trials) for strategy in (lived, thawed, replayed)]
+    assert rest[0] == rest[1] == rest[2]
+    assert lived.diagnostics() == thawed.diagnostics() == replayed.diagnostics()
+    arrays = [strategy.snapshot() for strategy in (lived, thawed, replayed)]
+    for name, array in arrays[0].items():
+        assert np.array_equal(array, arrays[1][name]), name
+        assert np.array_equal(array, arrays[2][name]), name
+
+
+def test_a_caller_cannot_change_the_bits(make: Make) -> None:
+    plain, other = make(), make()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            proposals = teach(other, 20)
+    finally:
+        torch.set_num_threads(threads)
+    assert teach(plain, 20) == proposals
+
+
+def test_nothing_is_proposed_twice_before_all_is_known(make: Make) -> None:
+    proposals = teach(make(0, (2, 3, 4)), 24)
+    assert len({proposal.genotype.key for proposal in proposals}) == 24
+
+
+def test_a_space_that_is_used_up_goes_on_with_repeats(make: Make) -> None:
+    assert len({proposal.genotype for proposal in teach(make(0, (2, 2)), 12)}) == 4
+
+
+def test_a_space_without_a_choice_is_survived(make: Make) -> None:
+    assert len({proposal.genotype for proposal in teach(make(0, (1, 1)), 12)}) == 1
+
+
+def test_networks_that_are_the_same_count_once() -> None:
+    strategy = PolicyGradient(Nasbench201Space(), 0, hidden=8, uniform=32, draws=8)
+    keys = [proposal.genotype.key for proposal in teach(strategy, 40)]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("told", [0, 3, 20])
+def test_what_is_in_flight_is_left_out(make: Make, told: int) -> None:
+    """Sixteen numbers asked before the next result are sixteen different architectures."""
+    strategy = make(0, (5, 5, 5, 5))
+    teach(strategy, told)
+    keys = {strategy.ask(number).genotype.key for number in range(told, told + 16)}
+    assert len(keys) == 16
+
+
+def test_failures_do_not_add_up(make: Make) -> None:
+    """A number without a result for 32 numbers is open no longer: the best candidate is proposed again."""
+    whole, holed = make(0, (5, 5, 5, 5)), make(0, (5, 5, 5, 5))
+    for number in range(200):
+        proposal = whole.ask(number)
+        if number % 2 or number > 150:
+            tell(holed, number, proposal)
+        tell(whole, number, proposal)
+    assert holed.past.ahead(200) == 0
+    assert holed.past.ahead(203) == 3
+
+
+def test_foreign_and_late_trials_are_full_data(make: Make) -> None:
+    """What others propose, and what comes back late, is learned from like anything else."""
+    strategy = make(0, (6, 6, 6, 6, 6))
+    rng = numpy_rng(0, "guests")
+    for number in reversed(range(60)):
+        guest = Proposal(strategy.space.sample(rng))
+        tell(strategy, number, guest)
+    found = [score(strategy, strategy.ask(number)) for number in range(60, 64)]
+    assert np.mean(found) > 0.5  # a uniform draw has a sixth
+
+
+def test_the_policy_comes_to_draw_what_the_critic_likes() -> None:
+    strategy = controller(learning_rate=0.01, every=1)
+    noise = torch.from_numpy(numpy_rng(0, "test").gumbel(size=(200, 4, 5)).astype(np.float32))
+
+    def worth() -> float:
+        return float((strategy.policy.sample(noise)[0] == 1).float().mean())
+
+    before = worth()
+    teach(strategy, 40)
+    assert worth() > before + 0.2
+
+
+def test_only_the_best_and_the_last_trials_are_looked_at() -> None:
+    """With thousands told, the critic still has three hundred; the best of all times are among them."""
+    space, rng = PlainSpace.of(*COUNTS), numpy_rng(0, "test")
+    rows = torch.tensor(rng.integers(0, COUNTS, (400, 4)))
+    scores = torch.tensor(rng.random(400))
+    scores[3] = 2.0
+    believed = fit(Kernel(space), rows, scores)
+    assert len(believed.weights) == 300
+    features = Kernel(space).features(rows[3:4])
+    assert bool((believed.seen.answers == features.answers).all(1).any())
+
+
+def test_expected_trials_leave_the_mean_and_take_doubt() -> None:
+    space, rng = PlainSpace.of(*COUNTS), numpy_rng(0, "test")
+    rows = torch.tensor(rng.integers(0, COUNTS, (50, 4)))
+    believed = fit(Kernel(space), rows[:20], torch.tensor(rng.random(20)))
+    after = believed.expecting(rows[20:25])
+    torch.testing.assert_close(after(rows).mean, believed(rows).mean)
+    assert bool((after(rows).deviation <= believed(rows).deviation + 1e-9).all())
+    coming = after(rows[20:25]).deviation
+    assert bool((coming < believed(rows[20:25]).deviation - 0.01).all())
+
+
+def test_normal_scores_ignore_unit_and_outliers() -> None:
+    scores = torch.tensor([1.0, 5.0, 5.0, 9.0])
+    plain = normal_scores(scores)
+    torch.testing.assert_close(plain, normal_scores(torch.tensor([-1e300, 0.0, 0.0, 1e300])))
+    assert float(plain.sum()) == pytest.approx(0)
+    assert plain[1] == plain[2]
+
+
+def test_expected_improvement_stays_in_order_far_below_the_best() -> None:
+    mean = torch.linspace(-5_000, 5, 400).double()
+    value = log_expected_improvement(Belief(mean, torch.full_like(mean, 0.5)), 1.0)
+    assert bool(torch.isfinite(value).all())
+    assert bool((value.diff() > 0).all())
+
+
+def test_records_tell_how_well_the_critic_foresees(make: Make) -> None:
+    strategy = make(0, (5, 5, 5, 5))
+    teach(strategy, 60)
+    records = strategy.diagnostics()
+    assert [record["told"] for record in records] == [10, 20, 30, 40, 50, 60]
+    assert records[-1]["foreseen"] == 55
+    assert records[-1]["critic_correlation"] > 0.2
+    assert ("policy" in records[-1]) == isinstance(strategy, PolicyGradient)
+    assert strategy.diagnostics() == []
+
+
+def test_a_critic_worse_than_nothing_raises_an_alarm() -> None:
+    """Expectation and score that go opposite ways; going the same way, there is no alarm."""
+    for sign, alarmed in ((-1, True), (1, False)):
+        insight = Insight((2, 2))
+        for place in range(60):
+            insight.hear((0, 0), float(place % 7), sign * float(place % 7))
+        last = insight.drain()[-1]
+        assert ("alarm" in last) == alarmed
+        assert "the critic is worse than nothing" in last.get(
+            "alarm", "the critic is worse than nothing"
+        )
+
+
+def test_monstrous_scores_leave_finite_weights() -> None:
+    strategy = controller()
+    for number in range(24):
+        tell(strategy, number, strategy.ask(number), (-1.0) ** number * 1e300)
+    assert all(bool(torch.isfinite(weight).all()) for weight in strategy.policy.parameters())
+    json.dumps(strategy.diagnostics(), allow_nan=False)
+
+
+def test_a_record_of_before_the_critic_is_read_as_plain() -> None:
+    """What `default` meant then is `plain` now, and settles the same facts."""
+    old = {"preset": "default", "batch": None, "hidden": 16, "warm_start": None}
+    read = in_todays_words("strategy", "policy-gradient", old)
+    assert read["preset"] == "plain"
+    space = PlainSpace.of(*COUNTS)
+    facts = PolicyGradient(space, 0, **read).recorded()
+    assert facts["batch"] == 10
+    assert "draws" not in facts
+    assert in_todays_words("strategy", "policy-gradient", {"preset": "paper"})["preset"] == "paper"
+    assert in_todays_words("strategy", "policy-gradient", read) == read
+    assert in_todays_words("strategy", "evolution", {"population": 5}) == {"population": 5}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"batch": 20},
+            "option batch of policy-gradient does not belong to its preset default, but to plain and paper: leave it "
+            "out, or say strategy.preset=plain",
+        ),
+        (
+            {"preset": "paper", "draws": 20},
+            "option draws of policy-gradient does not belong to its preset paper, but to default: leave it out",
+        ),
+        ({"draws": 1}, "draws of policy-gradient is 1; expected a whole number from 2 to 10,000"),
+        ({"every": 0}, "every of policy-gradient is 0; expected a whole number from 1 to 1,000"),
+        ({"learning_rate": 0.0}, "learning_rate of policy-gradient is 0.0; expected more than 0"),
+    ],
+    ids=str,
+)
+def test_wrong_settings_get_one_sentence(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        PolicyGradient(PlainSpace.of(2), 0, **options)
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_wrong_options_of_critic_get_one_sentence() -> None:
+    with pytest.raises(
+        SettingsError, match="uniform of critic is 0; expected a whole number from 1 to 10,000"
+    ):
+        CriticSearch(PlainSpace.of(2), 0, uniform=0)
