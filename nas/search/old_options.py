@@ -11,8 +11,8 @@ _CRITIC_OPTIONS = ("draws", "uniform", "mutants", "rounds", "every")
 def in_todays_words(kind: str, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """The options under which today's part does what it did when these were written.
 
-    Before policy-gradient had a critic, its preset `default` was what is `plain` now; such a record lacks the options
-    of the critic.
+    Before policy-gradient had a critic, its preset `default` was what is `plain` now; such a record
+    lacks the options of the critic.
     """
     if kind != "strategy" or name != "policy-gradient" or "draws" in options:
         return options

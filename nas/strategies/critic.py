@@ -1,8 +1,9 @@
-"""Search by a critic alone: a Gaussian process says which of many candidates is worth a trial; there is no policy.
+"""Search by a critic alone: a Gaussian process says which candidate is worth a trial.
 
-After White, Neiswanger and Savani, "BANANAS: Bayesian Optimization with Neural Architectures for Neural Architecture
-Search" (2021): candidates are random architectures and mutations of good ones. Their predictor is an ensemble of
-networks; ours is the critic of the controller, nas/strategies/controller/gaussian_process.py.
+After White, Neiswanger and Savani, "BANANAS: Bayesian Optimization with Neural Architectures for
+Neural Architecture Search" (2021): candidates are random architectures and mutations of good ones.
+Their predictor is an ensemble of networks; ours is the critic of the controller,
+nas/strategies/controller/gaussian_process.py.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ _MOST = 10_000
 
 @final
 class CriticSearch(Strategy):
-    """Search by critic (BANANAS): of uniform draws and children of the best, try what should improve most on the best.
+    """Search by critic (BANANAS): try what should improve most on the best; there is no policy.
 
-    The first five trials are uniform draws. Then a Gaussian process on the ranks of all scores judges the candidates of
-    every trial, and the most promising have children, round after round. Take it for small spaces, and where the few
-    seconds that a policy takes to load matter; `policy-gradient` has the same critic, and a policy besides.
+    The first five trials are uniform draws. Then a Gaussian process on the ranks of all scores
+    judges the candidates of every trial, and the most promising have children, round after round.
+    Take it for small spaces, and where the few seconds that a policy takes to load matter;
+    `policy-gradient` has the same critic, and a policy besides.
 
     Args:
         uniform: how many uniform draws are candidates for each trial, 1 to 10,000 (320).
@@ -69,7 +71,7 @@ class CriticSearch(Strategy):
         return FIRST
 
     def ask(self, number: int) -> Proposal:
-        """The most promising candidate that is new, after as many others as earlier numbers have no result yet."""
+        """The most promising new candidate, after as many others as earlier numbers are open."""
         ahead = self.past.ahead(number)
         with alone():
             choices = self.past.first_new(self._candidates(), ahead)
@@ -123,5 +125,6 @@ class CriticSearch(Strategy):
 def _check(name: str, value: int, least: int, most: int) -> None:
     if isinstance(value, bool) or not least <= value <= most:
         raise SettingsError(
-            f"{name} of critic is {shortened(value)}; expected a whole number from {least} to {most:,}"
+            f"{name} of critic is {shortened(value)}; expected a whole number from "
+            f"{least} to {most:,}"
         )

@@ -1,10 +1,12 @@
-"""The RNN controller of the NASNet line: a policy that answers one decision after another, taught by a learned critic.
+"""The RNN controller of the NASNet line: a policy that answers decision after decision.
 
-After Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image Recognition" (2018),
-section 3 and appendix A (called "the paper" below). The paper teaches the policy by the scores of trained children
-alone, a batch at a time: its presets, `plain` and `paper`, are in nas/strategies/controller/batches.py. Here a critic
-learns from every score, and the policy learns from what the critic thinks of architectures that are merely imagined;
-none of them costs a trial. Read from top to bottom; the network is nas/strategies/controller/policy.py, the critic
+After Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image
+Recognition" (2018), section 3 and appendix A (called "the paper" below). The paper teaches the
+policy by the scores of trained children
+alone, a batch at a time: its presets, `plain` and `paper`, are in
+nas/strategies/controller/batches.py. Here a critic learns from every score, and the policy learns
+from what the critic thinks of architectures that are merely imagined; none of them costs a trial.
+Read from top to bottom; the network is nas/strategies/controller/policy.py, the critic
 nas/strategies/controller/gaussian_process.py, and docs/controller.md tells the rest.
 """
 
@@ -33,20 +35,22 @@ from nas.strategies.controller.weights import read_weights
 if TYPE_CHECKING:
     from search_spaces.cells.space import Choices, SearchSpace
 
-# ------------------------------------------------------------------------------------------ the rules of learning
+# ------------------------------------------------------------------------------------------ the
+# rules of learning
 
 
 def ranks(values: Tensor) -> Tensor:
-    """Where each value stands among all, from -sqrt(3) to sqrt(3): variance 1, whatever the critic's unit."""
+    """Where each value stands among all, from -sqrt(3) to sqrt(3): variance 1 in any unit."""
     below = (values < values[:, None]).double().mean(1)
     equal = (values == values[:, None]).double().mean(1)
     return ((2 * below + equal - 1) * 3**0.5).float()
 
 
 def gains(log_probs: Tensor, advantages: Tensor) -> Tensor:
-    """The gradient of the expected rank is the rank times the log-probability's (Williams 1992); (B,).
+    """The gradient of the expected rank is the rank times that of the log-probability; (B,).
 
-    Imagined draws come from the policy of this moment, so there is no ratio to weigh them by and none to clip.
+    Imagined draws come from the policy of this moment, so there is no ratio to weigh them by and
+    none to clip.
     """
     return log_probs.sum(1) * advantages
 
@@ -77,7 +81,8 @@ def imagined_loss(
     return loss, distributions.detach()
 
 
-# -------------------------------------------------------------------------------------------------- the strategy
+# --------------------------------------------------------------------------------------------------
+# the strategy
 
 
 class _Pool(NamedTuple):
@@ -91,13 +96,15 @@ class _Pool(NamedTuple):
 class PolicyGradient(Strategy):
     """The RNN controller: an LSTM draws architectures and is trained by reinforcement learning.
 
-    Preset `default`: a critic (a Gaussian process on the ranks of the scores) learns from every trial, whoever proposed
-    it. Candidates are draws of the policy, uniform draws and children of the best; the one that is expected to improve
-    most on the best, and whose key is new, is proposed. Every few trials the policy takes one gradient step on its own
-    draws, rewarded by the critic's rank of them. Presets `plain` and `paper` have no critic: they learn from their own
+    Preset `default`: a critic (a Gaussian process on the ranks of the scores) learns from every
+    trial, whoever proposed it. Candidates are draws of the policy, uniform draws and children of
+    the best; the one that is expected to improve most on the best, and whose key is new, is
+    proposed. Every few trials the policy takes one gradient step on its own draws, rewarded by the
+    critic's rank of them. Presets `plain` and `paper` have no critic: they learn from their own
     draws alone, in batches, as the paper does.
 
-    preset: `default`, `plain` or `paper` (Zoph et al. 2018); the options below change it one by one.
+    preset: `default`, `plain` or `paper` (Zoph et al. 2018); the options below change it one by
+        one.
     draws: what the policy imagines between two of its steps (default).
     uniform: how many uniform draws are candidates besides (default).
     mutants: how many children of the best five are (default).
@@ -109,16 +116,19 @@ class PolicyGradient(Strategy):
     clip: how far a probability ratio may leave 1 before its gradient stops (plain, paper with ppo).
     learning_rate: of Adam.
     entropy_weight: what a nat of entropy is worth.
-    advantage: `baseline` (score minus moving average), `scale` (that, over the spread of recent scores), `rank` (plain,
-        paper).
+    advantage: `baseline` (score minus moving average), `scale` (that, over the spread of recent
+        scores), `rank` (plain, paper).
     window: how many recent scores spread and ranks are taken from (plain, paper).
     baseline_decay: of the moving average of scores (plain, paper).
-    reuse: how many earlier trials are learned from again in every update; 0 for none (plain, paper).
-    replay: how many of the best architectures are imitated in every update; 0 for none (plain, paper).
+    reuse: how many earlier trials are learned from again in every update; 0 for none (plain,
+        paper).
+    replay: how many of the best architectures are imitated in every update; 0 for none (plain,
+        paper).
     replay_weight: what imitating them is worth (plain, paper).
     tanh_constant: squashes logits to plus or minus this; 0 for not at all.
     temperature: logits are divided by it.
-    redraws: how many spare draws each row has, for when the one before is known; 0 allows repeats (plain, paper).
+    redraws: how many spare draws each row has, for when the one before is known; 0 allows repeats
+        (plain, paper).
     hidden: units of the LSTM.
     warm_start: a folder (or file) with the weights of an earlier controller, or None.
     """
@@ -183,7 +193,7 @@ class PolicyGradient(Strategy):
         return FIRST if self._batches is None else self._batches.learns_after
 
     def ask(self, number: int) -> Proposal:
-        """The most promising candidate that is new, after as many others as earlier numbers have no result yet."""
+        """The most promising new candidate, after as many others as earlier numbers are open."""
         if self._batches is not None:
             return self._batches.ask(number)
         ahead = self.past.ahead(number)

@@ -1,4 +1,4 @@
-"""Studies and comparisons that were begun before the controller had a critic go on as they were begun."""
+"""Studies and comparisons begun before the controller had a critic go on as they were begun."""
 
 from __future__ import annotations
 

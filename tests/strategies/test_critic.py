@@ -1,4 +1,4 @@
-"""Search by critic, with a policy and without: the fold, what is in flight, old records, and wrong options."""
+"""Search by critic, with a policy and without: the fold, what is in flight, wrong options."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_what_is_in_flight_is_left_out(make: Make, told: int) -> None:
 
 
 def test_failures_do_not_add_up(make: Make) -> None:
-    """A number without a result for 32 numbers is open no longer: the best candidate is proposed again."""
+    """A number without a result for 32 numbers is open no longer."""
     whole, holed = make(0, (5, 5, 5, 5)), make(0, (5, 5, 5, 5))
     for number in range(200):
         proposal = whole.ask(number)
@@ -159,7 +159,7 @@ def test_the_policy_comes_to_draw_what_the_critic_likes() -> None:
 
 
 def test_only_the_best_and_the_last_trials_are_looked_at() -> None:
-    """With thousands told, the critic still has three hundred; the best of all times are among them."""
+    """With thousands told, the critic has three hundred, the best of all times among them."""
     space, rng = PlainSpace.of(*COUNTS), numpy_rng(0, "test")
     rows = torch.tensor(rng.integers(0, COUNTS, (400, 4)))
     scores = torch.tensor(rng.random(400))
@@ -247,12 +247,13 @@ def test_a_record_of_before_the_critic_is_read_as_plain() -> None:
     [
         (
             {"batch": 20},
-            "option batch of policy-gradient does not belong to its preset default, but to plain and paper: leave it "
-            "out, or say strategy.preset=plain",
+            "option batch of policy-gradient does not belong to its preset default, but to plain "
+            "and paper: leave it out, or say strategy.preset=plain",
         ),
         (
             {"preset": "paper", "draws": 20},
-            "option draws of policy-gradient does not belong to its preset paper, but to default: leave it out",
+            "option draws of policy-gradient does not belong to its preset paper, but to default: "
+            "leave it out",
         ),
         ({"draws": 1}, "draws of policy-gradient is 1; expected a whole number from 2 to 10,000"),
         ({"every": 0}, "every of policy-gradient is 0; expected a whole number from 1 to 1,000"),

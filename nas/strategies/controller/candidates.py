@@ -1,4 +1,4 @@
-"""Candidates for a critic: uniform draws, children of good architectures, and the most promising of all."""
+"""Candidates for a critic: uniform draws, and children of what is good or promising."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def with_children(
     rounds: int,
     rng: np.random.Generator,
 ) -> Tensor:
-    """The pool, children of the best trials, and round after round those of the most promising; best first.
+    """The pool, children of the best trials, and in rounds those of the most promising; best first.
 
-    Each round finds the better neighbours of what was found so far: a climb on what the critic expects, which costs no
-    trial.
+    Each round finds the better neighbours of what was found so far: a climb on what the critic
+    expects, which costs no trial.
     """
     counts = critic.kernel.counts
     pool = torch.cat([pool, mutants(best, counts, -(-children // len(best)), rng)[:children]])
@@ -66,7 +66,7 @@ def with_children(
 
 
 def spare(past: Past, rng: np.random.Generator) -> Choices:
-    """Where candidates run dry: a child of one of the best, or a uniform draw; new, where one of these still is."""
+    """Where candidates run dry: a child of one of the best, or a uniform draw; new if it can be."""
     counts = past.space.counts
     parents = past.best() if len(past) else uniform(counts, 1, rng)
     drawn = torch.cat([mutants(parents, counts, 16, rng), uniform(counts, 64, rng)])

@@ -1,7 +1,8 @@
-"""The critic: a Gaussian process that says of any architecture how good it will be, and how sure that is.
+"""The critic: a Gaussian process says how good an architecture will be, and how sure that is.
 
-It sees ranks, not scores, so unit, outliers and a diverged child do not matter; nothing in it is fitted but the scale.
-Distances between architectures are whole numbers, so equal pasts give equal bits, whatever the order of the arithmetic.
+It sees ranks, not scores, so unit, outliers and a diverged child do not matter; nothing in it is
+fitted but the scale. Distances between architectures are whole numbers, so equal pasts give equal
+bits, whatever the order of the arithmetic.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ class Belief(NamedTuple):
 class Kernel:
     """How alike two architectures are, from 0 to 1.
 
-    Half of it is the share of decisions answered alike, half how often each option is used among decisions with the
-    same options: the second half knows that a cell with three convolutions is like another with three elsewhere.
+    Half of it is the share of decisions answered alike, half how often each option is used among
+    decisions with the
+    same options: the second half knows that a cell with three convolutions is like another with
+    three elsewhere.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -57,7 +60,7 @@ class Kernel:
         return Features(answers, answers @ self._groups)
 
     def __call__(self, one: Features, other: Features) -> Tensor:
-        """The matrix (N, M): sums of whole numbers, which are exact in any order, then looked up."""
+        """The matrix (N, M): sums of whole numbers, exact in any order, then looked up."""
         decisions = len(self._offsets)
         hamming = decisions - one.answers @ other.answers.T
         mine, theirs = one.uses.square().sum(1), other.uses.square().sum(1)
@@ -86,7 +89,7 @@ def _groups(space: SearchSpace) -> Tensor:
 
 
 def normal_scores(scores: Tensor) -> Tensor:
-    """Ranks as the quantiles of a normal distribution; equal scores share the middle of their ranks."""
+    """Ranks as quantiles of a normal distribution; equal scores share the middle of theirs."""
     ordered = scores.sort().values
     below = torch.searchsorted(ordered, scores, right=False)
     upto = torch.searchsorted(ordered, scores, right=True)
@@ -97,7 +100,7 @@ def normal_scores(scores: Tensor) -> Tensor:
 @final
 @dataclass(frozen=True, slots=True)
 class Critic:
-    """A Gaussian process on the normal scores of trials: a pure function of these, in this order."""
+    """A Gaussian process on the normal scores of trials: a pure function of these, in order."""
 
     kernel: Kernel
     seen: Features
@@ -118,7 +121,7 @@ class Critic:
         return Belief(across @ self.weights, deviation.clamp(min=_LEAST_DEVIATION))
 
     def expecting(self, choices: Tensor) -> Critic:
-        """After trials under way (N, T) come back with just what it expects of them: the means stay, doubt shrinks."""
+        """After trials (N, T) bring just what it expects of them: means stay, doubt shrinks."""
         coming = self.kernel.features(choices)
         corner = torch.linalg.solve_triangular(
             self.root, self.kernel(self.seen, coming), upper=False
@@ -162,7 +165,7 @@ def _remembered(scores: Tensor) -> Tensor:
 
 
 def log_expected_improvement(belief: Belief, best: float) -> Tensor:
-    """By how much each will beat `best` on average, as a logarithm that stays finite far below it."""
+    """By how much each will beat `best` on average; its logarithm, finite far below it too."""
     gap = ((belief.mean - best) / belief.deviation).clamp(min=-1e4)
     log_density = -0.5 * gap.square() - 0.5 * math.log(2 * math.pi)
     near = (log_density.exp() + gap * torch.special.ndtr(gap)).log()

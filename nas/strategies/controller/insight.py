@@ -116,15 +116,17 @@ class Insight:
         correlation, seen = record["critic_correlation"], len(self.foreseen)
         if seen >= _ENOUGH and correlation < -2 / seen**0.5:
             return (
-                f"the critic is worse than nothing: over the last {seen} trials its expectation and the score that "
-                f"followed have a rank correlation of {correlation:.2f}; look for scores that are noise, or take "
+                f"the critic is worse than nothing: over the last {seen} trials its expectation "
+                f"and the score that followed have a rank correlation of {correlation:.2f}; look for "
+                "scores that are noise, or take "
                 "strategy.preset=plain"
             )
         share = record.get("entropy_share")
         if share is not None and self.told >= LAST and share < ALARM_ENTROPY:
             return (
-                f"the policy has collapsed: entropy is {share:.0%} of its maximum, so candidates come from uniform "
-                "draws and children of the best alone; raise strategy.entropy_weight or lower strategy.learning_rate"
+                f"the policy has collapsed: entropy is {share:.0%} of its maximum, so candidates "
+                "are uniform draws and children of the best alone; raise strategy.entropy_weight "
+                "or lower strategy.learning_rate"
             )
         return None
 

@@ -69,8 +69,9 @@ class Past:
     def ahead(self, number: int) -> int:
         """How many earlier numbers have no result yet.
 
-        Trials that fail and proposals that are skipped never have one, and nobody tells a strategy of them. They are
-        taken for open until 32 more numbers have come, so that failures do not add up.
+        Trials that fail and proposals that are skipped never have one, and nobody tells a strategy
+        of them. They are taken for open until 32 more numbers have come, so that failures do not
+        add up.
         """
         first = max(0, self.highest - _WINDOW + 1)
         missing = sum(
@@ -79,7 +80,7 @@ class Past:
         return max(0, number - self.highest - 1) + missing
 
     def first_new(self, candidates: Iterable[Choices], ahead: int) -> Choices | None:
-        """The candidate after `ahead` others, counting only those whose key is neither known nor earlier."""
+        """The candidate after `ahead` others, not counting keys that are known or were earlier."""
         earlier = set[str]()
         for choices in candidates:
             key = self._key(choices)

@@ -1,4 +1,4 @@
-"""Proof that the critic and what it teaches are right: against direct solutions, enumeration and controls."""
+"""Proof that the critic is right, and what it teaches: by direct solutions and controls."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ TARGETS = ((1, 2, 3), (3, 0, 4), (0, 1, 0))
 CONTROLS = 12
 
 
-# --------------------------------------------------------------------------------------------------------- formulas
+# --------------------------------------------------------------------------------------------------
+# ------- formulas
 
 
 def check_posterior(rules: ImaginedRules) -> Check:
-    """Mean and deviation equal those of a plain solution of the same equations, with a kernel in plain loops."""
+    """Mean and deviation are those of a direct solution, with the kernel in plain loops."""
     space, rng = PlainSpace.of(3, 3, 2, 5), numpy_rng(0, "selftest", "posterior")
     rows = torch.tensor(rng.integers(0, space.counts, (30, 4)))
     scores = torch.tensor(rng.standard_normal(30))
@@ -60,7 +61,7 @@ def check_posterior(rules: ImaginedRules) -> Check:
 
 
 def check_expected_improvement(rules: ImaginedRules) -> Check:
-    """The closed form equals the integral over the normal distribution, near the best and far below it."""
+    """The closed form is the integral over the normal distribution, near the best and far."""
     del rules
     worst = 0.0
     for gap in (-9.0, -4.0, -1.0, -0.99, 0.0, 2.0):
@@ -80,7 +81,7 @@ def check_expected_improvement(rules: ImaginedRules) -> Check:
 
 
 def check_imagined_gradient(rules: ImaginedRules) -> Check:
-    """Summed over all architectures by their probability, a step goes along the gradient of the expected rank."""
+    """Summed over all architectures, a step goes along the gradient of the expected rank."""
     policy, every = _enumerated()
     values = torch.tensor(numpy_rng(0, "selftest", "values").random(len(every)))
     advantages = rules.ranks(values)
@@ -96,7 +97,7 @@ def check_imagined_gradient(rules: ImaginedRules) -> Check:
 
 
 def check_imagined_entropy(rules: ImaginedRules) -> Check:
-    """Where all draws are worth the same, a step is the gradient of the entropy of the draws' distributions."""
+    """Where all draws are worth the same, a step is the gradient of their entropy."""
     policy, every = _enumerated()
     loss, _ = imagined_loss(policy, every, torch.zeros(len(every)), 0.5, rules)
     logs = policy.log_distributions(every)
@@ -120,7 +121,8 @@ def check_generalisation(rules: ImaginedRules) -> Check:
     )
 
 
-# --------------------------------------------------------------------------------------- learning, and its controls
+# --------------------------------------------------------------------------------------- learning,
+# and its controls
 
 
 def check_determinism(rules: ImaginedRules) -> Check:
@@ -170,7 +172,7 @@ def check_in_flight(rules: ImaginedRules) -> Check:
 
 
 def check_foresight(rules: ImaginedRules) -> Check:
-    """Foresight is measured before the score is heard: high where there is something to foresee, none on noise."""
+    """Foresight comes before the score is heard: high on a landscape, none on noise."""
     noise = numpy_rng(0, "selftest", "noise").standard_normal(1_000).tolist()
     space = PlainSpace.of(4, 3, 5, 4, 4)
     real = _taught(rules, space, _share_of_hits((1, 2, 3, 0, 0)), 45, seed=2)
@@ -197,7 +199,7 @@ def check_best_arms(rules: ImaginedRules) -> Check:
 
 
 def check_random_scores(rules: ImaginedRules) -> Check:
-    """Negative control: scores that are noise move the expected score nowhere on average over targets."""
+    """Negative control: scores that are noise move the expected score nowhere on average."""
     gains = []
     for seed in range(CONTROLS):
         rng = numpy_rng(seed, "selftest", "critic", "control")
@@ -211,7 +213,8 @@ def check_random_scores(rules: ImaginedRules) -> Check:
     return Check("noise teaches nothing", abs(mean) < max(0.05, 3 * error) < 0.3, detail)
 
 
-# ------------------------------------------------------------------------------------------------------- the parts
+# --------------------------------------------------------------------------------------------------
+# ----- the parts
 
 Score = Callable[[tuple[int, ...]], float]
 
