@@ -1,7 +1,8 @@
-"""`python -m benchmarks [NAME ...]`: run every benchmark (or the named ones) in a fresh process and print one table.
+"""`python -m benchmarks [NAME ...]`: run every benchmark (or the named ones) in a fresh process and
+print one table.
 
-A benchmark is a file here that prints JSON lines: `{"name", "value", "unit", "reference", "ratio"}`; `reference` and
-`ratio` may be null where a figure stands for itself.
+A benchmark is a file here that prints JSON lines: `{"name", "value", "unit", "reference",
+"ratio"}`; `reference` and `ratio` may be null where a figure stands for itself.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""The RNN controller of the NASNet line: a policy that answers one decision after another and learns from the scores.
+"""The RNN controller of the NASNet line: a policy that answers one decision after another and
+learns from the scores.
 
-After Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image Recognition" (2018),
-section 3 and appendix A (called "the paper" below), Zoph and Le, "Neural Architecture Search with Reinforcement
-Learning" (2017, "the first paper"), and Schulman et al., "Proximal Policy Optimization Algorithms" (2017, "PPO").
-The network itself is nas/strategies/controller/policy.py. Read from top to bottom; docs/controller.md tells the rest.
+After Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image
+Recognition" (2018), section 3 and appendix A (called "the paper" below), Zoph and Le, "Neural
+Architecture Search with Reinforcement Learning" (2017, "the first paper"), and Schulman et al.,
+"Proximal Policy Optimization Algorithms" (2017, "PPO"). The network itself is
+nas/strategies/controller/policy.py. Read from top to bottom; docs/controller.md tells the rest.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ _DIGITS = 5  # of a log-probability in the notes
 _LARGEST_ADVANTAGE = 1e4  # a score of 1e300 must not become an infinite gradient
 
 
-# ------------------------------------------------------------------------------------------ the rules of learning
+# ------------------------------------------------------------------------------------------ the
+# rules of learning
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -43,9 +46,9 @@ def judge(
 ) -> tuple[np.ndarray, float]:
     """How much better than expected each score of a batch is, and the baseline for the next batch.
 
-    The paper subtracts an exponential moving average of earlier scores. The batch enters the average only after it was
-    judged by it, or each score would be compared with itself. Before there is an average, the first batch is judged by
-    the mean of the others in it.
+    The paper subtracts an exponential moving average of earlier scores. The batch enters the
+    average only after it was judged by it, or each score would be compared with itself. Before
+    there is an average, the first batch is judged by the mean of the others in it.
     """
     if baseline is None:
         differences = (scores - scores.mean()) * (len(scores) / max(len(scores) - 1, 1))
@@ -63,23 +66,26 @@ def judge(
 
 
 def _ranks(scores: np.ndarray, recent: np.ndarray) -> np.ndarray:
-    """Where each score stands among recent ones, from -sqrt(3) to sqrt(3): variance 1, whatever the unit of a score."""
+    """Where each score stands among recent ones, from -sqrt(3) to sqrt(3): variance 1, whatever the
+    unit of a score."""
     below = (recent < scores[:, None]).mean(1)
     equal = (recent == scores[:, None]).mean(1)
     return np.asarray((2 * below + equal - 1) * 3**0.5)
 
 
 def reinforce(log_probs: Tensor, advantages: Tensor) -> Tensor:
-    """REINFORCE (the first paper, section 3.2): the gradient is the advantage times the log-probability's; (B,)."""
+    """REINFORCE (the first paper, section 3.2): the gradient is the advantage times the
+    log-probability's; (B,)."""
     return log_probs.sum(1) * advantages
 
 
 def ppo(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float) -> Tensor:
     """The clipped objective of PPO (its section 3), each decision an action of its own; (B,).
 
-    `drawn` are the log-probabilities at the time of the draw, so a result that comes late is weighed by how much the
-    policy has changed since then. A ratio for the whole sequence would be exact also for long sequences, but among 50
-    decisions nearly every sequence leaves the clip range after one step.
+    `drawn` are the log-probabilities at the time of the draw, so a result that comes late is
+    weighed by how much the policy has changed since then. A ratio for the whole sequence would be
+    exact also for long sequences, but among 50 decisions nearly every sequence leaves the clip
+    range after one step.
     """
     ratios = (log_probs - drawn).exp()
     gain = advantages[:, None]
@@ -87,7 +93,8 @@ def ppo(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float) -> Te
 
 
 def entropy(distributions: Tensor, choices: Tensor) -> Tensor:
-    """The entropy of every softmax in full, summed along each sequence: (B,). Choices play no part beyond that."""
+    """The entropy of every softmax in full, summed along each sequence: (B,). Choices play no part
+    beyond that."""
     del choices
     return -(distributions.exp() * distributions).sum(-1).sum(0)
 
@@ -116,7 +123,8 @@ class Batch(NamedTuple):
 def loss_of(
     policy: Policy, batch: Batch, settings: Settings, rules: Rules
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What gradient descent lowers, with the distributions (T, B, K) and log-probabilities (B, T) behind it."""
+    """What gradient descent lowers, with the distributions (T, B, K) and log-probabilities (B, T)
+    behind it."""
     rows = len(batch.choices)
     together = torch.cat([batch.choices, batch.imitated])
     distributions = policy.log_distributions(together)
@@ -130,38 +138,45 @@ def loss_of(
         -gains.mean() - settings.entropy_weight * rules.entropy(distributions, batch.choices).mean()
     )
     if len(batch.imitated):
-        # Not in the paper: the best architectures so far are made likelier in every update, wherever they came from.
+        # Not in the paper: the best architectures so far are made likelier in every update,
+        # wherever they came from.
         loss = loss - settings.replay_weight * all_log_probs[rows:].sum(1).mean()
     return loss, distributions.detach(), log_probs.detach()
 
 
-# -------------------------------------------------------------------------------------------------- the strategy
+# ------------------------------------------------------------------ the strategy
 
 
 @final
 class PolicyGradient(Strategy):
-    """The RNN controller: an LSTM draws architectures and is trained by reinforcement learning on their scores.
+    """The RNN controller: an LSTM draws architectures and is trained by reinforcement learning on
+    their scores.
 
-    Ask n is row n % batch of block n // batch: one pass through the LSTM draws a whole block, each row from its own
-    generator. An update happens when `batch` trials of ours are told. Trials without our notes (a user's own, another
-    strategy's) are never taken for draws of this policy: they count among recent scores and can be imitated, no more.
+    Ask n is row n % batch of block n // batch: one pass through the LSTM draws a whole block, each
+    row from its own generator. An update happens when `batch` trials of ours are told. Trials
+    without our notes (a user's own, another strategy's) are never taken for draws of this policy:
+    they count among recent scores and can be imitated, no more.
 
-    preset: `default` (tuned by us) or `paper` (Zoph et al. 2018); the options below change it one by one.
+    preset: `default` (tuned by us) or `paper` (Zoph et al. 2018); the options below change it one
+        by one.
     algorithm: `ppo` or `reinforce`.
     batch: told trials per update, and rows per forward pass.
     epochs: gradient steps per batch (ppo; reinforce takes one).
     clip: how far a probability ratio may leave 1 before its gradient stops (ppo).
     learning_rate: of Adam.
     entropy_weight: what a nat of entropy is worth.
-    advantage: `baseline` (score minus moving average), `scale` (that, over the spread of recent scores), `rank`.
+    advantage: `baseline` (score minus moving average), `scale` (that, over the spread of recent
+        scores), `rank`.
     window: how many recent scores spread and ranks are taken from.
     baseline_decay: of the moving average of scores.
-    reuse: how many earlier trials are learned from again in every update, by their true ratio (ppo); 0 for none.
+    reuse: how many earlier trials are learned from again in every update, by their true ratio
+        (ppo); 0 for none.
     replay: how many of the best architectures so far are imitated in every update; 0 for none.
     replay_weight: what imitating them is worth.
     tanh_constant: squashes logits to plus or minus this; 0 for not at all.
     temperature: logits are divided by it.
-    redraws: how many spare draws each row has, for when the one before is known already; 0 allows repeats.
+    redraws: how many spare draws each row has, for when the one before is known already; 0 allows
+        repeats.
     hidden: units of the LSTM.
     warm_start: a folder (or file) with the weights of an earlier controller, or None.
     """
@@ -262,10 +277,12 @@ class PolicyGradient(Strategy):
         return proposals
 
     def _first_new(self, candidates: Sequence[Choices], taken: Container[Choices]) -> int:
-        """The first that was not told before the last update and stands not earlier in this block; else the last.
+        """The first that was not told before the last update and stands not earlier in this block;
+        else the last.
 
-        Not in the paper. Leaving out what is known draws from a slightly different policy than the log-probabilities
-        say; it costs a small bias and saves the trials in which a controller that has settled repeats itself.
+        Not in the paper. Leaving out what is known draws from a slightly different policy than the
+        log-probabilities say; it costs a small bias and saves the trials in which a controller that
+        has settled repeats itself.
         """
         for index, choices in enumerate(candidates):
             if choices not in taken and choices not in self.memory.known:
@@ -320,7 +337,8 @@ class PolicyGradient(Strategy):
 
 
 def _noted(notes: Mapping[str, Json], decisions: int) -> tuple[float, ...] | None:
-    """The log-probabilities we wrote into the notes of a proposal; None for a trial that is not ours."""
+    """The log-probabilities we wrote into the notes of a proposal; None for a trial that is not
+    ours."""
     values = notes.get("log_probs")
     if not isinstance(values, list) or len(values) != decisions:
         return None

@@ -38,7 +38,10 @@ def test_a_beginning_is_enough(kind: str, word: str, full: str) -> None:
         (
             "strategy",
             "pppo",
-            "no strategy is called 'pppo'; there are evolution, local-search, optuna, policy-gradient, ",
+            (
+                "no strategy is called 'pppo'; there are evolution, local-search, optuna, "
+                "policy-gradient, "
+            ),
         ),
         ("strategy", "", "no strategy is called ''; there are "),
         ("strategy", "x" * 500, r"no strategy is called 'xxx.*\.\.\.; there are "),
@@ -101,6 +104,7 @@ def test_parts_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_listing_imports_no_part() -> None:
     script = (
         "import sys; from nas import registry; [registry.names(kind) for kind in registry.KINDS]\n"
-        "sys.exit(', '.join({'torch', 'optuna', 'ray', 'pandas', 'numpy'} & sys.modules.keys()) or 0)"
+        "sys.exit(', '.join({'torch', 'optuna', 'ray', 'pandas', 'numpy'} & sys.modules.keys()) "
+        "or 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])

@@ -22,7 +22,8 @@ def wrong_sign(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float
 
 
 def stale_log_probs(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """Log-probabilities taken again from the policy that is being trained: the ratio is always 1."""
+    """Log-probabilities taken again from the policy that is being trained: the ratio is always
+    1."""
     return ppo(log_probs, log_probs.detach(), advantages, clip)
 
 

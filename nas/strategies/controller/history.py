@@ -36,7 +36,8 @@ def updates_of(folder: Path) -> list[Record]:
     ]
     if not records:
         raise StudyError(
-            f"{folder} has no updates of a controller: its strategy has none, or fewer trials were told than "
+            f"{folder} has no updates of a controller: its strategy has none, or fewer trials "
+            "were told than "
             "strategy.batch; wait, or inspect a study of policy-gradient"
         )
     return records
@@ -45,7 +46,8 @@ def updates_of(folder: Path) -> list[Record]:
 def histograms(
     record: Record, space: SearchSpace
 ) -> Iterator[tuple[str, tuple[int | str, ...], list[float]]]:
-    """How likely the policy takes each option, averaged over the decisions that share the same options."""
+    """How likely the policy takes each option, averaged over the decisions that share the same
+    options."""
     groups: dict[tuple[int | str, ...], list[int]] = {}
     for index, decision in enumerate(space.decisions):
         groups.setdefault(decision.options, []).append(index)
@@ -64,7 +66,8 @@ def _is_update(event: Record) -> bool:
 
 
 def _title(names: Sequence[str], options: int) -> str:
-    """What decisions with the same options are called: the only name, or the parts all names end in."""
+    """What decisions with the same options are called: the only name, or the parts all names end
+    in."""
     if len(names) == 1:
         return names[0]
     ends = sorted({name.rpartition(".")[2] for name in names})

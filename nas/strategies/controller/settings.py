@@ -1,4 +1,5 @@
-"""Everything that can be set about the controller, and the presets: the paper's, and one tuned by us."""
+"""Everything that can be set about the controller, and the presets: the paper's, and one tuned by
+us."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _RANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One complete set of options; the defaults are those of the preset `default` (see docs/controller.md)."""
+    """One complete set of options; the defaults are those of the preset `default` (see
+    docs/controller.md)."""
 
     algorithm: Algorithm = "ppo"
     batch: int = 10
@@ -57,7 +59,8 @@ class Settings:
         _number("baseline_decay", self.baseline_decay, least=0, most=1)
         if (rows := self.batch * (1 + self.redraws)) > _LARGEST_BLOCK:
             raise SettingsError(
-                f"batch {self.batch:,} and redraws {self.redraws} of policy-gradient make blocks of {rows:,} rows; "
+                f"batch {self.batch:,} and redraws {self.redraws} of policy-gradient make blocks "
+                f"of {rows:,} rows; "
                 f"expected batch x (1 + redraws) of at most {_LARGEST_BLOCK:,}"
             )
 
@@ -72,7 +75,8 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
 def _whole(name: str, value: int, least: int, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise SettingsError(
-            f"{name} of policy-gradient is {shortened(value)}; expected a whole number from {least} to {most:,}"
+            f"{name} of policy-gradient is {shortened(value)}; expected a whole number from "
+            f"{least} to {most:,}"
         )
 
 
@@ -93,8 +97,9 @@ def _number(
 
 PRESETS: Mapping[str, Settings] = {
     "default": Settings(),
-    # Section 3 and appendix A of the paper: PPO, batches of 20, learning rate 0.00035, entropy weight 0.00001,
-    # baseline decay 0.95. It does not say how often a batch is used nor where PPO clips: 4 epochs and 0.2 are ours.
+    # Section 3 and appendix A of the paper: PPO, batches of 20, learning rate 0.00035, entropy
+    # weight 0.00001, baseline decay 0.95. It does not say how often a batch is used nor where PPO
+    # clips: 4 epochs and 0.2 are ours.
     "paper": Settings(
         batch=20,
         epochs=4,
