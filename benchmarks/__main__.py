@@ -1,7 +1,8 @@
-"""`python -m benchmarks [NAME ...]`: run every benchmark (or the named ones) in a fresh process and print one table.
+"""`python -m benchmarks [NAME ...]`: run every benchmark (or the named ones) in a fresh process and
+print one table.
 
-A benchmark is a file here that prints JSON lines: `{"name", "value", "unit", "reference", "ratio"}`; `reference` and
-`ratio` may be null where a figure stands for itself.
+A benchmark is a file here that prints JSON lines: `{"name", "value", "unit", "reference",
+"ratio"}`; `reference` and `ratio` may be null where a figure stands for itself.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"one of {', '.join(known)} (default: all but gpu_*)",
+        help=f"one of {', '.join(known)} (default: all but gpu_*, before_after)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     asked = parser.parse_args()
-    names = asked.names or [name for name in known if not name.startswith("gpu")]
+    names = asked.names or [name for name in known if not name.startswith(("gpu", "before"))]
     unknown = sorted(set(names) - set(known))
     if unknown:
         parser.error(f"no benchmark is called {unknown[0]!r}; there are {', '.join(known)}")

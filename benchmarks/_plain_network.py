@@ -1,7 +1,8 @@
-"""The same networks written as plainly as papers' code is: one `nn.Sequential` per operation, each with its own ReLU.
+"""The same networks written as plainly as papers' code is: one `nn.Sequential` per operation, each
+with its own ReLU.
 
-Nothing is shared, nothing happens in place, SAME padding is always explicit: a reference for speed, and for outputs
-(`transplant` carries the weights over).
+Nothing is shared, nothing happens in place, SAME padding is always explicit: a reference for speed,
+and for outputs (`transplant` carries the weights over).
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class PlainZero(nn.Module):
 
 
 class Plain:
-    """Makes the operations of one reading (`literal`, `nds` or `tpu`) with one kind of batch norm."""
+    """Makes the operations of one reading (`literal`, `nds` or `tpu`) with one kind of batch
+    norm."""
 
     def __init__(self, skeleton: Skeleton) -> None:
         self.skeleton = skeleton

@@ -1,4 +1,5 @@
-"""Three strategies, a hundred seeds each, 12,000 simulated seconds on NAS-Bench-201, from the command to the report."""
+"""Three strategies, a hundred seeds each, 12,000 simulated seconds on NAS-Bench-201, from the
+command to the report."""
 
 from __future__ import annotations
 
@@ -38,11 +39,30 @@ def main() -> None:
 
 def _measured(out: Path) -> tuple[float, float, float]:
     words = [
-        "compare", "--space", "nasbench201", "--table", str(TABLE), "--score", "c10_val_12",
-        "--cost", "0.06*c10v_time_200", "--final", "c10_test_200", "--budget-seconds", "12000",
-        "--strategies", STRATEGIES, "--set", "evolution.population=10", "--set", "evolution.sample=3",
-        "--seeds", str(SEEDS), "--out", str(out),
-    ]  # fmt: skip
+        "compare",
+        "--space",
+        "nasbench201",
+        "--table",
+        str(TABLE),
+        "--score",
+        "c10_val_12",
+        "--cost",
+        "0.06*c10v_time_200",
+        "--final",
+        "c10_test_200",
+        "--budget-seconds",
+        "12000",
+        "--strategies",
+        STRATEGIES,
+        "--set",
+        "evolution.population=10",
+        "--set",
+        "evolution.sample=3",
+        "--seeds",
+        str(SEEDS),
+        "--out",
+        str(out),
+    ]
     began = time.perf_counter()
     largest = 0.0
     with subprocess.Popen(

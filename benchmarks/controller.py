@@ -1,4 +1,5 @@
-"""What the controller costs per trial: sampling and learning on the NASNet space, one core; replay and snapshot."""
+"""What the controller costs per trial: sampling and learning on the NASNet space, one core; replay
+and snapshot."""
 
 from __future__ import annotations
 

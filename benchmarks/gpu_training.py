@@ -1,4 +1,5 @@
-"""How fast children train on a GPU: each way to compute against the plain reference loop, NASNet-A at N=2, F=32."""
+"""How fast children train on a GPU: each way to compute against the plain reference loop, NASNet-A
+at N=2, F=32."""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""What sharing and in-place work bring: NASNet-A (N = 2, F = 16, CIFAR, one core) beside the plain reference network.
+"""What sharing and in-place work bring: NASNet-A (N = 2, F = 16, CIFAR, one core) beside the plain
+reference network.
 
-Three layouts of the same weights: ours in channels-last, the plain one in channels-last, the plain one contiguous (how
-papers' code runs). Rounds alternate, the best of each counts. Memory is what `search_spaces.cells.cost` measures.
+Three layouts of the same weights: ours in channels-last, the plain one in channels-last, the plain
+one contiguous (how papers' code runs). Rounds alternate, the best of each counts. Memory is what
+`search_spaces.cells.cost` measures.
 
-Where a training step of ours goes (profile, one core, fp32): convolution backward 44 %, convolution forward 21 %, ReLU
-backward 8 %, batch norm 9 % both ways, sums and gradient sums 4 %, pools 4 %, copies (concatenation, padding) 4 %.
+Where a training step of ours goes (profile, one core, fp32): convolution backward 44 %, convolution
+forward 21 %, ReLU backward 8 %, batch norm 9 % both ways, sums and gradient sums 4 %, pools 4 %,
+copies (concatenation, padding) 4 %.
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ def main() -> None:
     shape = (3, 32, 32)
     report("network: activations kept in training", training_bytes(ours, shape) / 1e6, "MB/image",
            training_bytes(plain, shape) / 1e6)  # fmt: skip
-    report("network: activations at the peak of inference", inference_bytes(ours, shape) / 1e6, "MB/image",
+    report(("network: activations at the peak of "
+           "inference"), inference_bytes(ours, shape) / 1e6, "MB/image",
            inference_bytes(plain, shape) / 1e6)  # fmt: skip
     mobile = SKELETONS["imagenet-mobile"]
     report("network: building NASNet-A mobile", seconds(lambda: Network(GENOTYPE, mobile)), "s")
@@ -47,7 +51,8 @@ def main() -> None:
 
 
 def networks() -> tuple[nn.Module, nn.Module, nn.Module]:
-    """Ours and the plain one in channels-last layout, and the plain one contiguous, with the same weights."""
+    """Ours and the plain one in channels-last layout, and the plain one contiguous, with the same
+    weights."""
     ours, plain, contiguous = (
         Network(GENOTYPE, SKELETON),
         *(PlainNetwork(GENOTYPE, SKELETON) for _ in range(2)),

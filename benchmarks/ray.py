@@ -125,7 +125,8 @@ def overhead() -> None:
 
 
 def measured(run: Callable[[], float]) -> tuple[float, float]:
-    """Milliseconds a trial: beyond what two sleepers take, and of the driver's processor, which no neighbour slows."""
+    """Milliseconds a trial: beyond what two sleepers take, and of the driver's processor, which no
+    neighbour slows."""
     before = time.process_time()
     seconds = run()
     processor = time.process_time() - before
@@ -174,7 +175,8 @@ def hungry() -> None:
 
 
 def deterministic() -> None:
-    """The same log with 1, 2 and 4 workers, and what its order costs beside results told as they arrive."""
+    """The same log with 1, 2 and 4 workers, and what its order costs beside results told as they
+    arrive."""
     with started(4):
         logs = []
         for workers in (1, 2, 4):
@@ -188,7 +190,8 @@ def deterministic() -> None:
 
 
 def uneven_study(workers: int, lag: int | None) -> tuple[Study, float, list[dict[str, Any]]]:
-    """One study of children that take from a fifth of the time to nearly twice of it; seconds, and its log."""
+    """One study of children that take from a fifth of the time to nearly twice of it; seconds, and
+    its log."""
     space = load("space", "nasbench201")()
     strategy = load("strategy", "evolution")(space, 0, population=10, sample=3)
     with tempfile.TemporaryDirectory() as folder:
@@ -283,9 +286,15 @@ def bare_tune(trials: int) -> float:
 
     with tempfile.TemporaryDirectory() as folder, tune_settings():
         tune.run(
-            tune.with_resources(Sleep, {"cpu": 1}), search_alg=Counting(), num_samples=-1, reuse_actors=True, verbose=0,
-            storage_path=folder, name="bare", trial_dirname_creator=lambda trial: trial.trial_id,
-        )  # fmt: skip
+            tune.with_resources(Sleep, {"cpu": 1}),
+            search_alg=Counting(),
+            num_samples=-1,
+            reuse_actors=True,
+            verbose=0,
+            storage_path=folder,
+            name="bare",
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        )
     return stretched(times[0], times[-1], trials)
 
 

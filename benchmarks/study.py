@@ -1,4 +1,5 @@
-"""What a study costs: trials per second with the log on, growth, memory, resuming, and a quick command line."""
+"""What a study costs: trials per second with the log on, growth, memory, resuming, and a quick
+command line."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ def report(name: str, value: float, unit: str, reference: float | None = None) -
     )
 
 
-# ------------------------------------------------------------------------------------------------ trials per second
+# ------------------------------------------------------------------ trials per second
 
 
 def make_table(path: Path) -> Path:
@@ -104,7 +105,7 @@ def processor_seconds(running: Study, judge: Evaluator, trials: int) -> float:
     return time.process_time() - began
 
 
-# ------------------------------------------------------------------------------------------------ memory and resuming
+# ------------------------------------------------------------------ memory and resuming
 
 
 def report_memory(folder: Path) -> None:
@@ -145,7 +146,7 @@ def report_resume(folder: Path) -> None:
             report(f"study: {spoken} asks after 10,000 trials on {place}", 1e3 * asked, "ms")
 
 
-# ------------------------------------------------------------------------------------------------ the command line
+# ------------------------------------------------------------------ the command line
 
 
 def report_start() -> None:
@@ -166,7 +167,7 @@ def answered(*words: str, times: int = 7) -> float:
     return statistics.median(seconds)
 
 
-# ------------------------------------------------------------------------------------------------ parts
+# ------------------------------------------------------------------ parts
 
 
 def table_parts(path: Path) -> tuple[SearchSpace, Evaluator]:

@@ -1,7 +1,9 @@
-"""How fast children train: our trainer against a plain reference loop and against the bare loop, in one run.
+"""How fast children train: our trainer against a plain reference loop and against the bare loop, in
+one run.
 
-The reference is written as papers' code is: contiguous fp32, a `DataLoader` that transforms one image at a time. The
-bare loop is ours without a framework: images ready on the device in channels-last layout, and four lines.
+The reference is written as papers' code is: contiguous fp32, a `DataLoader` that transforms one
+image at a time. The bare loop is ours without a framework: images ready on the device in
+channels-last layout, and four lines.
 
     python benchmarks/training.py [--filters 16] [--batches 6] [--rounds 3] [--threads N]
 

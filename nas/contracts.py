@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nas.study.study import Study
     from search_spaces.cells.genotype import Genotype
     from search_spaces.cells.space import SearchSpace
 
@@ -40,7 +39,8 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The judgement: `score` is finite and higher is better; `seconds` is its cost (simulated, for a table)."""
+    """The judgement: `score` is finite and higher is better; `seconds` is its cost (simulated, for
+    a table)."""
 
     score: float
     metrics: Mapping[str, Json] = field(default_factory=dict)
@@ -70,10 +70,11 @@ Outcome = Evaluation | Stopped | Failure
 
 
 class Strategy(ABC):
-    """A fold over history: `ask(number)` changes nothing and depends on its number and past `tell`s only.
+    """A fold over history: `ask(number)` changes nothing and depends on its number and past `tell`s
+    only.
 
-    Randomness inside `ask` comes from `numpy_rng(seed, "ask", number)`. Options are keyword arguments of the
-    constructor: `def __init__(self, space, seed, *, population: int = 100)`.
+    Randomness inside `ask` comes from `numpy_rng(seed, "ask", number)`. Options are keyword
+    arguments of the constructor: `def __init__(self, space, seed, *, population: int = 100)`.
     """
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
@@ -90,15 +91,18 @@ class Strategy(ABC):
 
     @property
     def learns_after(self) -> int:
-        """How many results it must have heard before they decide anything; until then it draws at random."""
+        """How many results it must have heard before they decide anything; until then it draws at
+        random."""
         return 0
 
     def diagnostics(self) -> list[dict[str, Json]]:
-        """What the last `tell` changed inside (say, one record per policy update), for the log; given out once."""
+        """What the last `tell` changed inside (say, one record per policy update), for the log;
+        given out once."""
         return []
 
     def recorded(self) -> Mapping[str, Json]:
-        """Facts besides the options that decide the proposals (arguments of a wrapped library), for study.json."""
+        """Facts besides the options that decide the proposals (arguments of a wrapped library), for
+        study.json."""
         return {}
 
     @property
@@ -111,14 +115,17 @@ class Strategy(ABC):
         return None
 
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
-        """Continue from a snapshot, exactly as if told the same past; only called with what `snapshot` gave."""
+        """Continue from a snapshot, exactly as if told the same past; only called with what
+        `snapshot` gave."""
         raise NotImplementedError
 
 
 class Evaluator(ABC):
-    """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments, after `space`."""
+    """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments, after
+    `space`."""
 
-    cheap: bool = False  # True: many per second, so the log may be synced once a second instead of once a line
+    # True: many per second, so the log may be synced once a second instead of once a line
+    cheap: bool = False
     last_step: int | None = (
         None  # the step whose report is the whole evaluation: nothing is stopped early there
     )
@@ -130,10 +137,12 @@ class Evaluator(ABC):
     def evaluate(
         self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
     ) -> Evaluation:
-        """Judge one genotype. `report(step, metrics)` returns False to stop; files in `workdir/keep/` travel back."""
+        """Judge one genotype. `report(step, metrics)` returns False to stop; files in
+        `workdir/keep/` travel back."""
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
-        """What a winner is judged by (say, test accuracy): read only after a study, for its incumbents.
+        """What a winner is judged by (say, test accuracy): read only after a study, for its
+        incumbents.
 
         Nothing, where it has none; NotJudged is raised where it has one that cannot be read now.
 
@@ -144,21 +153,62 @@ class Evaluator(ABC):
         return {}
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
-        """What is known before an evaluation (`params`, `macs`): constraints compare it with their limits."""
+        """What is known before an evaluation (`params`, `macs`): constraints compare it with their
+        limits."""
         del genotype
         return {}
 
     def shared(self) -> Any:
-        """What every child reads and none changes (decoded images, say): a cluster keeps it once on each node."""
+        """What every child reads and none changes (decoded images, say): a cluster keeps it once on
+        each node."""
         return None
 
     def take_shared(self, shared: Any) -> None:
-        """Use what `shared` gave elsewhere, instead of reading it again; its arrays are read-only."""
+        """Use what `shared` gave elsewhere, instead of reading it again; its arrays are
+        read-only."""
         del shared
 
     def measured(self) -> Mapping[str, Json]:
-        """Facts fixed once before a study's first trial and recorded (threads, precision, fingerprint of the data)."""
+        """Facts fixed once before a study's first trial and recorded (threads, precision,
+        fingerprint of the data)."""
         return {}
+
+
+class Turns(Protocol):
+    """What a runner may call of a study, whether it is one or many that take turns."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the study lies."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to start and nothing is open."""
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether `progress` may ask a trial to stop."""
+
+    def ask(self) -> Trial | None:
+        """The next trial to run now; None when there is nothing to start."""
+
+    def tell(self, number: int, outcome: Outcome) -> None:
+        """End a trial (or, after a failure with retries left, put it back in the queue)."""
+
+    def progress(self, number: int, step: int, metrics: Mapping[str, Json]) -> bool:
+        """Write down one step of a learning curve; False asks the trial to stop."""
+
+    def workdir(self, number: int) -> Path:
+        """The folder in which a trial may write."""
+
+    def would_keep(self, score: float) -> bool:
+        """Whether the files of a trial with this score would stay with the study."""
+
+    def free(self, places: int) -> None:
+        """Hear how many places are free from now on."""
+
+    def notice(self, text: str, about: str = "runner") -> None:
+        """Tell whoever watches something that is no part of the log."""
 
 
 class Runner(ABC):
@@ -168,5 +218,5 @@ class Runner(ABC):
         """Refuse to begin a study where it could not run; called before anything is written."""
 
     @abstractmethod
-    def run(self, study: Study, evaluator: Evaluator) -> None:
+    def run(self, study: Turns, evaluator: Evaluator) -> None:
         """Run until the study has nothing left to start and nothing is in flight."""

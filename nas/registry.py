@@ -15,38 +15,43 @@ from typing import Any
 
 from nas.errors import NasError, known_names, shortened
 
-_ROOT = Path(__file__).parent
+_ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of part: the folder its files live in, and the class each file holds one of."""
+    """One kind of part: the package its files live in, and the class each file holds one of."""
 
     package: str
-    folder: Path
-    contract: (
-        tuple[str, str] | None
-    )  # module and name; None: the part is the one function or record of its file
+    # Module and name of the class; None: the part is the one function or record of its file.
+    contract: tuple[str, str] | None = None
     skip: frozenset[str] = frozenset()
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of this kind lie."""
+        return _ROOT.joinpath(*self.package.split("."))
 
 
 KINDS: Mapping[str, Kind] = {
-    "strategy": Kind("nas.strategies", _ROOT / "strategies", ("nas.contracts", "Strategy")),
-    "evaluator": Kind("nas.evaluators", _ROOT / "evaluators", ("nas.contracts", "Evaluator")),
-    "space": Kind("search_spaces", _ROOT.parent / "search_spaces", ("search_spaces.cells.space", "SearchSpace"),
-                  frozenset({"errors"})),
-    "runner": Kind("runners", _ROOT.parent / "runners", ("nas.contracts", "Runner")),
-    "place": Kind("runners.places", _ROOT.parent / "runners" / "places", ("nas.full_size.trainings", "Place")),
-    "dataset": Kind("nas.training.datasets", _ROOT / "datasets", None),
-    "exporter": Kind("nas.exporting.formats", _ROOT / "exporters", None),
-}  # fmt: skip
+    "strategy": Kind("nas.strategies", ("nas.contracts", "Strategy")),
+    "evaluator": Kind("nas.evaluators", ("nas.contracts", "Evaluator")),
+    "space": Kind(
+        "search_spaces", ("search_spaces.cells.space", "SearchSpace"), frozenset({"errors"})
+    ),
+    "runner": Kind("runners", ("nas.contracts", "Runner")),
+    "place": Kind("runners.places", ("nas.full_size.trainings", "Place")),
+    "dataset": Kind("nas.training.datasets"),
+    "exporter": Kind("nas.exporting.formats"),
+}
 
 _FILE_NAMES = {("strategy", "optuna"): "optuna_sampler"}
 _SPOKEN = {file: spoken for (_, spoken), file in _FILE_NAMES.items()}
 
 
 def names(kind: str) -> list[str]:
-    """The names of all parts of a kind, in order, from file names and entry points; nothing is imported."""
+    """The names of all parts of a kind, in order, from file names and entry points; nothing is
+    imported."""
     return sorted({*_own_names(kind), *_entry_points(kind)})
 
 
@@ -65,9 +70,11 @@ def resolve(kind: str, name: str) -> str:
 
 
 def load(kind: str, name: str) -> Any:
-    """The class (or function, or record) of a part: one of ours, an entry point's, or `my_pkg.my_file:MyPart`.
+    """The class (or function, or record) of a part: one of ours, an entry point's, or
+    `my_pkg.my_file:MyPart`.
 
-    An argument behind the name of a part we know (`optuna:tpe`, `image-folder:DIR`) is left to the caller.
+    An argument behind the name of a part we know (`optuna:tpe`, `image-folder:DIR`) is left to the
+    caller.
     """
     head, colon, _ = name.partition(":")
     if colon and head.replace("_", "-") not in names(kind):
@@ -135,6 +142,7 @@ def _the_part(kind: str, module: ModuleType, name: str) -> Any:
     ]
     if len(own) != 1:
         raise NasError(
-            f"{module.__name__} should hold one class that extends {contract.__name__}, but has {len(own)}"
+            f"{module.__name__} should hold one class that extends {contract.__name__}, but has "
+            f"{len(own)}"
         )
     return own[0]

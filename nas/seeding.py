@@ -1,4 +1,5 @@
-"""The only doors to randomness: a seed and a purpose give a generator, so a new consumer never shifts another."""
+"""The only doors to randomness: a seed and a purpose give a generator, so a new consumer never
+shifts another."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def derive(seed: int, *purpose: str | int) -> int:
-    """A 63-bit seed that depends on the seed and on every word of the purpose, the same on every machine."""
+    """A 63-bit seed that depends on the seed and on every word of the purpose, the same on every
+    machine."""
     text = "/".join([str(seed), *(f"{type(word).__name__}:{word}" for word in purpose)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 

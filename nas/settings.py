@@ -1,4 +1,5 @@
-"""Words from the command line and from TOML files become typed options, checked against the signature of each part."""
+"""Words from the command line and from TOML files become typed options, checked against the
+signature of each part."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Option:
 
 
 def options_of(part: Callable[..., Any]) -> dict[str, Option]:
-    """The options of a part: the keyword-only arguments of its constructor, with types and defaults."""
+    """The options of a part: the keyword-only arguments of its constructor, with types and
+    defaults."""
     parameters = inspect.signature(part).parameters.values()
     scope = _scope(part)
     return {
@@ -69,14 +71,16 @@ def complete(part: Callable[..., Any], given: Mapping[str, Any], where: str) -> 
 
 
 def assignments(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """`["strategy.population=50"]` as `{"strategy": {"population": Word("50")}}`; deeper dots nest."""
+    """`["strategy.population=50"]` as `{"strategy": {"population": Word("50")}}`; deeper dots
+    nest."""
     tree: dict[str, dict[str, Any]] = {}
     for text in texts:
         path, equals, value = text.partition("=")
         names = path.strip().split(".")
         if not equals or len(names) < 2 or not all(names):
             raise SettingsError(
-                f"{shortened(text)} is no setting: expected part.option=value, as in strategy.population=50"
+                f"{shortened(text)} is no setting: expected part.option=value, as in "
+                "strategy.population=50"
             )
         place: dict[str, Any] = tree
         for name in names[:-1]:
@@ -180,12 +184,14 @@ def _typed(option: Option, value: Any, where: str) -> Any:
     assert problem is not None
     reason = problem.errors()[0]["msg"]
     raise SettingsError(
-        f"{where} is {shortened(_unworded(value))}: {reason[0].lower()}{reason[1:]} (its type is {option.spelled})"
+        f"{where} is {shortened(_unworded(value))}: {reason[0].lower()}{reason[1:]} (its type is "
+        f"{option.spelled})"
     )
 
 
 def _readings(value: Any) -> list[Any]:
-    """What a value may mean: a word is first read as TOML would (50, 0.1, true, [1, 2]), then as JSON, text or list."""
+    """What a value may mean: a word is first read as TOML would (50, 0.1, true, [1, 2]), then as
+    JSON, text or list."""
     if isinstance(value, Word):
         readings: list[Any] = [str(value)]
         if str(value) in ("none", "None", "null"):

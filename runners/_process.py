@@ -43,7 +43,8 @@ class Worker:
                 self._process.start()
         except (TypeError, AttributeError, pickle.PicklingError) as problem:
             raise SettingsError(
-                f"evaluator {type(evaluator).__name__} cannot be sent to a worker process ({problem}): keep only plain "
+                f"evaluator {type(evaluator).__name__} cannot be sent to a worker process "
+                f"({problem}): keep only plain "
                 "values in it, or evaluate here with --workers 1"
             ) from problem
         theirs.close()
@@ -53,7 +54,8 @@ class Worker:
 
     @property
     def age(self) -> float:
-        """Seconds since the present trial began, or since it was given to a process that has not begun it."""
+        """Seconds since the present trial began, or since it was given to a process that has not
+        begun it."""
         return time.monotonic() - (self._given_at if self._begun_at is None else self._begun_at)
 
     @property
@@ -62,7 +64,8 @@ class Worker:
         return self._process.is_alive()
 
     def is_late(self, seconds: float) -> bool:
-        """Whether the present trial has run longer than this; a process that only starts may take its time."""
+        """Whether the present trial has run longer than this; a process that only starts may take
+        its time."""
         return self.age > (max(seconds, _SECONDS_TO_START) if self._begun_at is None else seconds)
 
     def hear_begun(self) -> None:
@@ -87,12 +90,14 @@ class Worker:
         self._send(go_on)
 
     def how_it_ended(self) -> str:
-        """With which exit code or signal it died; one that could not even start is an error, since none will."""
+        """With which exit code or signal it died; one that could not even start is an error, since
+        none will."""
         self._process.join(timeout=5)
         code = self._process.exitcode
         if code and code > 0 and not self._has_begun_once:
             raise StudyError(
-                f"a worker process ended with exit code {code} before its first trial: what it printed says why; mend "
+                f"a worker process ended with exit code {code} before its first trial: what it "
+                "printed says why; mend "
                 "that and resume, or evaluate in this process with --workers 1"
             )
         return f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
@@ -122,7 +127,8 @@ def wait_for_any(workers: Sequence[Worker], seconds: float) -> list[Worker]:
 
 @contextmanager
 def _without_signals() -> Iterator[None]:
-    """What starts in here does not hear the driver's signals, not even before its first line; none is lost."""
+    """What starts in here does not hear the driver's signals, not even before its first line; none
+    is lost."""
     resource_tracker.ensure_running()  # else `start` would, and that lets the signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_DRIVER)
     try:

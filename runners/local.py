@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import final
 
-from nas.contracts import Evaluator, Failure, Runner, Trial
+from nas.contracts import Evaluator, Failure, Runner, Trial, Turns
 from nas.errors import SettingsError, shortened
 from nas.study.attempt import attempt
-from nas.study.study import Study
 from runners._process import Worker, wait_for_any
 
 _SLICE_SECONDS = 0.5  # how often an idle driver looks at deadlines and at a wish to stop
@@ -20,8 +19,8 @@ class Local(Runner):
 
     Args:
         workers: how many processes evaluate at once; 1 evaluates in this process.
-        trial_timeout: seconds after which a trial is ended as a failure of kind `timeout` (it then runs in a process of
-            its own, which can be killed).
+        trial_timeout: seconds after which a trial is ended as a failure of kind `timeout` (it then
+            runs in a process of its own, which can be killed).
     """
 
     def __init__(self, *, workers: int = 1, trial_timeout: float | None = None) -> None:
@@ -34,16 +33,16 @@ class Local(Runner):
         self.workers = workers
         self.trial_timeout = trial_timeout
 
-    def run(self, study: Study, evaluator: Evaluator) -> None:
+    def run(self, study: Turns, evaluator: Evaluator) -> None:
         """Run until nothing is left to start and nothing is in flight."""
         if self.workers == 1 and self.trial_timeout is None:
-            for trial in study.todo():
+            while (trial := study.ask()) is not None:
                 _run_here(study, evaluator, trial)
         else:
             _Pool(study, evaluator, self.workers, self.trial_timeout).run()
 
 
-def _run_here(study: Study, evaluator: Evaluator, trial: Trial) -> None:
+def _run_here(study: Turns, evaluator: Evaluator, trial: Trial) -> None:
     outcome = attempt(
         evaluator,
         trial,
@@ -58,7 +57,7 @@ class _Pool:
     """As many worker processes as there is work for; one that dies or hangs is replaced."""
 
     def __init__(
-        self, study: Study, evaluator: Evaluator, size: int, timeout: float | None
+        self, study: Turns, evaluator: Evaluator, size: int, timeout: float | None
     ) -> None:
         self._study = study
         self._evaluator = evaluator

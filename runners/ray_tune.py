@@ -10,9 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from nas.contracts import Evaluator, Runner
+from nas.contracts import Evaluator, Runner, Turns
 from nas.errors import SettingsError, shortened
-from nas.study.study import Study
 
 if TYPE_CHECKING:
     from runners.on_ray.cluster import Cluster
@@ -21,14 +20,17 @@ if TYPE_CHECKING:
 
 @final
 class RayTune(Runner):
-    """A Ray cluster: the one at `address`, else the one that runs on this machine, else one started here.
+    """A Ray cluster: the one at `address`, else the one that runs on this machine, else one started
+    here.
 
-    This process asks and tells the study; workers only attempt trials, and what they find comes back through Ray.
+    This process asks and tells the study; workers only attempt trials, and what they find comes
+    back through Ray.
 
     Args:
         gpus_per_trial: share of a GPU (0.25: four children on each) or whole GPUs of one child.
         cpus_per_trial: processors of one child.
-        concurrency: how many children at once; as many as fit where nothing is said, also when nodes come and go.
+        concurrency: how many children at once; as many as fit where nothing is said, also when
+            nodes come and go.
         address: `auto` (what runs on this machine) or `HOST:PORT` of the head.
         trial_timeout: seconds after which a trial is ended as a failure of kind `timeout`.
     """
@@ -71,9 +73,9 @@ class RayTune(Runner):
 
             refuse_silent(self.address)
 
-    def run(self, study: Study, evaluator: Evaluator) -> None:
+    def run(self, study: Turns, evaluator: Evaluator) -> None:
         """Run until nothing is left to start and nothing is in flight."""
-        if study.end_reason is not None and not study.ledger.open:
+        if study.is_over:
             return  # no reason to start a cluster
         from runners.on_ray.cluster import Cluster, Need, connected, tune_settings
         from runners.on_ray.watchdog import watched
@@ -87,7 +89,7 @@ class RayTune(Runner):
             with watched(f"continue with `nas resume {shlex.quote(str(study.folder))}`"):
                 self._tune(study, evaluator, cluster)
 
-    def _tune(self, study: Study, evaluator: Evaluator, cluster: Cluster) -> None:
+    def _tune(self, study: Turns, evaluator: Evaluator, cluster: Cluster) -> None:
         from runners.on_ray.actors import RayActors
         from runners.on_ray.trials import Flights
 
@@ -101,7 +103,7 @@ class RayTune(Runner):
         if flights.problem is not None:
             raise flights.problem
 
-    def _fit(self, study: Study, evaluator: Evaluator, flights: Flights, throwaway: Path) -> None:
+    def _fit(self, study: Turns, evaluator: Evaluator, flights: Flights, throwaway: Path) -> None:
         """One fresh run of Tune. It never restores: the log of the study is the only truth."""
         from ray import tune
 
@@ -117,7 +119,7 @@ class RayTune(Runner):
             Worker,
             evaluator=evaluator,
             shared=evaluator.shared(),
-            asks=study.rules.early_stop != "none",
+            asks=study.stops_early,
             token=_token(study.folder),
         )
         tune.run(
@@ -138,7 +140,8 @@ class RayTune(Runner):
 
 
 def _token(folder: Path) -> str:
-    """A name for this study on any node: what lies under it may only be taken up by the same study."""
+    """A name for this study on any node: what lies under it may only be taken up by the same
+    study."""
     plan = folder / "study.json"
     content = str(folder.resolve()).encode() + (plan.read_bytes() if plan.exists() else b"")
     return hashlib.sha256(content).hexdigest()[:16]

@@ -1,4 +1,5 @@
-"""The DARTS space (Liu, Simonyan and Yang 2019): nodes that add operations on two different earlier states."""
+"""The DARTS space (Liu, Simonyan and Yang 2019): nodes that add operations on two different earlier
+states."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class DartsSpace(SearchSpace):
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """Normal cell first, node by node: which two states, the op on the older one, the op on the newer one."""
+        """Normal cell first, node by node: which two states, the op on the older one, the op on the
+        newer one."""
         return self._decisions
 
     def decode(self, choices: Sequence[int]) -> Genotype:
@@ -69,7 +71,8 @@ class DartsSpace(SearchSpace):
         self.check_shape(cell, role, nodes=_NODES, inputs=2)
         if cell.output_states != _OUTPUTS:
             raise SpaceError(
-                f"the {role} cell puts out states {', '.join(map(str, cell.output_states))}; a cell of space "
+                f"the {role} cell puts out states {', '.join(map(str, cell.output_states))}; a "
+                "cell of space "
                 f"{self.name!r} puts out all its nodes, 2 to 5"
             )
         return [
@@ -83,7 +86,8 @@ class DartsSpace(SearchSpace):
         sources = tuple(edge.source for edge in edges)
         if sources not in _PAIRS[index] or node.combine != "add":
             raise SpaceError(
-                f"node {index} of the {role} cell: space {self.name!r} adds edges from two different earlier states"
+                f"node {index} of the {role} cell: space {self.name!r} adds edges from two "
+                "different earlier states"
             )
         op_a, op_b = (self.op_index(edge.op, self.ops, role, index) for edge in edges)
         return _PAIRS[index].index(sources), op_a, op_b

@@ -5,7 +5,8 @@ from difflib import get_close_matches
 
 
 class NasError(Exception):
-    """Something a user can mend: its text says what is wrong with which value, what was expected, what to do."""
+    """Something a user can mend: its text says what is wrong with which value, what was expected,
+    what to do."""
 
 
 class GenotypeError(NasError):
@@ -27,7 +28,8 @@ def shortened(value: object, limit: int = 60) -> str:
 
 
 def known_names(name: object, known: Iterable[str], kind: str) -> str:
-    """The sentence for a name nobody knows: `no strategy is called 'pppo'; there are ... - did you mean 'ppo'?`."""
+    """The sentence for a name nobody knows: `no strategy is called 'pppo'; there are ... - did you
+    mean 'ppo'?`."""
     names = sorted(known)
     close = get_close_matches(str(name)[:100], names, n=1) or get_close_matches(
         str(name)[:100].lower(), names, n=1

@@ -19,10 +19,11 @@ _STEPS = (1, 2, 3)
 
 @final
 class LadderSpace(SearchSpace):
-    """Both cells climb one to three steps: each adds an operation on the newest state and a rung from the one before.
+    """Both cells climb one to three steps: each adds an operation on the newest state and a rung
+    from the one before.
 
-    Step k is `op(1 + k) + rung(k)`, and the last step is what the cell puts out. Different choices are different
-    functions, so the space has 27 keys.
+    Step k is `op(1 + k) + rung(k)`, and the last step is what the cell puts out. Different choices
+    are different functions, so the space has 27 keys.
     """
 
     name: ClassVar[str] = "ladder"
@@ -59,7 +60,8 @@ class LadderSpace(SearchSpace):
                 or cell.nodes != genotype.cells["normal"].nodes
             ):
                 raise SpaceError(
-                    f"the {role} cell is no ladder; space {self.name!r} has the same ladder in both roles"
+                    f"the {role} cell is no ladder; space {self.name!r} has the same ladder in "
+                    "both roles"
                 )
             self.check_loose_ends(cell, role)
         return self._choices[genotype.cells["normal"].nodes]

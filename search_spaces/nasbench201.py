@@ -1,4 +1,5 @@
-"""NAS-Bench-201 (Dong and Yang 2020): one cell of four states, an operation of five on each of its six edges."""
+"""NAS-Bench-201 (Dong and Yang 2020): one cell of four states, an operation of five on each of its
+six edges."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class Nasbench201Space(SearchSpace):
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """One per edge, in the order of the benchmark's strings; an option's index is the digit in its tables."""
+        """One per edge, in the order of the benchmark's strings; an option's index is the digit in
+        its tables."""
         return self._decisions
 
     def decode(self, choices: Sequence[int]) -> Genotype:
@@ -52,7 +54,8 @@ class Nasbench201Space(SearchSpace):
                 range(1 + index)
             ) or node.combine != "add":
                 raise SpaceError(
-                    f"node {index} of the normal cell: in space {self.name!r} it adds one edge from each of the states "
+                    f"node {index} of the normal cell: in space {self.name!r} it adds one edge "
+                    "from each of the states "
                     f"0 to {index}, in this order"
                 )
             choices += [self.op_index(edge.op, self.ops, "normal", index) for edge in node.edges]

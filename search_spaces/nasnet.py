@@ -1,4 +1,5 @@
-"""The NASNet space: two cells of blocks that combine two operations on two earlier states (Zoph et al. 2017)."""
+"""The NASNet space: two cells of blocks that combine two operations on two earlier states (Zoph et
+al. 2017)."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ from search_spaces.errors import SpaceError, shortened
 
 @final
 class NasnetSpace(SearchSpace):
-    """Two cells x five blocks x (input, input, op, op, combine) = 50 decisions over the thirteen operations.
+    """Two cells x five blocks x (input, input, op, op, combine) = 50 decisions over the thirteen
+    operations.
 
     Args:
         blocks: how many blocks a cell has.
@@ -93,7 +95,8 @@ class NasnetSpace(SearchSpace):
         )
 
     def encode(self, genotype: Genotype) -> Choices:
-        """The choices of a member: two cells of this many blocks whose outputs are their loose ends."""
+        """The choices of a member: two cells of this many blocks whose outputs are their loose
+        ends."""
         self.check_roles(genotype, ROLES)
         return tuple(
             choice for role in ROLES for choice in self._cell_choices(genotype.cells[role], role)
@@ -112,7 +115,8 @@ class NasnetSpace(SearchSpace):
         if len(node.edges) != 2 or node.combine not in self.combines:
             raise SpaceError(
                 f"node {index} of the {role} cell has {len(node.edges)} edges and combines by "
-                f"{shortened(node.combine)}; space {self.name!r} has two edges, combined by {', '.join(self.combines)}"
+                f"{shortened(node.combine)}; space {self.name!r} has two edges, combined by "
+                f"{', '.join(self.combines)}"
             )
         one, two = node.edges
         return (

@@ -1,4 +1,5 @@
-"""The space of a table that a user brings: its decisions are handed in, and its genotypes are bare choices."""
+"""The space of a table that a user brings: its decisions are handed in, and its genotypes are bare
+choices."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class TableSpace(SearchSpace):
     """Any decisions. Nothing is known about what the options mean, so its genotypes have no cells.
 
     Args:
-        decisions: options by name, `{"d_0": ["a", "b"], "d_1": [1, 2, 3]}`, or the decisions themselves.
+        decisions: options by name, `{"d_0": ["a", "b"], "d_1": [1, 2, 3]}`, or the decisions
+            themselves.
     """
 
     name: ClassVar[str] = "table"
@@ -54,7 +56,8 @@ class TableSpace(SearchSpace):
         chosen = genotype.choices
         if chosen is None or genotype.space != self.name:
             raise SpaceError(
-                f"the genotype is of space {shortened(genotype.space)} and has cells, not choices of a table"
+                f"the genotype is of space {shortened(genotype.space)} and has cells, not choices "
+                "of a table"
             )
         if len(chosen) != len(self._indices):
             raise SpaceError(
@@ -68,7 +71,8 @@ class TableSpace(SearchSpace):
         """There is nothing to build."""
         del genotype, skeleton, generator
         raise SpaceError(
-            f"genotypes of space {self.name!r} have choices and no cells, so no network can be built of them"
+            f"genotypes of space {self.name!r} have choices and no cells, so no network can be "
+            "built of them"
         )
 
 
@@ -79,7 +83,8 @@ def _index(chosen: Mapping[str, Option], name: str, indices: Mapping[Option, int
     if option not in indices or isinstance(option, bool):
         known = map(repr, indices)
         raise SpaceError(
-            f"decision {name!r} of this table has no option {shortened(option)}, only {shortened(', '.join(known))}"
+            f"decision {name!r} of this table has no option {shortened(option)}, only "
+            f"{shortened(', '.join(known))}"
         )
     return indices[option]
 
@@ -109,7 +114,8 @@ def _checked_decision(name: str, options: Sequence[Option]) -> Decision:
         raise SpaceError(f"a decision is called {shortened(name)}; expected a printable text")
     if isinstance(options, str) or not isinstance(options, Sequence) or not options:
         raise SpaceError(
-            f"decision {name!r} has the options {shortened(options)}; expected a list of at least one"
+            f"decision {name!r} has the options {shortened(options)}; expected a list of at least "
+            "one"
         )
     for option in options:
         if isinstance(option, bool) or not isinstance(option, int | str):

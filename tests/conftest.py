@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from parts.clusters import why_not_here
 
 if (

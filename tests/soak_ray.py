@@ -1,6 +1,8 @@
-"""`make soak-ray`: a thousand trials while workers, a node and the driver are killed hundreds of times; JSON lines.
+"""`make soak-ray`: a thousand trials while workers, a node and the driver are killed hundreds of
+times; JSON lines.
 
-Every trial must end exactly once, nothing that was told may be lost, and at most what was in flight may run again.
+Every trial must end exactly once, nothing that was told may be lost, and at most what was in flight
+may run again.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from nas.seeding import numpy_rng
 from parts.clusters import (
     busy_workers,
     cluster,
@@ -32,8 +35,6 @@ from parts.clusters import (
     why_not_here,
 )
 from parts.studies import lines, story
-
-from nas.seeding import numpy_rng
 
 CPUS_PER_NODE = 2
 # Quietly, for nobody empties the pipe of a driver that is watched.

@@ -1,4 +1,5 @@
-"""What the README shows is true: its commands run, its tables are generated, its links lead somewhere.
+"""What the README shows is true: its commands run, its tables are generated, its links lead
+somewhere.
 
 `python tests/test_readme.py` writes the tables anew.
 """

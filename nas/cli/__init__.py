@@ -23,7 +23,8 @@ app = typer.Typer(
 
 _ABORTED = 130  # how typer ends on Ctrl-C
 
-# A verb is a file here with a function `command`; the file name is the verb. The order is the order of the help page.
+# A verb is a file here with a function `command`; the file name is the verb. The order is the order
+# of the help page.
 VERBS = tuple(
     sorted(
         file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_")
@@ -55,7 +56,8 @@ def _begin(
 
 
 def main() -> None:
-    """Run the command line; a `NasError` becomes one sentence and exit code 2, Ctrl-C exit code 3."""
+    """Run the command line; a `NasError` becomes one sentence and exit code 2, Ctrl-C exit code
+    3."""
     try:
         app(prog_name="nas")  # also as `python -m nas`
     except NasError as problem:

@@ -1,4 +1,5 @@
-"""How a running comparison looks: a line of progress, signals that stop it gently, and the verdict at the end."""
+"""How a running comparison looks: a line of progress, signals that stop it gently, and the verdict
+at the end."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ import typer
 from nas.cli._running import INTERRUPTED
 from nas.search.comparing.plan import Asked
 from nas.search.comparing.run import Progress, compare
+from nas.study.events import ENDS
 from nas.study.rules import Budget
 
 
@@ -39,7 +41,8 @@ def compare_and_report(
         complete = compare(folder, asked, budget, processes, progress)
     shown.end()
     if not complete:
-        print(f"interrupted: {progress.ended} of {progress.total} studies are done; the same command continues",
+        print((f"interrupted: {progress.ended} of {progress.total} studies are done; the same "
+              "command continues"),
               file=sys.stderr)  # fmt: skip
         raise typer.Exit(INTERRUPTED)
     if report:
@@ -84,7 +87,7 @@ class _Shown:
         """A trial of one of the studies has ended, or a winner cannot be judged."""
         if event["event"] == "notice" and event["about"] == "winner":
             self.note(event["text"])
-        if event["event"] in ("told", "stopped", "failed"):
+        if event["event"] in ENDS:
             self._trials += 1
             self._show(last=False)
 

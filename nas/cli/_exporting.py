@@ -18,14 +18,20 @@ def told(subject: Subject, exported: Exported) -> Iterator[str]:
     from nas.cli._portraits import bytes_text
 
     state = "trained" if subject.trained else "untrained, its weights are random"
-    yield f"{subject.title}: {exported.cost.params:,} parameters, {exported.cost.macs:,} multiply-adds, {state}"
+    yield (
+        f"{subject.title}: {exported.cost.params:,} parameters, {exported.cost.macs:,} "
+        f"multiply-adds, {state}"
+    )
     for name, files in exported.files.items():
         took = f"{exported.seconds[name]:.1f} s" if name in exported.seconds else ""
         for file in files:
             yield f"  {name:<14} {file}  {bytes_text(file.stat().st_size)}  {took}".rstrip()
     yield from _verified(exported)
     for speed in exported.latencies:
-        yield f"  latency, {speed.engine}, batch {speed.batch}: {speed.milliseconds:.2f} ms ({speed.rounds} rounds)"
+        yield (
+            f"  latency, {speed.engine}, batch {speed.batch}: {speed.milliseconds:.2f} ms "
+            f"({speed.rounds} rounds)"
+        )
     yield from _next(subject, exported)
 
 

@@ -58,7 +58,8 @@ def _input_texts() -> list[bytes]:
     content = sys.stdin.buffer.read(_MOST_INPUT + 1)
     if len(content) > _MOST_INPUT:
         raise NasError(
-            f"standard input is longer than {_MOST_INPUT >> 20} MiB; hand genotypes over in portions"
+            f"standard input is longer than {_MOST_INPUT >> 20} MiB; hand genotypes over in "
+            "portions"
         )
     lines = [line.strip() for line in content.splitlines() if line.strip()]
     if not lines:

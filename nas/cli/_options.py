@@ -12,7 +12,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 To = Annotated[
     str | None,
     typer.Option(
-        help="Formats of the winner's export (default: python,json,svg and, where installed, onnx), or none."
+        help=(
+            "Formats of the winner's export (default: python,json,svg and, where installed, "
+            "onnx), or none."
+        )
     ),
 ]
 _RAY = "Several processes and machines"

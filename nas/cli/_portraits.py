@@ -84,7 +84,9 @@ def _network(shown: Portrait) -> Iterator[str]:
         "params with statistics": f"{cost.params_with_statistics:,}",
         "auxiliary params": f"{cost.auxiliary_params:,}" if cost.auxiliary_params else "",
         "macs": f"{cost.macs:,}",
-        "activations, inference": f"{bytes_text(cost.inference_bytes)} at most at once, one image in float32",
+        (
+            "activations, inference"
+        ): f"{bytes_text(cost.inference_bytes)} at most at once, one image in float32",
         "activations, training": f"{bytes_text(cost.training_bytes)} kept for one image in float32",
     }
     yield from (f"{name:<24}{fact}" for name, fact in facts.items() if fact)

@@ -1,4 +1,5 @@
-"""How a running search looks: a progress line, signals that stop it gently, and the winner at the end."""
+"""How a running search looks: a progress line, signals that stop it gently, and the winner at the
+end."""
 
 from __future__ import annotations
 
@@ -21,13 +22,13 @@ from nas.cli._training import formats_of
 from nas.cli._winner import refuse_without_weights, winner_of, winner_told
 from nas.search.run import OpenSearch, opened, run
 from nas.search.words import Assignment
+from nas.study.events import ENDS
 from nas.study.study import Study
 
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
 
 INTERRUPTED = 3
-_ENDS = ("told", "stopped", "failed")
 
 
 def run_and_report(
@@ -101,7 +102,8 @@ def summary(search: OpenSearch, reason: str | None) -> dict[str, Any]:
 
 
 class Progress:
-    """A live bar on a terminal, now and then a line elsewhere; always on the error stream, so that pipes stay clean."""
+    """A live bar on a terminal, now and then a line elsewhere; always on the error stream, so that
+    pipes stay clean."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -150,7 +152,7 @@ class Progress:
             self._quiet
             or self._search is None
             or now - self._shown_at < self._every
-            or event["event"] not in _ENDS
+            or event["event"] not in ENDS
         ):
             return
         self._shown_at = now
@@ -220,7 +222,10 @@ def _opening(search: OpenSearch) -> Iterator[str]:
     if study.ledger.next_number:
         yield f"{'resumed':>10}: {study.ledger.counts['asked']:,} trials are there already"
     if study.store.torn_bytes:
-        yield f"{'repaired':>10}: a last line torn by a crash ({study.store.torn_bytes} bytes) was cut off"
+        yield (
+            f"{'repaired':>10}: a last line torn by a crash ({study.store.torn_bytes} bytes) "
+            "was cut off"
+        )
 
 
 def _brief(value: Any) -> str:
@@ -233,7 +238,8 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
     words = ("evaluated", "reused", "stopped", "failed", "skipped", "retried")
     counts = ", ".join(f"{ledger.counts[word]:,} {word}" for word in words if ledger.counts[word])
     print(
-        f"{'interrupted' if reason is None else 'finished: ' + reason} ({counts or 'nothing was evaluated'})"
+        f"{'interrupted' if reason is None else 'finished: ' + reason} "
+        f"({counts or 'nothing was evaluated'})"
     )
     if study.idle_seconds:
         print(f"the order of a deterministic study cost {study.idle_seconds:.1f} s of idle workers")
@@ -284,7 +290,8 @@ class _Stop:
 
 @contextmanager
 def _signals(folder: Path) -> Iterator[_Stop]:
-    """Ctrl-C or SIGTERM once: finish the open trials and stop; twice: stop now. Both can be resumed."""
+    """Ctrl-C or SIGTERM once: finish the open trials and stop; twice: stop now. Both can be
+    resumed."""
     stop = _Stop()
 
     def hear(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,5 @@
-"""What a search is told on the command line: one list of options, for every verb that begins searches."""
+"""What a search is told on the command line: one list of options, for every verb that begins
+searches."""
 
 from __future__ import annotations
 
@@ -27,15 +28,44 @@ _NAMED = {  # options whose table of settings knows them by another name
     "evaluator": ("evaluator", "name"),
 }
 _TABLES = {
-    "runner": ("workers", "trial_timeout", "gpus_per_trial", "cpus_per_trial", "concurrency", "address"),
+    "runner": (
+        "workers",
+        "trial_timeout",
+        "gpus_per_trial",
+        "cpus_per_trial",
+        "concurrency",
+        "address",
+    ),
     "evaluator": (
-        "table", "score", "cost", "final", "decisions", "dataset", "preset", "data_dir", "skip_corrupt", "device",
+        "table",
+        "score",
+        "cost",
+        "final",
+        "decisions",
+        "dataset",
+        "preset",
+        "data_dir",
+        "skip_corrupt",
+        "device",
     ),
     "study": (
-        "seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries", "failure_score", "stopped_as",
-        "early_stop", "deterministic", "lag", "max_params", "max_macs", "start_from", "out",
+        "seed",
+        "trials",
+        "budget_seconds",
+        "max_hours",
+        "duplicates",
+        "retries",
+        "failure_score",
+        "stopped_as",
+        "early_stop",
+        "deterministic",
+        "lag",
+        "max_params",
+        "max_macs",
+        "start_from",
+        "out",
     ),
-}  # fmt: skip
+}
 _PLACES = _NAMED | {name: (table, name) for table, names in _TABLES.items() for name in names}
 
 
@@ -64,7 +94,8 @@ def takes_search_options(
 
 
 def tree_of(words: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a file, of `--set` and of flags as one tree; flags win, then `--set`, then the file."""
+    """The settings of a file, of `--set` and of flags as one tree; flags win, then `--set`, then
+    the file."""
     from nas.settings import assignments, merged, read_config
 
     flags: dict[str, dict[str, Any]] = {}

@@ -51,7 +51,8 @@ def place_of(
     device: str,
     threads: int | None,
 ) -> Place:
-    """Where trainings run: in this process, or on Ray where there are several workers or the runner is called so."""
+    """Where trainings run: in this process, or on Ray where there are several workers or the runner
+    is called so."""
     from nas.errors import SettingsError, known_names
     from nas.full_size.trainings import Here
     from nas.registry import load
@@ -91,7 +92,8 @@ def place_of(
     )
     if gpus_per_worker and device == "cpu":
         raise SettingsError(
-            f"--gpus-per-worker is {gpus_per_worker:g}, but --device is cpu: leave out one of the two"
+            f"--gpus-per-worker is {gpus_per_worker:g}, but --device is cpu: leave out one of the "
+            "two"
         )
     return place
 
@@ -116,9 +118,14 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
     """The ranking, the test accuracy of the first, and where everything lies."""
     for rank, entrant in enumerate(result.entrants, start=1):
         shares = [run.val_accuracy for run in entrant.runs]
-        yield f"{rank:>3}. {entrant.choice.title}: validation {percent(shares)} ({len(shares)} seeds)"
+        yield (
+            f"{rank:>3}. {entrant.choice.title}: validation {percent(shares)} ({len(shares)} seeds)"
+        )
     first = result.entrants[0].choice.title
-    yield f"test split, read once, for {first}: top-1 {percent([test.top_1 for test in result.tests])}"
+    yield (
+        f"test split, read once, for {first}: top-1 "
+        f"{percent([test.top_1 for test in result.tests])}"
+    )
     yield f"learning curves: {result.entrants[0].folder / 'curves.svg'}"
     yield f"weights: {result.entrants[0].best.file}"
     if result.exported is not None:
@@ -168,7 +175,8 @@ def run_transfer(
 
 
 def formats_of(to: str | None) -> list[str] | None:
-    """The formats of an export: None is all that can be written, `none` is none. Refused before the work, not after."""
+    """The formats of an export: None is all that can be written, `none` is none. Refused before the
+    work, not after."""
     from nas.registry import resolve
 
     if to is None:

@@ -1,4 +1,5 @@
-"""How every verb reads its words: like any command, but with an answer for genotypes that look like options."""
+"""How every verb reads its words: like any command, but with an answer for genotypes that look like
+options."""
 
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ class Verb(TyperCommand):
                 raise
             others = shlex.join(other for other in words if other != word)
             raise NasError(
-                f"{shortened(word)} begins with a minus and was taken for an option; put it behind -- if it is none: "
+                f"{shortened(word)} begins with a minus and was taken for an option; put it "
+                "behind -- if it is none: "
                 f"{ctx.command_path} {others}{' ' if others else ''}-- {shlex.quote(word)}"
             ) from problem

@@ -21,13 +21,15 @@ def refuse_without_weights(plan: Plan, formats: list[str]) -> None:
 
     if getattr(plan.evaluator.factory, "cheap", False):
         raise SettingsError(
-            f"--to {','.join(formats)} exports trained weights, and evaluator {plan.evaluator.name!r} trains none: "
+            f"--to {','.join(formats)} exports trained weights, and evaluator "
+            f"{plan.evaluator.name!r} trains none: "
             "leave it out, and export the winner untrained with `nas export`"
         )
 
 
 def winner_of(search: OpenSearch, formats: list[str] | None, *, quiet: bool) -> Winner | None:
-    """Export the winner of a finished search where its network was trained and its weights were kept."""
+    """Export the winner of a finished search where its network was trained and its weights were
+    kept."""
     best = search.study.ledger.best
     if best is None or formats == [] or search.evaluator.cheap or not best.trial.genotype.cells:
         return None
@@ -45,14 +47,17 @@ def winner_of(search: OpenSearch, formats: list[str] | None, *, quiet: bool) -> 
 
 
 def winner_told(winner: Winner | None) -> Iterator[str]:
-    """Where the files lie and how they are run; what failed, in a line with the command to try again."""
+    """Where the files lie and how they are run; what failed, in a line with the command to try
+    again."""
     if winner is None:
         return
     if winner.files:
         names = ", ".join(file.name for file in winner.files)
         yield f"exported and verified: {winner.folder} ({names})"
         if winner.folder / "model.py" in winner.files:
-            yield f"run it anywhere with torch: python {shlex.quote(str(winner.folder / 'model.py'))}"
+            yield (
+                f"run it anywhere with torch: python {shlex.quote(str(winner.folder / 'model.py'))}"
+            )
         if winner.folder / "model.onnx" in winner.files:
             yield f"run it anywhere with onnxruntime: {onnx_command(winner.folder / 'model.onnx')}"
     if winner.problem is not None:

@@ -44,7 +44,8 @@ def command(
     for rank, winner in enumerate(winners, start=1):
         final = "".join(f", {name} {value:.6g}" for name, value in winner["final"].items())
         print(
-            f"{rank:>3}. trial {winner['number']}, score {winner['score']:.6g}{final}, key {winner['key']}"
+            f"{rank:>3}. trial {winner['number']}, score {winner['score']:.6g}{final}, key "
+            f"{winner['key']}"
         )
         if top == 1:
             print(json.dumps(winner["genotype"]))

@@ -20,7 +20,8 @@ def command(
     strategies: Annotated[
         str,
         typer.Option(
-            help="Names with commas between them, each with a label where it needs one: evolution,small=evolution. "
+            help="Names with commas between them, each with a label where it needs one: "
+            "evolution,small=evolution. "
             "Options of one arm: --set small.population=10. Random search always takes part.",
             rich_help_panel=_COMPARISON,
         ),
@@ -77,7 +78,8 @@ def command(
 ) -> None:
     """Compare strategies over many seeds, and say which are better than random search.
 
-    Every pair of strategy and seed is an ordinary study in DIR/STRATEGY/seed-K. The same command again continues.
+    Every pair of strategy and seed is an ordinary study in DIR/STRATEGY/seed-K. The same command
+    again continues.
     """
     from nas.cli._comparing import compare_and_report
     from nas.errors import SettingsError

@@ -15,7 +15,8 @@ def command(
         int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")
     ] = 8080,
 ) -> None:
-    """Show a study in the browser with optuna-dashboard, whatever its strategy; it follows a running search."""
+    """Show a study in the browser with optuna-dashboard, whatever its strategy; it follows a
+    running search."""
     from contextlib import suppress
 
     from nas.reports.dashboard import HOST, Mirror, serve
@@ -24,7 +25,11 @@ def command(
     mirror.update()
     with serve(mirror, port) as server:
         print(
-            f"{folder} at http://{HOST}:{server.server_port}/dashboard (this machine only; Ctrl-C ends it)",
+            (
+                f"{folder} at http://{HOST}:{server.server_port}/dashboard (this machine only; "
+                "Ctrl-C "
+                "ends it)"
+            ),
             flush=True,
         )
         with suppress(KeyboardInterrupt):

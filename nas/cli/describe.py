@@ -54,7 +54,8 @@ def command(
 
 
 def _text_and_words(doc: str, options: Container[str]) -> tuple[str, dict[str, str]]:
-    """A docstring apart from what it says of each option, under `Args:` or in lines of their own."""
+    """A docstring apart from what it says of each option, under `Args:` or in lines of their
+    own."""
     text: list[str] = []
     words: dict[str, str] = {}
     for line in doc.splitlines():

@@ -41,7 +41,8 @@ def command(
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Export a network as files that run without this toolkit, each verified before it is called exported."""
+    """Export a network as files that run without this toolkit, each verified before it is called
+    exported."""
     import json
 
     from nas.cli._exporting import told, told_record
@@ -70,7 +71,8 @@ def command(
 
 
 def _folder(source: str, choice: Choice, out: Path | None, rank: int, count: int) -> Path:
-    """Where an export goes: `best/` of a study, `exports/NAME` else; of several, each into a folder of its own."""
+    """Where an export goes: `best/` of a study, `exports/NAME` else; of several, each into a folder
+    of its own."""
     of_study = (Path(source) / "study.json").is_file()
     base = out or (Path(source) / "best" if of_study else Path("exports") / choice.name)
     return base / f"{rank}-trial-{choice.origin['trial']}" if count > 1 else base

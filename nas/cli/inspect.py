@@ -70,7 +70,10 @@ def command(
     if export is not None:
         from nas.strategies.controller.export import export_weights
 
-        _say(as_json, f"weights: {export_weights(folder, plan, export)}")
+        _say(
+            as_json,
+            f"weights: {export_weights(folder, plan.make_strategy(space), plan.rules, export)}",
+        )
 
 
 def _make_folder(target: Path | None) -> None:

@@ -33,7 +33,8 @@ def command(
     found = predictions(subject, pictures, top)
     if subject.pixels_unknown:
         print(
-            "the weights do not say the mean and deviation of their training pixels: pixels are taken as 0..1, and the "
+            "the weights do not say the mean and deviation of their training pixels: pixels are "
+            "taken as 0..1, and the "
             "answers may be wrong",
             file=sys.stderr,
         )

@@ -35,7 +35,8 @@ def command(
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Measure the latency of a network: the median of many passes, warm, in torch and in ONNX Runtime."""
+    """Measure the latency of a network: the median of many passes, warm, in torch and in ONNX
+    Runtime."""
     import json
     from dataclasses import asdict
 
@@ -66,7 +67,8 @@ def command(
         print(json.dumps({**facts, "latency": rows}))
         return
     print(
-        f"{subject.title}: {spent.params:,} parameters, {spent.macs:,} multiply-adds; {hardware()['cpu']}"
+        f"{subject.title}: {spent.params:,} parameters, {spent.macs:,} multiply-adds; "
+        f"{hardware()['cpu']}"
     )
     shown = [
         {name: f"{v:.2f}" if isinstance(v, float) else v for name, v in row.items()} for row in rows

@@ -27,7 +27,8 @@ def command(
     ] = "quartiles",
     as_json: Json = False,
 ) -> None:
-    """Report on studies: report.html, report.json, report.md, trials.csv and figures/; the sentence first."""
+    """Report on studies: report.html, report.json, report.md, trials.csv and figures/; the sentence
+    first."""
     from nas.errors import SettingsError
 
     for word, value in (("--margin", margin), ("--target", target)):

@@ -50,9 +50,11 @@ def command(
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Train from scratch at full size with several seeds; read the test split once, at the end; export.
+    """Train from scratch at full size with several seeds; read the test split once, at the end;
+    export.
 
-    `--set recipe.epochs=100` and `--set skeleton.filters=36` change the preset. Run the same command again to resume.
+    `--set recipe.epochs=100` and `--set skeleton.filters=36` change the preset. Run the same
+    command again to resume.
     """
     import json
     import sys
@@ -79,9 +81,14 @@ def command(
         for each in found
     ]
     place = place_of(
-        runner=runner, workers=workers, gpus_per_worker=gpus_per_worker, sync_batch_norm=sync_batch_norm,
-        address=address, device=device, threads=threads,
-    )  # fmt: skip
+        runner=runner,
+        workers=workers,
+        gpus_per_worker=gpus_per_worker,
+        sync_batch_norm=sync_batch_norm,
+        address=address,
+        device=device,
+        threads=threads,
+    )
     setting = setting_of(
         data,
         sized[0][1],

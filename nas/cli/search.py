@@ -11,7 +11,8 @@ from nas.cli._search_options import takes_search_options
 
 @takes_search_options()
 def command(tree: Mapping[str, Any], to: To = None, as_json: Json = False) -> None:
-    """Search: draw, judge, remember; ends by naming and exporting the winner. The same command again continues it."""
+    """Search: draw, judge, remember; ends by naming and exporting the winner. The same command
+    again continues it."""
     from nas.cli._running import run_and_report
     from nas.search.words import assignment
 

@@ -14,7 +14,8 @@ def command(
     part: Annotated[str, typer.Argument(help="What to test: controller.")] = "controller",
     as_json: Json = False,
 ) -> None:
-    """Prove that the controller learns: exact gradients, clipping, entropy, the critic, bandits, a negative control."""
+    """Prove that the controller learns: exact gradients, clipping, entropy, the critic, bandits, a
+    negative control."""
     from nas.errors import NasError, known_names
 
     if part != "controller":

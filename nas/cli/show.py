@@ -58,7 +58,8 @@ def command(
 ) -> None:
     """Show a genotype: drawing, key, parameters, multiply-adds, memory, and a row per cell.
 
-    Settings of the skeleton are `--set skeleton.filters=44`; all of them: `nas show GENOTYPE --json`.
+    Settings of the skeleton are `--set skeleton.filters=44`; all of them: `nas show GENOTYPE
+    --json`.
     """
     from nas.cli._genotypes import check_target, make_space, parts_of, read_genotypes
     from nas.cli._portraits import portrait_text, write_drawings

@@ -96,7 +96,8 @@ def _print_progress(facts: dict[str, Any]) -> None:
     for kind, count in facts["failures"].items():
         print(f"  {count:,} failed: {kind.replace('_', ' ')}")
     print(
-        f"{facts['cost_seconds']:,.1f} s of evaluation, {facts['wall_seconds']:,.1f} s of wall clock"
+        f"{facts['cost_seconds']:,.1f} s of evaluation, {facts['wall_seconds']:,.1f} s of wall "
+        "clock"
     )
     if facts["best"]:
         number = facts["best"]["number"]
@@ -110,7 +111,8 @@ def _print_check(result: dict[str, Any]) -> None:
     if result["sound"]:
         replayed = f"{result['proposals_replayed']:,} proposals replayed alike"
         print(
-            f"the log is sound: {result['events']:,} events, every trial ended at most once, {replayed}"
+            f"the log is sound: {result['events']:,} events, every trial ended at most once, "
+            f"{replayed}"
         )
     for problem in result["problems"]:
         print(f"problem: {problem}")

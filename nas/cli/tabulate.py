@@ -54,10 +54,11 @@ def command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Evaluate every architecture of a space, once per seed, and write a table that `nas search --table` reads.
+    """Evaluate every architecture of a space, once per seed, and write a table that `nas search
+    --table` reads.
 
-    Architectures that are the same function share a row. Each seed is an ordinary study in FOLDER/seed-K, so the same
-    command again continues where it was.
+    Architectures that are the same function share a row. Each seed is an ordinary study in
+    FOLDER/seed-K, so the same command again continues where it was.
     """
     import json
 
@@ -78,5 +79,6 @@ def command(
     print(f"{out}: {len(rows):,} rows, each the mean of {seeds} seeds")
     if len(rows) < complete:
         print(
-            f"{complete - len(rows):,} of {complete:,} architectures are missing: the same command goes on"
+            f"{complete - len(rows):,} of {complete:,} architectures are missing: the same "
+            "command goes on"
         )

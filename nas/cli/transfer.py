@@ -79,25 +79,42 @@ def command(
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Take a cell to larger data: from scratch, on features of a frozen body, or with its last cells opened.
+    """Take a cell to larger data: from scratch, on features of a frozen body, or with its last
+    cells opened.
 
-    `--set recipe.epochs=30`, `--set skeleton.cells_per_stage=3` and `--set pretrain.epochs=10` change the presets.
-    Run the same command again to resume.
+    `--set recipe.epochs=30`, `--set skeleton.cells_per_stage=3` and `--set pretrain.epochs=10`
+    change the presets. Run the same command again to resume.
     """
     from nas.cli._genotypes import parts_of
     from nas.cli._training import place_of, precision_of, run_transfer
     from nas.full_size.wish import Wish
 
     place = place_of(
-        workers=workers, gpus_per_worker=gpus_per_worker, sync_batch_norm=sync_batch_norm, address=address,
-        device=device, threads=threads,
-    )  # fmt: skip
+        workers=workers,
+        gpus_per_worker=gpus_per_worker,
+        sync_batch_norm=sync_batch_norm,
+        address=address,
+        device=device,
+        threads=threads,
+    )
     wish = Wish(
-        dataset=dataset, preset=preset, mode=mode, target_macs=target_macs, target_params=target_params,
-        image_size=image_size, pretrain=pretrain, bodies=bodies, open_cells=open_cells, pace=pace,
+        dataset=dataset,
+        preset=preset,
+        mode=mode,
+        target_macs=target_macs,
+        target_params=target_params,
+        image_size=image_size,
+        pretrain=pretrain,
+        bodies=bodies,
+        open_cells=open_cells,
+        pace=pace,
         controls=tuple(word.strip() for word in (controls or "").split(",") if word.strip()),
-        seeds=tuple(range(seed, seed + seeds)), data_dir=data_dir, device=device, threads=threads,
-        precision=precision_of(precision), settings=parts_of(settings, ("skeleton", "recipe", "pretrain")),
+        seeds=tuple(range(seed, seed + seeds)),
+        data_dir=data_dir,
+        device=device,
+        threads=threads,
+        precision=precision_of(precision),
+        settings=parts_of(settings, ("skeleton", "recipe", "pretrain")),
         place=place,
-    )  # fmt: skip
+    )
     run_transfer(source, weights, wish, out, to, as_json)

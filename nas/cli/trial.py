@@ -21,7 +21,8 @@ def command(
     number: Annotated[int, typer.Argument(min=0, help="The trial's number.")],
     as_json: Json = False,
 ) -> None:
-    """Show one trial: its drawing, its learning curve, its events and, if it failed, the traceback."""
+    """Show one trial: its drawing, its learning curve, its events and, if it failed, the
+    traceback."""
     from nas.cli._words import described
     from nas.errors import StudyError
     from nas.search.plan import Plan

@@ -1,1 +1,2 @@
-"""How a genotype looks: one layout, and SVG, PNG, DOT and terminal drawings made from it (stdlib only)."""
+"""How a genotype looks: one layout, and SVG, PNG, DOT and terminal drawings made from it (stdlib
+only)."""

@@ -1,4 +1,5 @@
-"""Cells as figures: the shapes of one cell, and of all cells of a genotype side by side, with a legend."""
+"""Cells as figures: the shapes of one cell, and of all cells of a genotype side by side, with a
+legend."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def input_name(state: int, inputs: int) -> str:
 
 
 def cells_drawing(genotype: Genotype, title: str | None = None) -> Drawing:
-    """All cells of a genotype side by side, inputs at one height, and the legend of the kinds that occur."""
+    """All cells of a genotype side by side, inputs at one height, and the legend of the kinds that
+    occur."""
     refuse_choices(genotype)
     height = max(cell_shapes(cell)[2] for cell in genotype.cells.values())
     panels = [(role, *cell_shapes(cell, height)) for role, cell in genotype.cells.items()]
@@ -65,7 +67,8 @@ def refuse_choices(genotype: Genotype) -> None:
     """Say in one sentence that a genotype of bare choices has nothing to draw."""
     if not genotype.cells:
         raise NasError(
-            f"this genotype of space {genotype.space!r} has choices and no cells, so there is nothing to draw; "
+            f"this genotype of space {genotype.space!r} has choices and no cells, so there is "
+            "nothing to draw; "
             "`nas show` prints its choices and its key"
         )
 
@@ -93,7 +96,8 @@ def cell_sentence(cell: Cell) -> str:
         "; ".join(
             [
                 *names,
-                f"output = {'concat of ' if len(cell.output_states) > 1 else ''}{outputs or 'nothing'}",
+                f"output = {'concat of ' if len(cell.output_states) > 1 else ''}"
+                f"{outputs or 'nothing'}",
             ]
         )
         + "."
@@ -141,7 +145,8 @@ def cell_shapes(cell: Cell, height: float = 0.0) -> tuple[list[Shape], float, fl
     """The shapes of one cell, their width and their height, y growing downwards from 0.
 
     Args:
-        height: what to stretch the lines towards, so that cells side by side are about equally tall.
+        height: what to stretch the lines towards, so that cells side by side are about equally
+            tall.
     """
     placed = layout(cell)
     if height:
@@ -163,7 +168,8 @@ def cell_shapes(cell: Cell, height: float = 0.0) -> tuple[list[Shape], float, fl
 
 
 def _lines(placed: CellLayout, base: float) -> list[Curve]:
-    """Every line in page coordinates, a stretch that several share once; `base` is the y of the layout's bottom."""
+    """Every line in page coordinates, a stretch that several share once; `base` is the y of the
+    layout's bottom."""
     drawn: set[tuple[Point, Point]] = set()
     curves = []
     for points in sorted(placed.lines.values(), key=len, reverse=True):
@@ -204,8 +210,15 @@ def _node(cell: Cell, placed: CellLayout, index: int, base: float) -> list[Shape
     x, bottom = placed.x[state,], _floor(placed, state)[0]
     op_top, pill_bottom = base - bottom - OP_HEIGHT, base - bottom - OP_HEIGHT - placed.link
     width = pill_width(node.combine)
-    pill = Box(x - width / 2, pill_bottom - PILL_HEIGHT, width, PILL_HEIGHT, "combine", PILL_HEIGHT / 2,
-               f"state {state} = {node_text(cell, index)}")  # fmt: skip
+    pill = Box(
+        x - width / 2,
+        pill_bottom - PILL_HEIGHT,
+        width,
+        PILL_HEIGHT,
+        "combine",
+        PILL_HEIGHT / 2,
+        f"state {state} = {node_text(cell, index)}",
+    )
     shapes: list[Shape] = []
     ops = placed.ops[state]
     for rank, op in enumerate(ops):

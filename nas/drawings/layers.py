@@ -1,7 +1,8 @@
-"""A cell in layers: every state stands in one, and a wire that skips layers passes through each on its way up.
+"""A cell in layers: every state stands in one, and a wire that skips layers passes through each on
+its way up.
 
-Two freedoms remain, and `nas.drawings.order` plays with both: which layer a state stands in (never below what it
-reads), and in which order the items of a layer stand from left to right.
+Two freedoms remain, and `nas.drawings.order` plays with both: which layer a state stands in (never
+below what it reads), and in which order the items of a layer stand from left to right.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Layered:
     routes: dict[Wire, tuple[Item, ...]]
 
     def hops(self) -> dict[tuple[Item, Item], int]:
-        """How many lines are drawn between two items of neighbouring layers; wires share a line between passages."""
+        """How many lines are drawn between two items of neighbouring layers; wires share a line
+        between passages."""
         lines: dict[tuple[Item, Item], int] = {}
         for route in self.routes.values():
             for lower, upper in itertools.pairwise(route):
@@ -75,7 +77,8 @@ def lifted(cell: Cell, floors: Floors, state: int) -> Floors:
 
 
 def layered(cell: Cell, floors: Floors, shared: bool) -> Layered:
-    """The items of every layer in natural order; `shared`: all wires of a state pass a layer at one place."""
+    """The items of every layer in natural order; `shared`: all wires of a state pass a layer at one
+    place."""
     layers: list[dict[Item, None]] = [{} for _ in range(floors[-1] + 1)]  # ordered sets
     for state, floor in enumerate(floors[:-1]):
         layers[floor][(state,)] = None
@@ -94,7 +97,8 @@ def layered(cell: Cell, floors: Floors, shared: bool) -> Layered:
 
 
 def bundled(drawn: Layered) -> Layered:
-    """The same with neighbouring passages of one line made one, so that a line forks as late as it can."""
+    """The same with neighbouring passages of one line made one, so that a line forks as late as it
+    can."""
     stands_for: dict[Item, Item] = {}
     parent = {
         upper: lower

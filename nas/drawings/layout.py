@@ -1,7 +1,8 @@
-"""Where the boxes and lines of a cell stand: inputs below, nodes in layers above them, the output on top.
+"""Where the boxes and lines of a cell stand: inputs below, nodes in layers above them, the output
+on top.
 
-Lines run straight up beside the boxes of a layer and bend only between layers, so no line runs through a box and
-two lines cross only where `nas.drawings.order` counted a crossing.
+Lines run straight up beside the boxes of a layer and bend only between layers, so no line runs
+through a box and two lines cross only where `nas.drawings.order` counted a crossing.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def layout(cell: Cell) -> CellLayout:
 
 
 def stretched(placed: CellLayout, height: float) -> CellLayout:
-    """The layout made taller by longer lines between layers, up to half as long again as they need be."""
+    """The layout made taller by longer lines between layers, up to half as long again as they need
+    be."""
     gaps = len(placed.floors) - 1
     step = min(height / gaps, _STRETCH) if gaps else 0.0
     shift = {y: y + step * level for level, floor in enumerate(placed.floors) for y in floor}
@@ -146,7 +148,8 @@ def _half_width(item: Item, cell: Cell, ops: dict[int, tuple[PlacedOp, ...]]) ->
 def _columns(
     drawn: Layered, half: dict[Item, float], ops: dict[int, tuple[PlacedOp, ...]], moves: int
 ) -> dict[Item, float]:
-    """Every item's x: as near to what it is joined to as its neighbours in the layer let it come."""
+    """Every item's x: as near to what it is joined to as its neighbours in the layer let it
+    come."""
     pulls = _pulls(drawn, ops)
     x: dict[Item, float] = {}
     for layer in drawn.layers:
@@ -171,7 +174,8 @@ def _columns(
 def _pulls(
     drawn: Layered, ops: dict[int, tuple[PlacedOp, ...]]
 ) -> dict[Item, list[tuple[Item, float, float]]]:
-    """What every item is joined to, with the wanted difference in x and how much it matters that it be kept."""
+    """What every item is joined to, with the wanted difference in x and how much it matters that it
+    be kept."""
     pulls: dict[Item, list[tuple[Item, float, float]]] = {
         item: [] for layer in drawn.layers for item in layer
     }
@@ -209,7 +213,8 @@ def _apart(left: Item, right: Item, half: dict[Item, float]) -> float:
 def _spread(
     layer: tuple[Item, ...], wanted: list[tuple[float, float]], half: dict[Item, float]
 ) -> list[float]:
-    """The places nearest to those wanted that keep order and distance (least squares: pool adjacent violators)."""
+    """The places nearest to those wanted that keep order and distance (least squares: pool adjacent
+    violators)."""
     shift, shifts = 0.0, []
     for index, item in enumerate(layer):
         shift += _apart(layer[index - 1], item, half) if index else 0.0
@@ -229,7 +234,8 @@ def _spread(
 def _floors(
     drawn: Layered, x: dict[Item, float], ops: dict[int, tuple[PlacedOp, ...]], link: float
 ) -> tuple[tuple[float, float], ...]:
-    """Bottom and top of every layer; layers stand further apart where lines between them run far sideways."""
+    """Bottom and top of every layer; layers stand further apart where lines between them run far
+    sideways."""
     reach = [0.0] * len(drawn.layers)
     level = {item: index for index, layer in enumerate(drawn.layers) for item in layer}
     for wire, route in drawn.routes.items():
@@ -290,7 +296,8 @@ def _lines(
 def _departures(
     drawn: Layered, x: dict[Item, float], ops: dict[int, tuple[PlacedOp, ...]]
 ) -> dict[tuple[Item, Item, Wire | None], float]:
-    """The x at which each line leaves its box: side by side along its top, in the order of where they go."""
+    """The x at which each line leaves its box: side by side along its top, in the order of where
+    they go."""
     leaving: dict[Item, dict[tuple[Item, Item, Wire | None], float]] = {}
     for wire, route in drawn.routes.items():
         line = (route[0], route[1], wire if len(route) == 2 else None)

@@ -1,8 +1,10 @@
-"""As few crossings as possible: layers reordered by barycentres and sifting, boxes lifted where that helps.
+"""As few crossings as possible: layers reordered by barycentres and sifting, boxes lifted where
+that helps.
 
-Two lines cross at most once, and exactly when their ends stand in opposite order in two neighbouring layers, so
-crossings are counted without geometry. The order of the edges at one box is free (both combines are symmetric up to
-a permutation of weights), hence lines that meet in one box never cross each other.
+Two lines cross at most once, and exactly when their ends stand in opposite order in two
+neighbouring layers, so crossings are counted without geometry. The order of the edges at one box is
+free (both combines are symmetric up to a permutation of weights), hence lines that meet in one box
+never cross each other.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ _LIFTS = 3  # how many layers a drawing may grow beyond the flattest one
 
 @dataclass(frozen=True, slots=True)
 class _Effort:
-    """How hard a cell of at most so many wires is tried, so that any cell is drawn within seconds."""
+    """How hard a cell of at most so many wires is tried, so that any cell is drawn within
+    seconds."""
 
     wires: float
     starts: int
@@ -151,7 +154,8 @@ def _neighbours(drawn: Layered) -> tuple[Neighbours, Neighbours]:
 
 
 def _shuffled(layer: tuple[Item, ...], start: int) -> list[Item]:
-    """As it is, reversed, then other orders: always the same ones, so that drawings are reproducible."""
+    """As it is, reversed, then other orders: always the same ones, so that drawings are
+    reproducible."""
     if start < 2:
         return list(layer)[:: 1 - 2 * start]
     return sorted(layer, key=lambda item: crc32(repr((start, item)).encode()))
@@ -174,7 +178,8 @@ def _sort_by_barycentre(layer: list[Item], fixed: list[Item], neighbours: Neighb
 
 
 def _sift(layers: Layers, level: int, below: Neighbours, above: Neighbours) -> bool:
-    """Move every item of a layer to its best place among the others; tells whether crossings went away."""
+    """Move every item of a layer to its best place among the others; tells whether crossings went
+    away."""
     layer = layers[level]
     place = {
         item: index

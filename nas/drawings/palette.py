@@ -1,7 +1,8 @@
-"""Which colour says what: kinds of operations, in tints that colour-blind eyes tell apart, for light and dark pages.
+"""Which colour says what: kinds of operations, in tints that colour-blind eyes tell apart, for
+light and dark pages.
 
-The hues are those of Okabe and Ito (Color Universal Design, 2008); every box also says its operation in words, so
-nothing is told by colour alone.
+The hues are those of Okabe and Ito (Color Universal Design, 2008); every box also says its
+operation in words, so nothing is told by colour alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The one drawing module that uses matplotlib: a drawing as PNG (or PDF, by the file's ending), the twin of its SVG."""
+"""The one drawing module that uses matplotlib: a drawing as PNG (or PDF, by the file's ending), the
+twin of its SVG."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def _figure(drawing: Drawing, styles: dict[str, Style]) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as problem:
         raise NasError(
-            "pictures need matplotlib, which is not installed: pip install 'nas-toolkit[plots]', or write SVG instead"
+            "pictures need matplotlib, which is not installed: pip install 'nas-toolkit[plots]', "
+            "or write SVG instead"
         ) from problem
     figure = Figure(
         figsize=(drawing.width / 96, drawing.height / 96), facecolor=styles["page"].fill
@@ -69,10 +71,18 @@ def _add(axes: Axes, shape: Box | Curve | Label, style: Style, layer: int) -> No
         _add_curve(axes, shape, style, layer)
     else:
         axes.text(
-            shape.x, shape.y + shape.size * 0.35, shape.text, fontsize=shape.size * _POINT * _CONDENSED,
-            fontfamily=_FONT, fontweight="bold" if shape.bold else "normal", color=style.fill, zorder=layer,
-            ha={"start": "left", "middle": "center", "end": "right"}[shape.anchor], va="baseline", parse_math=False,
-        )  # fmt: skip
+            shape.x,
+            shape.y + shape.size * 0.35,
+            shape.text,
+            fontsize=shape.size * _POINT * _CONDENSED,
+            fontfamily=_FONT,
+            fontweight="bold" if shape.bold else "normal",
+            color=style.fill,
+            zorder=layer,
+            ha={"start": "left", "middle": "center", "end": "right"}[shape.anchor],
+            va="baseline",
+            parse_math=False,
+        )
 
 
 def _add_box(axes: Axes, box: Box, style: Style, layer: int) -> None:

@@ -1,4 +1,5 @@
-"""A genotype's portrait: what it is called, how it looks, which network it becomes, and what that costs."""
+"""A genotype's portrait: what it is called, how it looks, which network it becomes, and what that
+costs."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ def portrait(
     skeleton: str | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Portrait:
-    """The portrait of a genotype; where nobody asked for a skeleton, one that does not fit is no error.
+    """The portrait of a genotype; where nobody asked for a skeleton, one that does not fit is no
+    error.
 
     Args:
         source: what the user called it; a name of the zoo brings its published settings.
@@ -84,7 +86,8 @@ def portrait(
     if not genotype.cells:
         if skeleton or settings:
             raise NasError(
-                f"a genotype of space {genotype.space!r} has choices and no cells, so it fits no skeleton"
+                f"a genotype of space {genotype.space!r} has choices and no cells, so it fits no "
+                "skeleton"
             )
         why_not = "this genotype has choices and no cells, so nothing can be drawn or built"
         return Portrait(genotype, entry, None, None, why_not=why_not)

@@ -1,7 +1,8 @@
-"""The last crossings: lines, then boxes with all their lines, are taken out and put back where they cross least.
+"""The last crossings: lines, then boxes with all their lines, are taken out and put back where they
+cross least.
 
-A line alone is put back optimally (the cheapest way through the gaps of the layers it passes); a box is tried in
-every gap of its layer. Works on drawings in which no two wires share a passage.
+A line alone is put back optimally (the cheapest way through the gaps of the layers it passes); a
+box is tried in every gap of its layer. Works on drawings in which no two wires share a passage.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def reinserted(drawn: Layered, rounds: int = 4) -> Layered:
 
 
 def _move_box(layers: Layers, routes: Routes, box: Item, count: int) -> int:
-    """Put a box, with its lines, where the whole drawing has fewer crossings, if there is such a place."""
+    """Put a box, with its lines, where the whole drawing has fewer crossings, if there is such a
+    place."""
     level = next(level for level, layer in enumerate(layers) if box in layer)
     own = sorted((route for route in routes.values() if box in (route[0], route[-1])), key=len)
     best = [list(layer) for layer in layers]
@@ -61,7 +63,8 @@ def _take_out(layers: Layers, routes: list[tuple[Item, ...]]) -> None:
 
 
 def _put_back(layers: Layers, routes: Routes, route: tuple[Item, ...]) -> None:
-    """Insert the passages of one route at the gaps of least cost (dynamic programming, layer by layer)."""
+    """Insert the passages of one route at the gaps of least cost (dynamic programming, layer by
+    layer)."""
     if len(route) < 3:
         return
     bottom = route[1][1] - 1

@@ -1,4 +1,5 @@
-"""What a drawing is made of, whatever it is written as: boxes, curves and labels, each with a role and a place."""
+"""What a drawing is made of, whatever it is written as: boxes, curves and labels, each with a role
+and a place."""
 
 from __future__ import annotations
 
@@ -100,7 +101,8 @@ def moved(shape: Shape, right: float, down: float) -> Shape:
 
 
 def rising(points: list[Point]) -> tuple[tuple[Point, Point, Point], ...]:
-    """Cubic pieces through points, vertical at each; a piece between points of one x is straight."""
+    """Cubic pieces through points, vertical at each; a piece between points of one x is
+    straight."""
     pieces = []
     for (x0, y0), (x1, y1) in itertools.pairwise(points):
         middle = (y0 + y1) / 2

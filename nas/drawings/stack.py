@@ -1,4 +1,5 @@
-"""The whole network as a stack, image below, classes on top, in the manner of the paper's Figure 2."""
+"""The whole network as a stack, image below, classes on top, in the manner of the paper's Figure
+2."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _CARD = 4.0  # how far a repeated cell's cards stick out
 
 @dataclass(frozen=True, slots=True)
 class Storey:
-    """One box of the stack: what it is, how many of it follow each other, and the map that leaves it."""
+    """One box of the stack: what it is, how many of it follow each other, and the map that leaves
+    it."""
 
     name: str
     role: str
@@ -29,7 +31,8 @@ class Storey:
 
 
 def stack_drawing(genotype: Genotype, skeleton: Skeleton, title: str | None = None) -> Drawing:
-    """The stack of a genotype's cells in a skeleton: maps on the left, the auxiliary head on the right."""
+    """The stack of a genotype's cells in a skeleton: maps on the left, the auxiliary head on the
+    right."""
     storeys = storeys_of(genotype, skeleton)
     name = title or "Network"
     maps = max(text_width(storey.map, 12) for storey in storeys)
@@ -156,7 +159,8 @@ def _note(skeleton: Skeleton) -> str:
 
 def _description(storeys: list[Storey]) -> str:
     parts = [
-        f"{storey.name}{f' × {storey.times}' if storey.times > 1 else ''}{f' ({storey.map})' if storey.map else ''}"
+        f"{storey.name}{f' × {storey.times}' if storey.times > 1 else ''}"
+        f"{f' ({storey.map})' if storey.map else ''}"
         for storey in storeys
     ]
     return "From the image up: " + "; ".join(parts) + "."

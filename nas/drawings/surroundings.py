@@ -1,4 +1,5 @@
-"""Which skeleton a genotype is looked at in: a preset's settings, those of a published cell, and what the user set."""
+"""Which skeleton a genotype is looked at in: a preset's settings, those of a published cell, and
+what the user set."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class Surroundings:
 def surroundings(
     genotype: Genotype, name: str | None, settings: Mapping[str, Any], entry: ZooEntry | None = None
 ) -> Surroundings:
-    """The skeleton of a preset's name, with the published settings where the zoo has them; `settings` win.
+    """The skeleton of a preset's name, with the published settings where the zoo has them;
+    `settings` win.
 
     Args:
         name: None is `cifar`, or `nasbench201` for cells with one input.

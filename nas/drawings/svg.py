@@ -1,7 +1,8 @@
 """Drawings as SVG, written by hand: self-contained, the same bytes every time, light and dark.
 
-Light colours stand in attributes, so that every program understands them; the dark ones of theme `auto` stand in a
-style sheet, which programs that know `prefers-color-scheme` apply and all others skip.
+Light colours stand in attributes, so that every program understands them; the dark ones of theme
+`auto` stand in a style sheet, which programs that know `prefers-color-scheme` apply and all others
+skip.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def svg(drawing: Drawing, theme: str = "auto") -> str:
     width, height = number(drawing.width), number(drawing.height)
     mark = sha256(repr(drawing).encode()).hexdigest()[:8]
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="nas-{theme}" viewBox="0 0 {width} {height}" width="{width}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="nas-{theme}" viewBox="0 0 {width} '
+        f'{height}" width="{width}" '
         f'height="{height}" role="img" aria-labelledby="t{mark} d{mark}" font-family="{FONT}">',
         f'<title id="t{mark}">{escape(drawing.title)}</title>',
         f'<desc id="d{mark}">{escape(drawing.description)}</desc>',
@@ -101,7 +103,8 @@ def _rect(box: Box, style: Style) -> str:
         else f' stroke="{style.stroke}" stroke-width="{style.width}"{dashes}'
     )
     start = (
-        f'<rect class="nas-{box.role}" x="{number(box.x)}" y="{number(box.y)}" width="{number(box.width)}" '
+        f'<rect class="nas-{box.role}" x="{number(box.x)}" y="{number(box.y)}" '
+        f'width="{number(box.width)}" '
         f'height="{number(box.height)}" rx="{number(box.radius)}" fill="{style.fill}"{stroke}'
     )
     return f"{start}><title>{escape(box.tip)}</title></rect>" if box.tip else f"{start}/>"
@@ -128,13 +131,17 @@ def _path(curve: Curve, style: Style) -> str:
 def _head(curve: Curve, style: Style) -> str:
     x, y = curve.end
     low, left, right = number(y + ARROW), number(x - ARROW * 0.45), number(x + ARROW * 0.45)
-    return f'<path class="nas-head" d="M{number(x)} {number(y)}L{left} {low}H{right}Z" fill="{style.fill}"/>'
+    return (
+        f'<path class="nas-head" d="M{number(x)} {number(y)}L{left} {low}H{right}Z" '
+        f'fill="{style.fill}"/>'
+    )
 
 
 def _text(label: Label, style: Style) -> str:
     bold = ' font-weight="bold"' if label.bold else ""
     return (
-        f'<text class="nas-{label.role}" x="{number(label.x)}" y="{number(label.y + label.size * 0.35)}" '
+        f'<text class="nas-{label.role}" x="{number(label.x)}" '
+        f'y="{number(label.y + label.size * 0.35)}" '
         f'font-size="{number(label.size)}" text-anchor="{label.anchor}"{bold} fill="{style.fill}">'
         f"{escape(label.text)}</text>"
     )

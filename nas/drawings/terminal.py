@@ -1,4 +1,5 @@
-"""Cells in a terminal: a rail per state that rises from its number, a row per node that taps the rails it reads.
+"""Cells in a terminal: a rail per state that rises from its number, a row per node that taps the
+rails it reads.
 
      h[i+1] ◀─●───────●───●    concat(0, 2, 3)
               │       │   │
@@ -109,7 +110,8 @@ def _rail_lines(cell: Cell, spacing: int, head: str, rails: int, room: int) -> I
         return ("".join(canvas).ljust(rails) + text).rstrip()
 
     def standing(below: int) -> list[str]:
-        """The rails that stand in the rows between the row of state `below` and the next lower one."""
+        """The rails that stand in the rows between the row of state `below` and the next lower
+        one."""
         canvas = [" "] * rails
         for state in range(below):
             if tops[state] >= below:
@@ -149,7 +151,8 @@ def _rail_lines(cell: Cell, spacing: int, head: str, rails: int, room: int) -> I
 
 
 def _rail_tops(cell: Cell) -> list[int]:
-    """The highest state that reads each state; the output counts as one more, an unread state as its own top."""
+    """The highest state that reads each state; the output counts as one more, an unread state as
+    its own top."""
     states = cell.inputs + len(cell.nodes)
     tops = list(range(-1, states - 1))
     for index, node in enumerate(cell.nodes):

@@ -1,7 +1,9 @@
-"""Arithmetic over named numbers, as users type it (`val_accuracy - 0.05 * log(params)`): parsed, never run as code.
+"""Arithmetic over named numbers, as users type it (`val_accuracy - 0.05 * log(params)`): parsed,
+never run as code.
 
-Grammar: numbers, names, `+ - * / // % **`, one comparison (1 where it holds, else 0), parentheses and the functions
-below. A name that is no identifier goes in back quotes. All arithmetic is in floats, so nothing can grow without end.
+Grammar: numbers, names, `+ - * / // % **`, one comparison (1 where it holds, else 0), parentheses
+and the functions below. A name that is no identifier goes in back quotes. All arithmetic is in
+floats, so nothing can grow without end.
 """
 
 from __future__ import annotations
@@ -86,7 +88,8 @@ class Expression:
         return self._value([self._number(name, values[name]) for name in self.names])
 
     def over(self, columns: Mapping[str, Iterable[float]], length: int) -> list[float]:
-        """One value per row of the columns (lists, arrays or series of `length`), NaN where one of them is NaN.
+        """One value per row of the columns (lists, arrays or series of `length`), NaN where one of
+        them is NaN.
 
         An error names its row, counted from 1.
         """
@@ -119,7 +122,8 @@ class Expression:
             ) from None
         if not math.isfinite(value):
             raise ExpressionError(
-                f"expression {shortened(self.text)} gives {value}{self._where(row)}, not a finite number"
+                f"expression {shortened(self.text)} gives {value}{self._where(row)}, not a finite "
+                "number"
             )
         return value
 
@@ -132,7 +136,8 @@ class Expression:
     def _number(self, name: str, value: object) -> float:
         if not isinstance(value, int | float):
             raise ExpressionError(
-                f"expression {shortened(self.text)} needs a number as {name!r}, not {shortened(value)}"
+                f"expression {shortened(self.text)} needs a number as {name!r}, not "
+                f"{shortened(value)}"
             )
         if not math.isfinite(value):
             raise ExpressionError(
@@ -151,7 +156,8 @@ class Expression:
 
 @final
 class _Compiler:
-    """Turns one text into nested functions of a row; `positions` says where in the row each name stands."""
+    """Turns one text into nested functions of a row; `positions` says where in the row each name
+    stands."""
 
     def __init__(self, text: str, known: Iterable[str]) -> None:
         self.text = text
@@ -192,13 +198,15 @@ class _Compiler:
 
     def _refused(self, reason: str) -> SettingsError:
         return SettingsError(
-            f"expression {shortened(self.text)} {reason}; it may hold {_ALLOWED} (other names in `...`)"
+            f"expression {shortened(self.text)} {reason}; it may hold {_ALLOWED} (other names in "
+            "`...`)"
         )
 
     def _node(self, node: ast.expr, depth: int) -> Node:
         if depth > DEEPEST_NESTING:
             raise SettingsError(
-                f"expression {shortened(self.text)} is nested deeper than {DEEPEST_NESTING}; simplify it"
+                f"expression {shortened(self.text)} is nested deeper than {DEEPEST_NESTING}; "
+                "simplify it"
             )
         match node:
             case ast.Constant(value=value):

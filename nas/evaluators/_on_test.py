@@ -1,4 +1,5 @@
-"""The test split, read for the winner of a finished study with the weights it ended with; a search never comes here."""
+"""The test split, read for the winner of a finished study with the weights it ended with; a search
+never comes here."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from nas.training.judging import judged
 def accuracy_on_test(
     network: nn.Module, weights: Path, dataset: Dataset, computation: Computation
 ) -> float:
-    """The share of right answers of this network with these weights; NotJudged where one of the two cannot be had."""
+    """The share of right answers of this network with these weights; NotJudged where one of the two
+    cannot be had."""
     images = _test_images(dataset)
     try:
         network.load_state_dict(read_weights(weights)[0])
@@ -31,7 +33,8 @@ def accuracy_on_test(
 
 
 def _test_images(dataset: Dataset) -> Images:
-    """Own datasets may have no test split, and say so in any way; a folder may have lost it since."""
+    """Own datasets may have no test split, and say so in any way; a folder may have lost it
+    since."""
     try:
         images = FinalSplit(dataset).load()
     except Exception as problem:

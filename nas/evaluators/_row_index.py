@@ -1,4 +1,5 @@
-"""Which row of a table belongs to which architecture: how rows name architectures, and how a genotype finds its row."""
+"""Which row of a table belongs to which architecture: how rows name architectures, and how a
+genotype finds its row."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ _NASBENCH201_TEXT: Final = re.compile(
 @final
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How rows name their architecture: a column per decision, a character per decision, or one telling text."""
+    """How rows name their architecture: a column per decision, a character per decision, or one
+    telling text."""
 
     kind: Literal["columns", "characters", "nasbench201 text", "genotype", "key"]
     columns: tuple[str, ...]
@@ -48,7 +50,8 @@ class Layout:
 
 @final
 class RowIndex:
-    """Finds the row of a genotype: by its choices read as one number, or (spaces too large to list) by its key."""
+    """Finds the row of a genotype: by its choices read as one number, or (spaces too large to list)
+    by its key."""
 
     def __init__(self, space: SearchSpace, codes: NDArray[Any], rows: NDArray[np.int32]) -> None:
         self._space = space
@@ -87,13 +90,15 @@ class KeyIndex:
 
 
 def strides(space: SearchSpace) -> tuple[int, ...]:
-    """What each choice is worth in the number that stands for all choices; the last decision counts 1."""
+    """What each choice is worth in the number that stands for all choices; the last decision counts
+    1."""
     counts = space.counts
     return tuple(math.prod(counts[position + 1 :]) for position in range(len(counts)))
 
 
 def possible_layouts(space: SearchSpace, file: TableFile, decisions: str | None) -> list[Layout]:
-    """The plainest way in which this table names the architectures of this space, and by key if it has keys too."""
+    """The plainest way in which this table names the architectures of this space, and by key if it
+    has keys too."""
     if decisions is not None:
         return [asked_layout(file, decisions)]
     names = tuple(decision.name for decision in space.decisions)
@@ -105,20 +110,23 @@ def possible_layouts(space: SearchSpace, file: TableFile, decisions: str | None)
     if not there:
         known = ", ".join(file.header[:20]) + (", ..." if len(file.header) > 20 else "")
         raise TableError(
-            f"{file.name} does not say which architecture of space {space.name!r} a row is; name its decision columns, "
+            f"{file.name} does not say which architecture of space {space.name!r} a row is; name "
+            "its decision columns, "
             f"for example --decisions 'd_*' (it has {known})"
         )
     return [layout for layout in there if layout is there[0] or layout.kind == "key"]
 
 
 def chosen_layout(space: SearchSpace, layouts: Sequence[Layout], rows: int) -> Layout:
-    """The plainest layout; but the key where rows are fewer than architectures, for those with one key share a row."""
+    """The plainest layout; but the key where rows are fewer than architectures, for those with one
+    key share a row."""
     shared = [layout for layout in layouts if layout.kind == "key" and rows < space.size]
     return (shared or layouts)[0]
 
 
 def asked_layout(file: TableFile, decisions: str) -> Layout:
-    """One column named outright holds a character per decision; patterns or several names are a column per decision."""
+    """One column named outright holds a character per decision; patterns or several names are a
+    column per decision."""
     parts = [part.strip() for part in decisions.split(",") if part.strip()]
     if len(parts) == 1 and parts[0] in file.header:
         return Layout("characters", (parts[0],))
@@ -134,7 +142,8 @@ def asked_layout(file: TableFile, decisions: str) -> Layout:
 def option_columns(
     file: TableFile, layout: Layout, texts: Mapping[str, Sequence[str]]
 ) -> dict[str, Sequence[str]]:
-    """For each decision of a table with a column or a character per decision: its name, and an option per row."""
+    """For each decision of a table with a column or a character per decision: its name, and an
+    option per row."""
     if layout.kind == "columns":
         return {name: texts[name] for name in layout.columns}
     column = layout.columns[0]
@@ -142,8 +151,10 @@ def option_columns(
     for row, text in enumerate(texts[column], 1):
         if len(text) != length or not text:
             raise TableError(
-                f"{file.name}, row {row}: column {column!r} has {len(text)} characters and row 1 has {length}, but "
-                f"with one decision per character all must be as long; or choose columns by a pattern such as 'd_*'"
+                f"{file.name}, row {row}: column {column!r} has {len(text)} characters and row 1 "
+                f"has {length}, but "
+                "with one decision per character all must be as long; or choose columns by a "
+                "pattern such as 'd_*'"
             )
     return {
         f"{column}.{position}": options
@@ -201,7 +212,8 @@ def _choice_columns(
         columns = option_columns(file, layout, texts)
     if len(columns) != len(space.decisions):
         raise TableError(
-            f"{file.name} has {len(columns)} decisions in {', '.join(layout.columns)}, but space {space.name!r} has "
+            f"{file.name} has {len(columns)} decisions in {', '.join(layout.columns)}, but space "
+            f"{space.name!r} has "
             f"{len(space.decisions)}; choose its decision columns with --decisions"
         )
     names = [decision.name for decision in space.decisions]
@@ -215,7 +227,8 @@ def _choice_columns(
 
 
 def _labels(space: SearchSpace, layout: Layout) -> list[tuple[str, ...]]:
-    """What each option of each decision is called in the table: its name, or a digit where names do not fit."""
+    """What each option of each decision is called in the table: its name, or a digit where names do
+    not fit."""
     if layout.kind == "nasbench201 text":
         return [_NASBENCH201_OPS] * len(space.decisions)
     names = [tuple(map(str, decision.options)) for decision in space.decisions]
@@ -233,7 +246,8 @@ def _choices(
     except KeyError:
         row = next(row for row, option in enumerate(options, 1) if option not in index)
         raise TableError(
-            f"{file.name}, row {row}: {known_names(options[row - 1], labels, f'option of decision {name!r}')}"
+            f"{file.name}, row {row}: "
+            f"{known_names(options[row - 1], labels, f'option of decision {name!r}')}"
         ) from None
 
 
@@ -245,7 +259,8 @@ def _nasbench201_columns(
         row = found.index(None)
         example = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
         raise TableError(
-            f"{file.name}, row {row + 1}: column {column!r} holds {shortened(texts[row])}; expected a text "
+            f"{file.name}, row {row + 1}: column {column!r} holds {shortened(texts[row])}; "
+            "expected a text "
             f"like {example}"
         )
     columns = zip(*(match.groups() for match in found if match), strict=True)
@@ -292,5 +307,6 @@ def _every_key(space: SearchSpace) -> Iterable[str]:
 
 def _refuse_twins(file: TableFile, first: int, second: int) -> None:
     raise TableError(
-        f"{file.name}: rows {first + 1} and {second + 1} are the same architecture; keep one of them"
+        f"{file.name}: rows {first + 1} and {second + 1} are the same architecture; keep one of "
+        "them"
     )

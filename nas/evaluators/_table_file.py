@@ -1,4 +1,5 @@
-"""A table as it lies on disk: columns of texts and of checked numbers, read on demand and never changed."""
+"""A table as it lies on disk: columns of texts and of checked numbers, read on demand and never
+changed."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ class TableFile:
     def numbers(
         self, column: str, texts: Sequence[str], *, may_be_empty: bool = False
     ) -> list[float]:
-        """The column's texts as finite numbers; an empty one is refused, or NaN where it `may_be_empty`."""
+        """The column's texts as finite numbers; an empty one is refused, or NaN where it
+        `may_be_empty`."""
         try:
             values = list(map(float, texts))
         except ValueError:
@@ -69,7 +71,8 @@ class TableFile:
             for row, (value, text) in enumerate(zip(values, texts, strict=True), 1):
                 if not math.isfinite(value) and text:
                     raise TableError(
-                        f"{self.name}, row {row}: column {column!r} holds {value}; expected a finite number"
+                        f"{self.name}, row {row}: column {column!r} holds {value}; expected a "
+                        "finite number"
                     )
         return values
 

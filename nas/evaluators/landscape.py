@@ -1,4 +1,5 @@
-"""The landscape: a synthetic score with a known optimum, for tests, tutorials and proof that a strategy learns."""
+"""The landscape: a synthetic score with a known optimum, for tests, tutorials and proof that a
+strategy learns."""
 
 from __future__ import annotations
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 
 @final
 class Landscape(Evaluator):
-    """The score is the share of decisions answered like a hidden target, plus noise; the optimum is 1.
+    """The score is the share of decisions answered like a hidden target, plus noise; the optimum is
+    1.
 
     Args:
         noise: standard deviation of the noise, which is drawn from the trial's own seed.
         seed: which target.
-        epochs: how many steps of a made-up learning curve are reported, the last of which is the score.
+        epochs: how many steps of a made-up learning curve are reported, the last of which is the
+            score.
         delay_seconds: how long an evaluation sleeps, and what it costs.
     """
 
@@ -94,5 +97,6 @@ def landscape_target(counts: Sequence[int], seed: int) -> Choices:
 
 
 def _risen(step: int, steps: int) -> float:
-    """How much of the score a learning curve has reached: steep at first, 1 exactly at the last step."""
+    """How much of the score a learning curve has reached: steep at first, 1 exactly at the last
+    step."""
     return math.expm1(-3 * step / steps) / math.expm1(-3)

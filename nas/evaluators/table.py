@@ -1,4 +1,5 @@
-"""Judging by looking up: a table of architectures that somebody has trained before is the evaluator."""
+"""Judging by looking up: a table of architectures that somebody has trained before is the
+evaluator."""
 
 from __future__ import annotations
 
@@ -38,17 +39,22 @@ Texts = Mapping[str, Sequence[str]]
 class Table(Evaluator):
     """Scores are read from a CSV, CSV.GZ or Parquet file with one row per architecture.
 
-    What `final` reads is not loaded: it is read from the file again, after a study, for its incumbents only.
+    What `final` reads is not loaded: it is read from the file again, after a study, for its
+    incumbents only.
 
     Args:
-        table: path of the file, or the name of one that comes with the package; default: the one of this space.
+        table: path of the file, or the name of one that comes with the package; default: the one of
+            this space.
         score: expression over columns, higher is better; default: the column `score`.
         cost: expression over columns, in seconds; default: the column `cost`, else no cost.
-        final: expression over columns by which winners are judged; default: the column `final`, if there is one.
-        decisions: a pattern of decision columns (`d_*`), or one column that holds a character per decision; default:
-            columns called like the decisions, the official texts of nasbench201, or a column `genotype` or `key`.
+        final: expression over columns by which winners are judged; default: the column `final`, if
+            there is one.
+        decisions: a pattern of decision columns (`d_*`), or one column that holds a character per
+            decision; default: columns called like the decisions, the official texts of nasbench201,
+            or a column `genotype` or `key`.
         metrics: columns that come along with a score; default: `params` and `macs`, where they are.
-        allow_missing: accept a table that lacks architectures or scores; evaluating such a one is a failure.
+        allow_missing: accept a table that lacks architectures or scores; evaluating such a one is a
+            failure.
     """
 
     cheap = True
@@ -99,7 +105,8 @@ class Table(Evaluator):
         row = self._row(genotype)
         if digest_of(self._path) != self._digest:
             raise TableError(
-                f"{self._name} has changed since it was loaded; bring the old file back to judge by it"
+                f"{self._name} has changed since it was loaded; bring the old file back to judge "
+                "by it"
             )
         texts = _final_texts(self._path, self._digest, self._final.names)
         numbers = {
@@ -143,7 +150,8 @@ class Table(Evaluator):
         if len(negative):
             row = int(negative[0])
             raise TableError(
-                f"{file.name}, row {row + 1}: the cost is {self._costs[row]:g}; expected 0 or more seconds"
+                f"{file.name}, row {row + 1}: the cost is {self._costs[row]:g}; expected 0 or "
+                "more seconds"
             )
         self._metrics = {name: _metric(file, name, texts[name]) for name in kept}
         usable = np.isfinite(self._scores) & np.isfinite(self._costs)
@@ -164,20 +172,23 @@ class Table(Evaluator):
         hidden = sorted(needed.intersection(self._final.names if self._final else ()))
         if hidden:
             raise TableError(
-                f"column {hidden[0]!r} of {self._name} is to judge winners (final), so a search may not read it; "
+                f"column {hidden[0]!r} of {self._name} is to judge winners (final), so a search "
+                "may not read it; "
                 f"take another column for score, cost, metrics and decisions, or none for final"
             )
 
     def _refuse_gaps(self, known: int) -> None:
         size = self.space.size
         raise TableError(
-            f"{self._name} lacks {size - known:,} of the {size:,} architectures of space {self.space.name!r}; complete "
+            f"{self._name} lacks {size - known:,} of the {size:,} architectures of space "
+            f"{self.space.name!r}; complete "
             f"it, or let evaluations of them fail with --set evaluator.allow_missing=true"
         )
 
 
 def find_table(table: str | None, space: str) -> Path:
-    """The file that is meant: a path, the name of a table that comes with the package, or the one for this space."""
+    """The file that is meant: a path, the name of a table that comes with the package, or the one
+    for this space."""
     shipped = {path.name.removesuffix(".csv.gz"): path for path in sorted(SHIPPED.glob("*.csv.gz"))}
     if table is not None:
         return Path(table) if table not in shipped or Path(table).exists() else shipped[table]
@@ -196,8 +207,8 @@ def find_table(table: str | None, space: str) -> Path:
 def table_decisions(table: str | Path, decisions: str | None) -> dict[str, tuple[str, ...]]:
     """Name and options of each decision that a table's columns hold, for space `table`.
 
-    Options are the texts that occur, in numerical order where all are numbers, else in alphabetical order. Decisions of
-    one text column are called `ops.0`, `ops.1`, ...
+    Options are the texts that occur, in numerical order where all are numbers, else in alphabetical
+    order. Decisions of one text column are called `ops.0`, `ops.1`, ...
     """
     file = open_table(find_table(str(table), "table"))
     if decisions is None:
@@ -225,14 +236,16 @@ def _expression(file: TableFile, purpose: str, text: str | None) -> Expression |
         raise TableError(f"{purpose} of {file.name}: {problem}") from problem
     if not formula.names and purpose != "cost":
         raise TableError(
-            f"{purpose} {text!r} of {file.name} reads no column; name one of {', '.join(file.header)}"
+            f"{purpose} {text!r} of {file.name} reads no column; name one of "
+            f"{', '.join(file.header)}"
         )
     return formula
 
 
 def _refuse_no_score(file: TableFile) -> Expression:
     raise TableError(
-        f"{file.name} has no column 'score'; name another one of {', '.join(file.header)} with --score"
+        f"{file.name} has no column 'score'; name another one of {', '.join(file.header)} with "
+        "--score"
     )
 
 
@@ -274,6 +287,7 @@ def _computed(table: str, formula: Expression, numbers: Mapping[str, float]) -> 
 
 @lru_cache(maxsize=1)
 def _final_texts(path: Path, digest: str, columns: tuple[str, ...]) -> Texts:
-    """What winners are judged by, kept beside the evaluators and never in one, where a search could see it."""
+    """What winners are judged by, kept beside the evaluators and never in one, where a search could
+    see it."""
     del digest  # part of what is remembered: another content is read anew
     return open_table(path).texts(columns)

@@ -1,4 +1,5 @@
-"""Trains the network of a genotype on a dataset by a recipe; the score is its validation accuracy, or a formula."""
+"""Trains the network of a genotype on a dataset by a recipe; the score is its validation accuracy,
+or a formula."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ _METRICS = (
 
 @final
 class Train(Evaluator):
-    """Real training. Children see the training and validation splits only; a finished study's winner, the test split.
+    """Real training. Children see the training and validation splits only; a finished study's
+    winner, the test split.
 
     Args:
         dataset: a name of `nas list datasets`, `image-folder:DIR` or `my_pkg.my_file:MyDataset`.
@@ -53,16 +55,21 @@ class Train(Evaluator):
         precision: `fp32`, `bf16`, or `auto` for what is faster here by a clear margin.
         layout: of images in memory: `channels-last`, `contiguous`, or `auto` likewise.
         graphs: launch passes as CUDA graphs, which helps small networks on large GPUs.
-        skeleton: settings of the skeleton that differ from the preset (`filters`, `cells_per_stage`, ...).
+        skeleton: settings of the skeleton that differ from the preset (`filters`,
+            `cells_per_stage`, ...).
         recipe: settings of the recipe that differ from the preset (`epochs`, `learning_rate`, ...).
         score: a formula over the metrics of an epoch, `params` and `macs`.
-        final: what winners of finished studies are judged by, with their own weights; `none` keeps the test split shut.
-        keep_weights: leave the weights in `keep/`, so that those of the best children stay with the study.
+        final: what winners of finished studies are judged by, with their own weights; `none` keeps
+            the test split shut.
+        keep_weights: leave the weights in `keep/`, so that those of the best children stay with the
+            study.
         image_size: of an image folder, where it should not be inferred.
         skip_corrupt: leave out the pictures of an image folder that cannot be decoded.
-        latency_batch: measure how long a batch of so many images takes, as the metric `latency_ms`; 0 measures nothing.
-            A measured number differs a little from time to time, and so does what a score or a limit makes of it.
-        checkpoint_seconds: how often a child saves itself at the end of an epoch, to continue after a crash.
+        latency_batch: measure how long a batch of so many images takes, as the metric `latency_ms`;
+            0 measures nothing. A measured number differs a little from time to time, and so does
+            what a score or a limit makes of it.
+        checkpoint_seconds: how often a child saves itself at the end of an epoch, to continue after
+            a crash.
     """
 
     def __init__(
@@ -142,7 +149,8 @@ class Train(Evaluator):
         )
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
-        """The accuracy on the test split of the very network that was trained; nothing where its weights are gone."""
+        """The accuracy on the test split of the very network that was trained; nothing where its
+        weights are gone."""
         weights = None if kept is None else kept / WEIGHTS_FILE
         if not self._reads_test or weights is None or not weights.is_file():
             return {}
@@ -162,7 +170,7 @@ class Train(Evaluator):
         shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
         found: dict[str, float] = {"params": params(network), "macs": macs(network, shape)}
         if self._latency_batch:
-            from nas.exporting.latencies import milliseconds
+            from nas.training.latency import milliseconds
 
             real = self.space.build(genotype, self.skeleton)
             found["latency_ms"] = milliseconds(real, shape, self._latency_batch, self.computation())
@@ -183,7 +191,8 @@ class Train(Evaluator):
         return {**self.computation().to_dict(), "data": self._data_fingerprint}
 
     def computation(self) -> Computation:
-        """Device, threads, precision and layout, settled once; a pickled evaluator takes them along."""
+        """Device, threads, precision and layout, settled once; a pickled evaluator takes them
+        along."""
         if self._computation is None:
             from nas.training.computation import Computation, chosen_device
             from nas.training.measurement import candidates, fastest
@@ -196,7 +205,8 @@ class Train(Evaluator):
         return self._computation
 
     def _typical_network(self) -> nn.Module:
-        """What ways to compute are measured on: the same child in every study of a space and skeleton."""
+        """What ways to compute are measured on: the same child in every study of a space and
+        skeleton."""
         return self.space.build(self.space.sample(numpy_rng(0, "typical")), self.skeleton)
 
     def _data(self) -> Data:
@@ -242,7 +252,8 @@ def child_settings(
     skeleton: Mapping[str, Any],
     recipe: Mapping[str, Any],
 ) -> tuple[Skeleton, Recipe]:
-    """The skeleton and recipe of children: the preset's, fitted to the dataset and space, with what was set on top."""
+    """The skeleton and recipe of children: the preset's, fitted to the dataset and space, with what
+    was set on top."""
     base = preset(preset_name or dataset.preset)
     known = {field.name for field in dataclasses.fields(Skeleton)}
     for name in skeleton:

@@ -1,4 +1,5 @@
-"""The README of an export: where it comes from, how good it is, what it costs, how its files are used."""
+"""The README of an export: where it comes from, how good it is, what it costs, how its files are
+used."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.exporting.latencies import Latency
-from nas.exporting.record import Check
 from nas.exporting.source.python_file import plain
 from nas.exporting.subject import Subject, accuracies_of
+from nas.search.record import Check
+from nas.training.latency import Latency
 from search_spaces.cells.cost import Cost
 
 _NOT_SHOWN = frozenset({"classes", "mean", "std", "origin", "accuracy", "recipe", "curve"})
@@ -42,17 +43,26 @@ def _summary(subject: Subject, cost: Cost) -> Iterator[str]:
     skeleton = subject.skeleton
     yield (
         f"A network of {cost.params:,} parameters and {cost.macs:,} multiply-adds for images of "
-        f"{skeleton.image_size}x{skeleton.image_size} pixels, {skeleton.channels} channels, {skeleton.classes} classes."
+        f"{skeleton.image_size}x{skeleton.image_size} pixels, {skeleton.channels} channels, "
+        f"{skeleton.classes} classes."
     )
     if not subject.trained:
-        yield "**Its weights are random: it is untrained.** Train it with `nas retrain genotype.json`."
+        yield (
+            "**Its weights are random: it is untrained.** Train it with `nas retrain "
+            "genotype.json`."
+        )
     if subject.pixels_unknown:
         yield (
-            "**The mean and deviation of its training pixels are not known:** its weights do not say them. Until MEAN "
-            "and STD in `model.py` are set to those of its dataset, what it says of pictures may be wrong."
+            "**The mean and deviation of its training pixels are not known:** its weights do not "
+            "say them. Until MEAN "
+            "and STD in `model.py` are set to those of its dataset, what it says of pictures may "
+            "be wrong."
         )
     elif subject.trained:
-        yield f"It expects pixels in 0..1, less {_listed(subject.mean)}, divided by {_listed(subject.std)}."
+        yield (
+            f"It expects pixels in 0..1, less {_listed(subject.mean)}, divided by "
+            f"{_listed(subject.std)}."
+        )
     if subject.classes:
         yield f"Its classes, in order: {_value(', '.join(subject.classes))}."
 
@@ -100,7 +110,8 @@ def _verified(checks: Sequence[Check]) -> Iterator[str]:
         for check in checks
     ]
     yield (
-        "Logits against those of the network they were written from, on images of noise. Python and torch files ran in "
+        "Logits against those of the network they were written from, on images of noise. Python "
+        "and torch files ran in "
         "a fresh interpreter without the toolkit, ONNX in ONNX Runtime."
     )
     table = [
@@ -113,7 +124,8 @@ def _verified(checks: Sequence[Check]) -> Iterator[str]:
 
 def _latency(speeds: Sequence[Latency]) -> Iterator[str]:
     rows = [
-        f"| {speed.engine} | {speed.device} | {speed.threads} | {speed.batch} | {speed.milliseconds:.2f} "
+        f"| {speed.engine} | {speed.device} | {speed.threads} | {speed.batch} | "
+        f"{speed.milliseconds:.2f} "
         f"| {speed.spread:.2f} | {speed.rounds} |"
         for speed in speeds
     ]

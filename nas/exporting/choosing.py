@@ -1,4 +1,5 @@
-"""What a user calls by a word: a genotype, a study's best, weights or an exported folder; and its network."""
+"""What a user calls by a word: a genotype, a study's best, weights or an exported folder; and its
+network."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Choice:
     Args:
         name: of a folder for it.
         searched_in: settings of the skeleton that its study gave.
-        found: whether the weights were found with a study; those that somebody gave are never left out.
+        found: whether the weights were found with a study; those that somebody gave are never left
+            out.
     """
 
     genotype: Genotype
@@ -52,7 +54,8 @@ def choices(
     Args:
         source: a study's folder, an exported folder, a file of weights, or a genotype in any form.
         weights: a file that takes the place of weights found with the source.
-        with_weights: whether those that a study kept are wanted; where they are not, they may be damaged.
+        with_weights: whether those that a study kept are wanted; where they are not, they may be
+            damaged.
     """
     given = None if weights is None else open_weights(weights)
     path = Path(source)
@@ -70,7 +73,8 @@ def choices(
 def _with(choice: Choice, weights: Weights) -> Choice:
     """The choice with other weights, of which nothing that was measured with its own is true.
 
-    A drawing with the same key may name its weights in another order: the one that they were saved with counts.
+    A drawing with the same key may name its weights in another order: the one that they were saved
+    with counts.
     """
     refuse_other_genotype(weights, choice.genotype)
     drawn, origin = weights.genotype or choice.genotype, without_results(choice.origin)
@@ -192,13 +196,16 @@ def _with_kept(choice: Choice, folder: Path, with_weights: bool) -> Choice:
 def subject_of(
     choice: Choice, skeleton: str | None = None, settings: Mapping[str, Any] | None = None
 ) -> Subject:
-    """The network of a choice: in the skeleton asked for, else in that of its weights, else in the usual one.
+    """The network of a choice: in the skeleton asked for, else in that of its weights, else in the
+    usual one.
 
-    Weights found with a study are left out where another skeleton is asked for; then the network is untrained.
+    Weights found with a study are left out where another skeleton is asked for; then the network is
+    untrained.
     """
     if not choice.genotype.cells:
         raise NasError(
-            f"a genotype of space {choice.genotype.space!r} has choices and no cells: no network to build"
+            f"a genotype of space {choice.genotype.space!r} has choices and no cells: no network "
+            "to build"
         )
     searched = None if choice.weights is None else choice.weights.skeleton
     if searched is not None and skeleton is None and not settings:
@@ -252,7 +259,8 @@ def _training(weights: Weights) -> dict[str, Any]:
 
 
 def _pixels(weights: Weights) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of the training pixels: the file's own, or those of the built-in dataset that it names."""
+    """Mean and deviation of the training pixels: the file's own, or those of the built-in dataset
+    that it names."""
     from nas.registry import load, names
     from nas.training.datasets import Dataset
 

@@ -15,8 +15,12 @@ from pathlib import Path
 from nas.contracts import Json
 from nas.errors import NasError
 from nas.exporting.card import card, write_card
-from nas.exporting.latencies import Latency, latencies
-from nas.exporting.record import (
+from nas.exporting.latencies import latencies
+from nas.exporting.subject import Subject
+from nas.exporting.verification import batches_for, verified
+from nas.exporting.written import Exporter, Written
+from nas.registry import load, resolve
+from nas.search.record import (
     OF_THE_SEARCH,
     RECORD_FILE,
     Check,
@@ -25,10 +29,7 @@ from nas.exporting.record import (
     read_record,
     remove_files,
 )
-from nas.exporting.subject import Subject
-from nas.exporting.verification import batches_for, verified
-from nas.exporting.written import Exporter, Written
-from nas.registry import load, resolve
+from nas.training.latency import Latency
 from search_spaces.cells.cost import Cost, cost
 
 FORMATS = ("python", "onnx", "torch-export", "json", "svg", "png", "dot")
@@ -37,7 +38,8 @@ _NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "png": ("matplotlib",)
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What lies in the folder now: files with the seconds their format took, and how each was verified."""
+    """What lies in the folder now: files with the seconds their format took, and how each was
+    verified."""
 
     folder: Path
     files: Mapping[str, tuple[Path, ...]]
@@ -64,7 +66,8 @@ def export(
     batches: Sequence[int] | None = None,
     latency: bool = False,
 ) -> Exported:
-    """Write a subject in these formats; the folder changes only when every file has been verified."""
+    """Write a subject in these formats; the folder changes only when every file has been
+    verified."""
     names = list(dict.fromkeys(resolve("exporter", name) for name in formats))
     if not names:
         raise NasError(f"no format to export to; expected some of {', '.join(FORMATS)}")
@@ -121,7 +124,8 @@ def _refuse_names(name: str, written: Written) -> None:
     for file in written.files:
         if not is_ours(file.name):
             raise NasError(
-                f"exporter {name} writes {file.name!r}; call its files model.*, cells.* or network.*, so that no other "
+                f"exporter {name} writes {file.name!r}; call its files model.*, cells.* or "
+                "network.*, so that no other "
                 "file of a folder is ever taken for an exported one"
             )
 
@@ -135,7 +139,8 @@ def _speeds(subject: Subject, draft: Path) -> list[Latency]:
 
 
 def identity_of(subject: Subject) -> dict[str, Json]:
-    """Whose files these are: the same only for the same drawing with the same weights in the same skeleton."""
+    """Whose files these are: the same only for the same drawing with the same weights in the same
+    skeleton."""
     digest = hashlib.sha256(repr(asdict(subject.skeleton)).encode())
     for name, tensor in subject.network.state_dict().items():
         digest.update(name.encode())
@@ -148,7 +153,8 @@ def identity_of(subject: Subject) -> dict[str, Json]:
 def _placed(
     files: Mapping[str, tuple[Path, ...]], folder: Path, record: Record
 ) -> dict[str, tuple[Path, ...]]:
-    """Puts files in place so that those of two subjects never lie side by side, wherever this is cut short."""
+    """Puts files in place so that those of two subjects never lie side by side, wherever this is
+    cut short."""
     _refuse_files_of_others({file.name for part in files.values() for file in part}, folder)
     old = read_record(folder)
     if old is not None and old.subject != record.subject:
@@ -176,7 +182,8 @@ def _refuse_files_of_others(names: set[str], folder: Path) -> None:
     )
     if in_the_way:
         raise NasError(
-            f"{folder} holds {', '.join(in_the_way)}, which no export that is known there has written; nothing was "
+            f"{folder} holds {', '.join(in_the_way)}, which no export that is known there has "
+            "written; nothing was "
             "changed: move it away, or choose another folder with --out"
         )
 

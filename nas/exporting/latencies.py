@@ -1,73 +1,22 @@
-"""How long a network takes: the median of many passes, once everything is warm, in torch and in ONNX Runtime."""
+"""How long an exported network takes, in torch and in ONNX Runtime."""
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from nas.errors import SettingsError, known_names
 from nas.exporting.subject import Subject
-from nas.training.computation import Computation, chosen_device
+from nas.training.computation import chosen_device
+from nas.training.latency import LARGEST_BATCH, Latency, measured
 from nas.training.measures import synchronized
 
 ENGINES = ("torch", "onnxruntime")
-_WARM_ROUNDS, _WARM_SECONDS = 3, 0.5
-_FEWEST_ROUNDS = 5
-_LARGEST_BATCH = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """How long one batch takes, in milliseconds: median and distance between the quartiles."""
-
-    engine: str
-    device: str
-    threads: int
-    batch: int
-    milliseconds: float
-    spread: float
-    rounds: int
-
-    @property
-    def images_per_second(self) -> float:
-        """How many images pass in a second."""
-        return 1000 * self.batch / self.milliseconds
-
-
-def milliseconds(
-    network: nn.Module,
-    shape: tuple[int, int, int],
-    batch: int,
-    computation: Computation,
-    seconds: float = 0.5,
-) -> float:
-    """The median milliseconds of a batch in torch, computed as children of a search are."""
-    if not 1 <= batch <= _LARGEST_BATCH:
-        raise SettingsError(
-            f"latency_batch is {batch}; expected 1 to {_LARGEST_BATCH}, or 0 to measure nothing"
-        )
-    place = computation.torch_device
-    network = network.to(place, memory_format=computation.memory_format).eval()  # type: ignore[call-overload]
-    images = torch.zeros(batch, *shape, device=place).contiguous(
-        memory_format=computation.memory_format
-    )
-
-    def once() -> float:
-        began = synchronized(place)
-        with computation.autocast():
-            network(images)
-        return synchronized(place) - began
-
-    with computation.active(), torch.inference_mode():
-        return _measured("torch", computation.device, batch, once, seconds).milliseconds
 
 
 def latencies(
@@ -89,8 +38,8 @@ def latencies(
         if engine not in ENGINES:
             raise SettingsError(known_names(engine, ENGINES, "engine"))
     for batch in batches:
-        if not 1 <= batch <= _LARGEST_BATCH:
-            raise SettingsError(f"batch {batch} cannot be measured; expected 1 to {_LARGEST_BATCH}")
+        if not 1 <= batch <= LARGEST_BATCH:
+            raise SettingsError(f"batch {batch} cannot be measured; expected 1 to {LARGEST_BATCH}")
     device = chosen_device(device)
     found: list[Latency] = []
     if "torch" in engines:
@@ -116,7 +65,7 @@ def _in_torch(
                 return synchronized(place) - began
 
             with torch.inference_mode():
-                yield _measured("torch", device, batch, once, seconds)
+                yield measured("torch", device, batch, once, seconds)
     finally:
         network.to("cpu")
 
@@ -135,7 +84,7 @@ def _in_onnx_runtime(
             session.run(None, images)
             return time.perf_counter() - began
 
-        yield _measured("onnxruntime", device, batch, once, seconds)
+        yield measured("onnxruntime", device, batch, once, seconds)
 
 
 @contextmanager
@@ -147,29 +96,3 @@ def _onnx_file(subject: Subject, model: Path | None) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory() as folder:
         yield onnx_model(subject, Path(folder)).files[0]
-
-
-def _measured(
-    engine: str, device: str, batch: int, once: Callable[[], float], seconds: float
-) -> Latency:
-    """Warm up, then collect until the time is over."""
-    _collected(once, _WARM_ROUNDS, min(_WARM_SECONDS, seconds))
-    times = [1000 * value for value in _collected(once, _FEWEST_ROUNDS, seconds)]
-    quarter, _, three_quarters = statistics.quantiles(times, n=4)
-    return Latency(
-        engine,
-        device,
-        torch.get_num_threads(),
-        batch,
-        statistics.median(times),
-        three_quarters - quarter,
-        len(times),
-    )
-
-
-def _collected(once: Callable[[], float], fewest: int, seconds: float) -> list[float]:
-    times: list[float] = []
-    began = time.monotonic()
-    while len(times) < fewest or time.monotonic() - began < seconds:
-        times.append(once())
-    return times

@@ -28,7 +28,8 @@ def predictions(subject: Subject, files: Sequence[Path], most: int = 5) -> list[
     """The likeliest classes of each picture, the likeliest first."""
     if not subject.trained:
         raise NasError(
-            "these weights are random, so nothing can be predicted; give trained weights, or an export's folder"
+            "these weights are random, so nothing can be predicted; give trained weights, or an "
+            "export's folder"
         )
     if len(files) > _MOST_PICTURES:
         raise NasError(

@@ -1,4 +1,5 @@
-"""A network as a traced program with a free batch size: what `torch.export` and ONNX files are made from."""
+"""A network as a traced program with a free batch size: what `torch.export` and ONNX files are made
+from."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from torch import nn
 
 @lru_cache(maxsize=1)
 def traced(network: nn.Module, shape: tuple[int, int, int]) -> torch.export.ExportedProgram:
-    """The program of a network in evaluation mode for images of this shape; kept for the next format that asks."""
+    """The program of a network in evaluation mode for images of this shape; kept for the next
+    format that asks."""
     batch = torch.export.Dim("batch", min=1)
     with quiet():
         return torch.export.export(network, (torch.zeros(2, *shape),), dynamic_shapes=({0: batch},))

@@ -1,4 +1,5 @@
-"""Runs exported files where we are not: in a fresh interpreter that refuses to import our packages."""
+"""Runs exported files where we are not: in a fresh interpreter that refuses to import our
+packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What is exported: a genotype in a skeleton, its network with weights, and what is known of where both come from."""
+"""What is exported: a genotype in a skeleton, its network with weights, and what is known of where
+both come from."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class Subject:
     Args:
         title: what it is called.
         origin: where the genotype comes from (study, trial, score; or a publication).
-        trained: what its weights belong to (dataset, recipe, accuracies); empty where they are random.
+        trained: what its weights belong to (dataset, recipe, accuracies); empty where they are
+            random.
         classes: the names of the classes, where they have any.
         mean, std: of the training pixels in 0..1; empty where they are unknown.
     """
@@ -63,7 +65,8 @@ def without_results(origin: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def accuracies_of(subject: Subject) -> dict[str, Any]:
-    """How accurate the weights are on which split: as they say, else as their trial was judged; empty if untrained."""
+    """How accurate the weights are on which split: as they say, else as their trial was judged;
+    empty if untrained."""
     if not subject.trained:
         return {}
     known = subject.trained.get("accuracy")

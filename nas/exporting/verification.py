@@ -1,4 +1,5 @@
-"""Holds exported files to their word: the same images, the same logits, for several sizes of batch."""
+"""Holds exported files to their word: the same images, the same logits, for several sizes of
+batch."""
 
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ import torch
 from torch import Tensor
 
 from nas.errors import NasError
-from nas.exporting.record import Check
 from nas.exporting.subject import Subject
 from nas.exporting.written import Written
+from nas.search.record import Check
 from nas.seeding import torch_rng
 
 BATCHES = (1, 2, 17)
@@ -18,7 +19,8 @@ _MOST_MACS = 2e11  # of one batch: what a core does in a minute or so
 
 
 def batches_for(macs: int) -> tuple[int, ...]:
-    """The sizes of batch that a network of so many multiply-adds is verified with; a large one is spared the last."""
+    """The sizes of batch that a network of so many multiply-adds is verified with; a large one is
+    spared the last."""
     return tuple(batch for batch in BATCHES if batch <= 2 or batch * macs <= _MOST_MACS)
 
 
@@ -54,14 +56,16 @@ def _logits(subject: Subject, images: Tensor) -> Tensor:
 def _check(name: str, expected: Tensor, answer: Tensor, limit: float) -> Check:
     if answer.shape != expected.shape:
         raise NasError(
-            f"{name} gives logits of shape {tuple(answer.shape)}, expected {tuple(expected.shape)}; "
+            f"{name} gives logits of shape {tuple(answer.shape)}, expected "
+            f"{tuple(expected.shape)}; "
             "nothing was exported"
         )
     difference = float((expected - answer).abs().max())
     relative = difference / max(float(expected.abs().max()), 1e-12)
     if not relative <= limit:  # so that NaN is a mismatch too
         raise NasError(
-            f"{name} differs from the network by {relative:.2g} of the largest logit at batch {len(expected)}, "
+            f"{name} differs from the network by {relative:.2g} of the largest logit at batch "
+            f"{len(expected)}, "
             f"expected at most {limit:g}; nothing was exported"
         )
     return Check(name, len(expected), difference, relative)

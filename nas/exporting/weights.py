@@ -1,4 +1,5 @@
-"""Weights as safetensors files: what they belong to is written beside them, and nothing else is ever loaded."""
+"""Weights as safetensors files: what they belong to is written beside them, and nothing else is
+ever loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _MOST_CLASSES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file of weights and the facts it carries: genotype, skeleton, dataset, classes; none where it is foreign."""
+    """A file of weights and the facts it carries: genotype, skeleton, dataset, classes; none where
+    it is foreign."""
 
     file: Path
     facts: Mapping[str, Any]
@@ -44,7 +46,8 @@ class Weights:
             return None
         if not isinstance(known, dict):
             raise NasError(
-                f"{self.file} names no skeleton but {shortened(known)}; expected a table of settings"
+                f"{self.file} names no skeleton but {shortened(known)}; expected a table of "
+                "settings"
             )
         return Skeleton(**complete(Skeleton, known, "skeleton"))
 
@@ -87,11 +90,13 @@ def open_weights(
 
 
 def refuse_other_genotype(weights: Weights, genotype: Genotype) -> None:
-    """Weights that say whose they are belong to no other network, even where the shapes are the same."""
+    """Weights that say whose they are belong to no other network, even where the shapes are the
+    same."""
     own = weights.genotype
     if own is not None and own.key != genotype.key:
         raise NasError(
-            f"{weights.file} holds weights of genotype {own.key}, not of {genotype.key}; give the genotype they belong "
+            f"{weights.file} holds weights of genotype {own.key}, not of {genotype.key}; give the "
+            "genotype they belong "
             "to, or other weights"
         )
 
@@ -115,8 +120,10 @@ def load_into(weights: Weights, network: nn.Module, names: Mapping[str, str]) ->
             shape = stored.get_slice(spelled[name]).get_shape()
             if tuple(shape) != tuple(tensor.shape):
                 raise NasError(
-                    f"{weights.file} holds {spelled[name]} as {_sides(shape)}, but this network has "
-                    f"{_sides(tensor.shape)}; use the genotype and the skeleton they were trained in"
+                    f"{weights.file} holds {spelled[name]} as {_sides(shape)}, but this network "
+                    "has "
+                    f"{_sides(tensor.shape)}; use the genotype and the skeleton they were trained "
+                    "in"
                 )
             tensor.copy_(stored.get_tensor(spelled[name]))
 

@@ -1,4 +1,5 @@
-"""The winner of a trained search as files in its `best/`: renewed with the winner, and never a reason to fail."""
+"""The winner of a trained search as files in its `best/`: renewed with the winner, and never a
+reason to fail."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.contracts import Json
-from nas.exporting.record import read_record
 from nas.registry import resolve
+from nas.search.record import read_record
 from nas.study.kept_files import WEIGHTS_FILE, checkpoint_of
 
 _SECONDS_DRAFTS_STAY = 3600.0
@@ -47,7 +48,8 @@ class Winner:
 
 
 def quick_formats() -> tuple[str, ...]:
-    """The formats a search leaves behind: those written within seconds by the packages installed here."""
+    """The formats a search leaves behind: those written within seconds by the packages installed
+    here."""
     onnx = all(
         importlib.util.find_spec(package) for package in ("onnx", "onnxscript", "onnxruntime")
     )
@@ -55,14 +57,16 @@ def quick_formats() -> tuple[str, ...]:
 
 
 def kept_weights(study: Path, number: int) -> bool:
-    """Whether a study kept the weights of this trial, so that its network can be exported as trained."""
+    """Whether a study kept the weights of this trial, so that its network can be exported as
+    trained."""
     return (checkpoint_of(study, number) / WEIGHTS_FILE).is_file()
 
 
 def export_winner(study: Path, formats: Sequence[str]) -> Winner:
     """Export the best trial of a study to its `best/`, unless it lies there already.
 
-    Whatever goes wrong is told, not raised: the search is over, and its log holds all that was found.
+    Whatever goes wrong is told, not raised: the search is over, and its log holds all that was
+    found.
     """
     _clear_drafts(study)
     try:
@@ -73,7 +77,8 @@ def export_winner(study: Path, formats: Sequence[str]) -> Winner:
 
 
 def _clear_drafts(study: Path) -> None:
-    """Drop what exports left that were killed; a fresh draft may be somebody's who exports this moment."""
+    """Drop what exports left that were killed; a fresh draft may be somebody's who exports this
+    moment."""
     for draft in study.glob(".best-*"):
         with suppress(OSError):
             if time.time() - draft.stat().st_mtime > _SECONDS_DRAFTS_STAY:
@@ -109,7 +114,8 @@ def _exported(study: Path, formats: Sequence[str]) -> tuple[Path, ...]:
 def _lying_there(
     identity: Mapping[str, Json], folder: Path, formats: Sequence[str]
 ) -> tuple[Path, ...]:
-    """The files of an earlier export of the same winner with the same weights, as they were verified then."""
+    """The files of an earlier export of the same winner with the same weights, as they were
+    verified then."""
     record = read_record(folder)
     intact = record.intact(folder) if record is not None and record.subject == identity else ()
     if record is None or not {"card", *(resolve("exporter", name) for name in formats)} <= set(

@@ -1,4 +1,5 @@
-"""What an exporter returns: its files, a sentence on how to use them, and a way to ask them for their answers."""
+"""What an exporter returns: its files, a sentence on how to use them, and a way to ask them for
+their answers."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ class Written:
 
     Args:
         usage: Markdown that says how a stranger loads them.
-        answers: logits for each batch of images, computed by the files as a stranger would; None where they compute
-            nothing.
+        answers: logits for each batch of images, computed by the files as a stranger would; None
+            where they compute nothing.
         limit: the largest difference that is no mistake, relative to the largest logit.
     """
 

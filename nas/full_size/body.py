@@ -44,13 +44,14 @@ def body_of(
 ) -> Network | NasBench201Network:
     """The network of the new task with the trained body; its classifier is drawn anew.
 
-    The body does not depend on the size of images, but it does on everything else: weights of another skeleton are
-    refused.
+    The body does not depend on the size of images, but it does on everything else: weights of
+    another skeleton are refused.
     """
     trained = weights.skeleton
     if trained is None:
         raise NasError(
-            f"{weights.file} does not say in which skeleton it was trained; use weights that we wrote"
+            f"{weights.file} does not say in which skeleton it was trained; use weights that we "
+            "wrote"
         )
     refuse_other_genotype(weights, choice.genotype)
     _refuse_others(weights, trained, skeleton)
@@ -90,7 +91,8 @@ def _refuse_others(weights: Weights, trained: Skeleton, skeleton: Skeleton) -> N
     if other:
         changes = ", ".join(f"{name} {there[name]} there, {here[name]} here" for name in other[:3])
         raise NasError(
-            f"{weights.file} was trained in another skeleton ({changes}); use the skeleton of the weights"
+            f"{weights.file} was trained in another skeleton ({changes}); use the skeleton of the "
+            "weights"
         )
 
 
@@ -115,7 +117,8 @@ def features(network: Bodied, images: Images, source: Source, computation: Compu
 
 @final
 class Finetuned(nn.Module):
-    """A network whose body is frozen but for its last cells; frozen batch norms keep their statistics too."""
+    """A network whose body is frozen but for its last cells; frozen batch norms keep their
+    statistics too."""
 
     def __init__(self, network: Bodied, open_cells: int) -> None:
         super().__init__()
@@ -123,7 +126,8 @@ class Finetuned(nn.Module):
         if not 0 <= open_cells <= len(cells):
             there = len(cells)
             raise NasError(
-                f"{open_cells} cells cannot be unfrozen; this network has {there}: give --open-cells {there} or fewer"
+                f"{open_cells} cells cannot be unfrozen; this network has {there}: give "
+                f"--open-cells {there} or fewer"
             )
         self.network = network
         opened = {id(module) for module in [_head_of(network), *cells[len(cells) - open_cells :]]}
@@ -137,7 +141,8 @@ class Finetuned(nn.Module):
         return self.network(images)  # type: ignore[no-any-return]
 
     def train(self, mode: bool = True) -> Finetuned:
-        """Only what is open trains: the rest stays in evaluation mode, or its statistics would drift."""
+        """Only what is open trains: the rest stays in evaluation mode, or its statistics would
+        drift."""
         super().train(mode)
         for child, is_open in zip(self._parts(), self._open, strict=True):
             child.train(mode and is_open)

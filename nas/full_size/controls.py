@@ -1,4 +1,5 @@
-"""Arms that a searched cell is compared with: a random cell of its space, and a plain residual network."""
+"""Arms that a searched cell is compared with: a random cell of its space, and a plain residual
+network."""
 
 from __future__ import annotations
 
@@ -45,9 +46,11 @@ def random_cell(choice: Choice, seed: int) -> Choice:
 
 @final
 class ResidualNetwork(nn.Module):
-    """Basic residual blocks (He et al. 2015, section 4.1), stages of width F, 2F, 4F and, on large images, 8F.
+    """Basic residual blocks (He et al. 2015, section 4.1), stages of width F, 2F, 4F and, on large
+    images, 8F.
 
-    Its stem is that of the skeleton it stands beside: 3x3, and at stride 2 with a pool behind it on ImageNet.
+    Its stem is that of the skeleton it stands beside: 3x3, and at stride 2 with a pool behind it on
+    ImageNet.
     """
 
     def __init__(

@@ -1,4 +1,5 @@
-"""Learning curves as a picture: accuracy over epochs, a line per seed for what is learnt and for what is validated."""
+"""Learning curves as a picture: accuracy over epochs, a line per seed for what is learnt and for
+what is validated."""
 
 from __future__ import annotations
 
@@ -23,7 +24,10 @@ def curves_svg(title: str, curves: Mapping[int, Sequence[Metrics]]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
-        f'<text x="{_LEFT}" y="22" font-size="14" font-weight="bold" {_TEXT}>{escape(title)}</text>',
+        (
+            f'<text x="{_LEFT}" y="22" font-size="14" font-weight="bold" '
+            f"{_TEXT}>{escape(title)}</text>"
+        ),
         *_axes(lowest, epochs),
         *_legend(len(curves)),
     ]
@@ -46,12 +50,21 @@ def _axes(lowest: float, epochs: int) -> Iterator[str]:
         value = lowest + (1 - lowest) * tick / _TICKS
         y = _y(value, lowest)
         yield f'<line x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#dddddd"/>'
-        yield f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" font-size="11" text-anchor="end" {_TEXT}>{100 * value:g} %</text>'
+        yield (
+            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" font-size="11" text-anchor="end" '
+            f"{_TEXT}>{100 * value:g} %</text>"
+        )
     for epoch in sorted({1, (1 + epochs) // 2, epochs}):
         x = _x(epoch, epochs)
-        yield f'<text x="{x:.1f}" y="{bottom + 18}" font-size="11" text-anchor="middle" {_TEXT}>{epoch}</text>'
+        yield (
+            f'<text x="{x:.1f}" y="{bottom + 18}" font-size="11" text-anchor="middle" '
+            f"{_TEXT}>{epoch}</text>"
+        )
     middle = (_LEFT + right) / 2
-    yield f'<text x="{middle:.1f}" y="{bottom + 38}" font-size="12" text-anchor="middle" {_TEXT}>epochs</text>'
+    yield (
+        f'<text x="{middle:.1f}" y="{bottom + 38}" font-size="12" text-anchor="middle" '
+        f"{_TEXT}>epochs</text>"
+    )
 
 
 def _legend(seeds: int) -> Iterator[str]:

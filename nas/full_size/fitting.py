@@ -1,4 +1,5 @@
-"""Scales a skeleton to a budget of multiply-adds or parameters: the widest that does not exceed it."""
+"""Scales a skeleton to a budget of multiply-adds or parameters: the widest that does not exceed
+it."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def fitted(genotype: Genotype, skeleton: Skeleton, target: Target) -> Skeleton:
 
 
 def widest(cost: Callable[[int], int], target: Target, step: int = 1) -> int:
-    """The largest width, a multiple of the step, whose cost is within the target; costs rise with the width."""
+    """The largest width, a multiple of the step, whose cost is within the target; costs rise with
+    the width."""
     low, high = 0, 1
     while high * step < _WIDEST and cost(high * step) <= target.limit:
         low, high = high, 2 * high
@@ -63,7 +65,8 @@ def widest(cost: Callable[[int], int], target: Target, step: int = 1) -> int:
         low, high = (middle, high) if cost(middle * step) <= target.limit else (low, middle)
     if low == 0:
         raise NasError(
-            f"the smallest network has {cost(step):,} {target.name}, more than the {target.limit:,} asked for; "
+            f"the smallest network has {cost(step):,} {target.name}, more than the "
+            f"{target.limit:,} asked for; "
             f"raise --target-{target.name}, or lower skeleton.cells_per_stage or the image size"
         )
     return low * step

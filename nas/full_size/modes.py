@@ -1,4 +1,5 @@
-"""The three ways to larger data: from scratch, on the features of a frozen body, or with its last cells open."""
+"""The three ways to larger data: from scratch, on the features of a frozen body, or with its last
+cells open."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Finetuning:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A trained body: which weights it has, what network they belong to, and how it stands under a new classifier."""
+    """A trained body: which weights it has, what network they belong to, and how it stands under a
+    new classifier."""
 
     weights: Weights
     identity: Mapping[str, Any]

@@ -1,4 +1,5 @@
-"""Recipes and skeletons for larger data: the published ImageNet ones, and `fit`, which is scaled to what one has."""
+"""Recipes and skeletons for larger data: the published ImageNet ones, and `fit`, which is scaled to
+what one has."""
 
 from __future__ import annotations
 
@@ -17,22 +18,45 @@ from search_spaces.cells.skeleton import SKELETONS, Skeleton
 
 _SMALLEST_IMAGENET_IMAGE = 96  # below, the ImageNet stem would leave too little of an image
 
-# Section A.3 of the NASNet paper: RMSProp with epsilon 1.0, label smoothing, auxiliary head, running mean of weights.
-# Departures: the rate falls along a cosine and crops are not distorted in aspect beyond 3:4.
+# Section A.3 of the NASNet paper: RMSProp with epsilon 1.0, label smoothing, auxiliary head,
+# running mean of weights. Departures: the rate falls along a cosine and crops are not distorted in
+# aspect beyond 3:4.
 _IMAGENET = Recipe(
-    epochs=250, batch_size=128, optimizer="rmsprop", learning_rate=0.04, momentum=0.9, nesterov=False,
-    weight_decay=4e-5, warmup_epochs=3, label_smoothing=0.1, gradient_clip=10.0, auxiliary_weight=0.4,
-    weight_average=0.9999, crop="resized", flip=True, color_jitter=0.4,
-)  # fmt: skip
+    epochs=250,
+    batch_size=128,
+    optimizer="rmsprop",
+    learning_rate=0.04,
+    momentum=0.9,
+    nesterov=False,
+    weight_decay=4e-5,
+    warmup_epochs=3,
+    label_smoothing=0.1,
+    gradient_clip=10.0,
+    auxiliary_weight=0.4,
+    weight_average=0.9999,
+    crop="resized",
+    flip=True,
+    color_jitter=0.4,
+)
 _FIT = Recipe(
-    epochs=20, batch_size=32, learning_rate=0.05, weight_decay=4e-5, warmup_epochs=1, label_smoothing=0.1,
-    weight_average=0.99, crop="resized", smallest_crop=0.25, flip=True, color_jitter=0.2,
-)  # fmt: skip
+    epochs=20,
+    batch_size=32,
+    learning_rate=0.05,
+    weight_decay=4e-5,
+    warmup_epochs=1,
+    label_smoothing=0.1,
+    weight_average=0.99,
+    crop="resized",
+    smallest_crop=0.25,
+    flip=True,
+    color_jitter=0.2,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TransferPreset:
-    """A recipe, the skeleton that goes with it, and the size of images; None leaves it to the dataset."""
+    """A recipe, the skeleton that goes with it, and the size of images; None leaves it to the
+    dataset."""
 
     recipe: Recipe
     skeleton: Mapping[str, Any]
@@ -66,11 +90,13 @@ def transfer_skeleton(
     settings: Mapping[str, Any],
     target: Target | None,
 ) -> Skeleton:
-    """The skeleton of a choice on a dataset: the preset's with the cell's conventions, scaled to a target."""
+    """The skeleton of a choice on a dataset: the preset's with the cell's conventions, scaled to a
+    target."""
     single = {cell.inputs for cell in choice.genotype.cells.values()} == {1}
     if single and preset != "fit":
         raise NasError(
-            f"a cell with one input has its own skeleton and does not fit preset {preset!r}; use --preset fit"
+            f"a cell with one input has its own skeleton and does not fit preset {preset!r}; use "
+            "--preset fit"
         )
     data = {
         "classes": dataset.classes,

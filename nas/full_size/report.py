@@ -41,7 +41,8 @@ def report_text(mode: str, setting: Setting, seeds: Sequence[int], rows: Sequenc
     lines = [
         f"# Transfer to {Path(data.name).name}: {mode}",
         "",
-        f"{data.classes} classes, {data.image_size}x{data.image_size} pixels, data {setting.fingerprint}; "
+        f"{data.classes} classes, {data.image_size}x{data.image_size} pixels, data "
+        f"{setting.fingerprint}; "
         f"seeds {', '.join(map(str, seeds))}. All arms share data, recipe and seeds.",
         "",
         "| arm | params | macs | validation % | test top-1 % | test top-5 % |",
@@ -70,4 +71,7 @@ def _reading(rows: Sequence[Row]) -> Iterator[str]:
         difference = 100 * ((first.spreads["top_1_mean"] or 0) - (row.spreads["top_1_mean"] or 0))
         yield f"{first.name} minus {row.name}: {difference:+.2f} points of test top-1."
     if len(rows) > 1 and first.seeds < _FEW:
-        yield f"With {first.seeds} seeds such a difference is an observation, no evidence; {_FEW} or more would be."
+        yield (
+            f"With {first.seeds} seeds such a difference is an observation, no evidence; {_FEW} "
+            "or more would be."
+        )

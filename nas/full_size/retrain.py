@@ -1,4 +1,5 @@
-"""`nas retrain`: several seeds of the best few, ranked on validation; the test split is read once, for the first."""
+"""`nas retrain`: several seeds of the best few, ranked on validation; the test split is read once,
+for the first."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ class Entrant:
 
     @property
     def best(self) -> Trained:
-        """The seed with the best validation accuracy, the first of equals: the one that is exported."""
+        """The seed with the best validation accuracy, the first of equals: the one that is
+        exported."""
         return max(self.runs, key=lambda run: run.val_accuracy)
 
 
@@ -94,7 +96,8 @@ def retrain(
     watch: Watch,
     formats: Sequence[str] | None = None,
 ) -> Retrained:
-    """Train, rank, read the test split for the first, export it; all of it resumes where it was killed.
+    """Train, rank, read the test split for the first, export it; all of it resumes where it was
+    killed.
 
     Args:
         formats: of the export; None is all that can be written here, none is no export.
@@ -137,7 +140,8 @@ def _identity(entrants: Sequence[tuple[Choice, Skeleton]], setting: Setting) -> 
 
 
 def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
-    """Begin in this folder, or continue what was begun in it with the same settings, which the file `name` holds."""
+    """Begin in this folder, or continue what was begun in it with the same settings, which the file
+    `name` holds."""
     from nas.search.plan import differences
 
     file = folder / name
@@ -145,12 +149,14 @@ def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
         there = read_object(file)
         if there is None:
             raise NasError(
-                f"{file} holds no settings of a run; restore it, or choose another folder with --out"
+                f"{file} holds no settings of a run; restore it, or choose another folder with "
+                "--out"
             )
         changes = differences(there, identity)
         if changes:
             raise NasError(
-                f"{folder} was begun with other settings ({'; '.join(changes)[:300]}); choose another with --out"
+                f"{folder} was begun with other settings ({'; '.join(changes)[:300]}); choose "
+                "another with --out"
             )
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -161,7 +167,8 @@ def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
 
 
 def read_object(file: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None where there is none that can be read, say after a power cut."""
+    """The JSON object in a file; None where there is none that can be read, say after a power
+    cut."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -205,7 +212,8 @@ def _tested(first: Entrant) -> str:
 
 
 def _tests(first: Entrant, setting: Setting, folder: Path) -> tuple[Judgement, ...]:
-    """What the test split says of the first-ranked, seed by seed; what was read once is not read again."""
+    """What the test split says of the first-ranked, seed by seed; what was read once is not read
+    again."""
     known = read_object(folder / RESULT_FILE) or {}
     if known.get("tested") == _tested(first):
         with suppress(KeyError, TypeError):  # not as we wrote it

@@ -19,9 +19,19 @@ from search_spaces.cells.skeleton import Skeleton
 
 # How a published network reads its operations: this goes with a genotype wherever it goes.
 CONVENTIONS = (
-    "op_semantics", "reduction", "skip_reduction_input", "first_input", "always_fit", "relu_before_pool",
-    "auxiliary_at", "drop_path_depth", "alignment", "average_divisor", "max_padding", "factorized_path",
-)  # fmt: skip
+    "op_semantics",
+    "reduction",
+    "skip_reduction_input",
+    "first_input",
+    "always_fit",
+    "relu_before_pool",
+    "auxiliary_at",
+    "drop_path_depth",
+    "alignment",
+    "average_divisor",
+    "max_padding",
+    "factorized_path",
+)
 
 
 def full_size(
@@ -31,7 +41,8 @@ def full_size(
     skeleton: Mapping[str, Any],
     recipe: Mapping[str, Any],
 ) -> tuple[Skeleton, Recipe]:
-    """The skeleton and recipe of a choice on a dataset; the conventions of a published cell go with it."""
+    """The skeleton and recipe of a choice on a dataset; the conventions of a published cell go with
+    it."""
     single = {cell.inputs for cell in choice.genotype.cells.values()} == {1}
     space = "nasbench201" if single else choice.genotype.space
     found, settled = child_settings(dataset, space, preset, _conventions(choice), {})

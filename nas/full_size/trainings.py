@@ -1,4 +1,5 @@
-"""One genotype trained with one seed, to the end: resumed where it was killed, skipped where it is done."""
+"""One genotype trained with one seed, to the end: resumed where it was killed, skipped where it is
+done."""
 
 from __future__ import annotations
 
@@ -163,7 +164,8 @@ class Job:
             ) from problem
         except OSError as problem:
             raise StudyError(
-                f"the training in {self.folder} cannot be kept: {problem.strerror or problem}; make room, and the same "
+                f"the training in {self.folder} cannot be kept: {problem.strerror or problem}; "
+                "make room, and the same "
                 "command continues from its last checkpoint"
             ) from problem
 
@@ -206,7 +208,8 @@ def trained_once(
     pace: Pace = lambda _: 1.0,
     kept: Callable[[nn.Module], nn.Module] = lambda network: network,
 ) -> Trained:
-    """Any training of one seed, unless its folder holds the finished one already; the arguments are those of a job."""
+    """Any training of one seed, unless its folder holds the finished one already; the arguments are
+    those of a job."""
     job = Job(
         make=make,
         facts=facts,
@@ -223,7 +226,8 @@ def trained_once(
 def finished(
     folder: Path, facts: Mapping[str, Any], epochs: int, seed: int, watch: Watch
 ) -> Trained | None:
-    """The training that this folder holds already, if it is the one with these facts; its curve is told again."""
+    """The training that this folder holds already, if it is the one with these facts; its curve is
+    told again."""
     file = folder / _WEIGHTS
     try:
         _, found = read_weights(file)

@@ -1,4 +1,5 @@
-"""`nas transfer`: every arm with every seed under one recipe, judged once at the end, and reported side by side."""
+"""`nas transfer`: every arm with every seed under one recipe, judged once at the end, and reported
+side by side."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ RESULT_FILE = "result.json"
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One network to train: a cell in a skeleton, or (no choice) a residual network of some width beside it."""
+    """One network to train: a cell in a skeleton, or (no choice) a residual network of some width
+    beside it."""
 
     name: str
     choice: Choice | None
@@ -174,7 +176,8 @@ def _from_scratch(
 
 
 def _body(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Body:
-    """An arm's body: with the weights given, or those of a training on other data with the same seed."""
+    """An arm's body: with the weights given, or those of a training on other data with the same
+    seed."""
     choice, skeleton, filters = arm.choice, arm.skeleton, arm.filters
     weights = plan.body or _pretrained(plan, arm, seed, folder, watch)
 
@@ -211,7 +214,8 @@ def _pretrained(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch)
 def _tests(
     plan: Transfer, arms: Sequence[Arm], runs: dict[str, list[Trained]], folder: Path
 ) -> dict[str, list[Judgement]]:
-    """What the test split says of every run; what was read once for the same runs is not read again."""
+    """What the test split says of every run; what was read once for the same runs is not read
+    again."""
     marks = {name: [digest_of(run.file) for run in found] for name, found in runs.items()}
     known = read_object(folder / RESULT_FILE) or {}
     if known.get("weights") == marks:

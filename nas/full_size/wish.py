@@ -1,4 +1,5 @@
-"""From the words of a user to a plan of a transfer and its arms; whatever can be refused is refused here."""
+"""From the words of a user to a plan of a transfer and its arms; whatever can be refused is refused
+here."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
     check_controls(list(wish.controls))
     if wish.bodies is not None and (wish.pretrain is None or wish.mode == "scratch"):
         raise NasError(
-            "--bodies keeps what --pretrain trains: give both, with --mode features or finetune, or neither"
+            "--bodies keeps what --pretrain trains: give both, with --mode features or finetune, "
+            "or neither"
         )
     preset = transfer_preset(wish.preset)
     dataset = open_dataset(
@@ -120,13 +122,15 @@ def _skeleton(choice: Choice, wish: Wish, setting: Setting, body: Weights | None
     if body is not None and body.skeleton is not None:
         if target is not None or wish.of("skeleton"):
             raise NasError(
-                "a trained body keeps the skeleton it was trained in: leave out --target-macs, --target-params and "
+                "a trained body keeps the skeleton it was trained in: leave out --target-macs, "
+                "--target-params and "
                 "--set skeleton..., or use --mode scratch"
             )
         data = setting.dataset
         if body.skeleton.channels != data.channels:
             raise NasError(
-                f"the body was trained on images of {body.skeleton.channels} channels, but {data.name} has "
+                f"the body was trained on images of {body.skeleton.channels} channels, but "
+                f"{data.name} has "
                 f"{data.channels}; train another with --pretrain"
             )
         return replace(body.skeleton, classes=data.classes, image_size=data.image_size)
@@ -138,7 +142,8 @@ def _pretraining(wish: Wish, skeleton: Skeleton) -> Setting:
     dataset = open_dataset(wish.pretrain, wish.data_dir)
     if dataset.channels != skeleton.channels:
         raise NasError(
-            f"{dataset.name} has images of {dataset.channels} channels, but the body needs {skeleton.channels}; "
+            f"{dataset.name} has images of {dataset.channels} channels, but the body needs "
+            f"{skeleton.channels}; "
             "pretrain on other data"
         )
     recipe = changed(known_preset(dataset.preset).recipe, wish.of("pretrain"))
@@ -146,12 +151,14 @@ def _pretraining(wish: Wish, skeleton: Skeleton) -> Setting:
 
 
 def _controls(choice: Choice, wish: Wish, plan: Transfer, skeleton: Skeleton) -> list[Arm]:
-    """A random cell and a residual network, each as wide as the searched network's multiply-adds allow."""
+    """A random cell and a residual network, each as wide as the searched network's multiply-adds
+    allow."""
     if not wish.controls:
         return []
     if plan.body is not None:
         raise NasError(
-            "controls have no trained body; train one for every arm with --pretrain, or use --mode scratch"
+            "controls have no trained body; train one for every arm with --pretrain, or use "
+            "--mode scratch"
         )
     limit = cost(choice.genotype, skeleton).macs
     arms = []

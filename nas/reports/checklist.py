@@ -1,7 +1,7 @@
 """The honest part: where the numbers come from, and which good practices of NAS research were kept.
 
-The items follow Lindauer and Hutter, "Best Practices for Scientific Research on Neural Architecture Search" (2020),
-in our words; what the tool cannot know stays open.
+The items follow Lindauer and Hutter, "Best Practices for Scientific Research on Neural Architecture
+Search" (2020), in our words; what the tool cannot know stays open.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ State = Literal["kept", "open", "broken"]
 
 
 def facts(experiment: Experiment) -> dict[str, Any]:
-    """Machine, versions, commit, budget, seeds, pilot runs, and everything that could have been chosen late."""
+    """Machine, versions, commit, budget, seeds, pilot runs, and everything that could have been
+    chosen late."""
     frames = list(experiment.frames)
     plan = experiment.comparison or {}
     return {

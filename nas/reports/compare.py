@@ -1,4 +1,5 @@
-"""The whole comparison as one tree of numbers and words: what the page shows, and nothing the page does not."""
+"""The whole comparison as one tree of numbers and words: what the page shows, and nothing the page
+does not."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def analysed(
     """Compare all arms with random search.
 
     Args:
-        margin: differences below this count as none; None: as stated before the comparison, else 0.1 points.
+        margin: differences below this count as none; None: as stated before the comparison, else
+            0.1 points.
         target: the score whose reaching is timed; None: the median of what random search ends with.
     """
     outcome = outcome_of(experiment)
@@ -66,7 +68,7 @@ def analysed(
     return {"verdict": words.verdict(result), **result}
 
 
-# ----------------------------------------------------------------------------------------------- who is better
+# ------------------------------------------------------------------ who is better
 
 
 def _comparisons(
@@ -112,7 +114,10 @@ def _nothing_to_compare(experiment: Experiment, label: str, seeds: Sequence[int]
         )
         return "no seed has a winner in both arms" + (f" ({told})" if told else "")
     if all(ours.studies[seed].proposals == theirs.studies[seed].proposals for seed in seeds):
-        return f"in every study it proposed exactly what {theirs.label} did: give it more trials, or let it learn sooner"
+        return (
+            f"in every study it proposed exactly what {theirs.label} did: give it more trials, "
+            "or let it learn sooner"
+        )
     return None
 
 
@@ -158,7 +163,8 @@ def _comparison(
     return {**row, "sentence": words.sentence(row, outcome, margin)}
 
 
-# --------------------------------------------------------------------------------------------- many arms together
+# --------------------------------------------------------------------------------------------- many
+# arms together
 
 
 def _margin(
@@ -190,7 +196,8 @@ def _sampling(experiment: Experiment, outcome: Outcome) -> Json | None:
     if outcome.kind == "final":
         chosen = {seed: final for seed, (_, final) in pairs.items()}
         if any(map(math.isnan, chosen.values())):
-            chosen = {}  # trained draws were judged only where they won, so those that were are no fair sample
+            # trained draws were judged only where they won, so those that were are no fair sample
+            chosen = {}
     return {
         "score": described(np.array(list(scores.values()))),
         "scores": scores,

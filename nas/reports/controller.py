@@ -33,12 +33,14 @@ def draw(records: Records, space: SearchSpace, folder: Path) -> list[Path]:
 
 
 def write_tensorboard(records: Records, space: SearchSpace, folder: Path) -> None:
-    """Every number of every update under `controller/`, every option's probability under `policy/`."""
+    """Every number of every update under `controller/`, every option's probability under
+    `policy/`."""
     try:
         from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
     except ImportError as problem:
         raise NasError(
-            "TensorBoard files need tensorboardX, which is not installed: run `pip install 'nas-toolkit[tensorboard]'`"
+            "TensorBoard files need tensorboardX, which is not installed: run `pip install "
+            "'nas-toolkit[tensorboard]'`"
         ) from problem
     with SummaryWriter(logdir=str(folder)) as writer:
         for record in records:

@@ -1,4 +1,5 @@
-"""How searches went: incumbents, means of the best, areas and targets, over trials and over cost."""
+"""How searches went: incumbents, means of the best, areas and targets, over trials and over
+cost."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def incumbents(frame: Frame, axis: Axis, where: Floats, value: Callable[[Best], 
 
 
 def summary(rows: Floats) -> dict[str, list[float | None]]:
-    """Median, quartiles, mean and its interval over seeds (rows), wherever every seed has a value."""
+    """Median, quartiles, mean and its interval over seeds (rows), wherever every seed has a
+    value."""
     whole = ~np.isnan(rows).any(axis=0) if len(rows) else np.zeros(rows.shape[1], dtype=bool)
     quartiles = np.full((3, rows.shape[1]), math.nan)
     mean, half = np.full(rows.shape[1], math.nan), np.full(rows.shape[1], math.nan)
@@ -58,7 +60,8 @@ def summary(rows: Floats) -> dict[str, list[float | None]]:
 
 
 def top_means(frame: Frame, where: Floats) -> dict[int, Floats]:
-    """The mean score of the best 1, 5 and 25 distinct genotypes found so far; NaN before there are so many."""
+    """The mean score of the best 1, 5 and 25 distinct genotypes found so far; NaN before there are
+    so many."""
     best: list[float] = []
     seen: set[int] = set()
     trials, means = [], {top: [math.nan] for top in TOPS}
@@ -78,7 +81,8 @@ def top_means(frame: Frame, where: Floats) -> dict[int, Floats]:
 
 
 def area(frame: Frame, axis: Axis, end: float) -> float:
-    """The mean height of the incumbent curve up to `end`; before its first result a study stands where that put it."""
+    """The mean height of the incumbent curve up to `end`; before its first result a study stands
+    where that put it."""
     if not frame.bests or end <= 0:
         return math.nan
     places = [
@@ -118,7 +122,8 @@ def front(costs: Floats, scores: Floats) -> list[tuple[float, float]]:
 
 
 def over_told(updates: Sequence[Sequence[Mapping[str, float]]], name: str, where: Floats) -> Floats:
-    """One diagnostic of controllers at numbers of told trials: a row per study, the last update before each place."""
+    """One diagnostic of controllers at numbers of told trials: a row per study, the last update
+    before each place."""
     rows = []
     for records in updates:
         told = np.array([record["told"] for record in records], dtype=np.float64)

@@ -1,4 +1,5 @@
-"""Any study as optuna-dashboard shows it: its log is mirrored into a storage in memory, and followed while it grows."""
+"""Any study as optuna-dashboard shows it: its log is mirrored into a storage in memory, and
+followed while it grows."""
 
 from __future__ import annotations
 
@@ -31,9 +32,11 @@ _CURVES = ("score", "val_accuracy")
 
 @final
 class Mirror:
-    """A study in Optuna's words: evaluated and reused trials are complete, stopped ones pruned, failed ones failed.
+    """A study in Optuna's words: evaluated and reused trials are complete, stopped ones pruned,
+    failed ones failed.
 
-    Optuna numbers trials without gaps and a study skips numbers, so every trial carries its own in `trial`.
+    Optuna numbers trials without gaps and a study skips numbers, so every trial carries its own in
+    `trial`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -114,7 +117,8 @@ class Mirror:
 
 
 def serve(mirror: Mirror, port: int) -> WSGIServer:
-    """The dashboard of a mirror on the loopback interface, ready for `serve_forever`; the mirror follows its log."""
+    """The dashboard of a mirror on the loopback interface, ready for `serve_forever`; the mirror
+    follows its log."""
     try:
         from optuna_dashboard import wsgi
     except ImportError as problem:
@@ -173,7 +177,8 @@ def _ended(trial: FrozenTrial, event: Event) -> FrozenTrial:
 
 
 def _attributes(event: Event) -> Iterator[tuple[str, Any]]:
-    """What is worth a column: metrics and cost, of which trial a result was reused, why a trial failed."""
+    """What is worth a column: metrics and cost, of which trial a result was reused, why a trial
+    failed."""
     yield "seconds", event["seconds"]
     if "reused" in event:
         yield "reused from trial", event["reused"]

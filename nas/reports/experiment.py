@@ -1,4 +1,5 @@
-"""Which studies belong together: the arms of a comparison, or those that several folders amount to."""
+"""Which studies belong together: the arms of a comparison, or those that several folders amount
+to."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ _DEEPEST = 4
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One strategy with its options: its studies by seed, and the confirmations of their best trials."""
+    """One strategy with its options: its studies by seed, and the confirmations of their best
+    trials."""
 
     label: str
     strategy: str
@@ -31,7 +33,8 @@ class Arm:
 
     @property
     def finished(self) -> dict[int, Frame]:
-        """The studies that have ended, and whose best trials were confirmed where that was asked for."""
+        """The studies that have ended, and whose best trials were confirmed where that was asked
+        for."""
         whole = {seed: study for seed, study in self.studies.items() if study.finished is not None}
         if not self.confirmations:
             return whole
@@ -79,7 +82,8 @@ def read_experiment(folders: Sequence[Path]) -> Experiment:
 
 
 def _places(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Every study at or below this folder, with the folder that was named; confirmations belong to their study."""
+    """Every study at or below this folder, with the folder that was named; confirmations belong to
+    their study."""
     if not folder.is_dir():
         raise StudyError(f"there is no folder {str(folder)!r}: name a study or a comparison")
     if (folder / "study.json").exists():
@@ -98,13 +102,15 @@ def _refuse_mixed(frames: Sequence[Frame]) -> None:
         if lines:
             here, wanted = lines[0].replace(" asked for", "").split(" there, ", 1)
             raise StudyError(
-                f"{frames[0].folder} and {frame.folder} did different work ({here} and {wanted}), so no comparison of "
+                f"{frames[0].folder} and {frame.folder} did different work ({here} and {wanted}), "
+                "so no comparison of "
                 "them would be fair: report them apart"
             )
 
 
 def _labels(frames: Sequence[tuple[Path, Path, Frame]], planned: bool) -> dict[Path, str]:
-    """A name for the arm of every study: its folder in a comparison, else its strategy, with options where needed."""
+    """A name for the arm of every study: its folder in a comparison, else its strategy, with
+    options where needed."""
     if planned:
         return {place: place.relative_to(folder).parts[0] for folder, place, _ in frames}
     variants: dict[str, list[str]] = {}
@@ -135,7 +141,8 @@ def _arm(label: str, frames: Sequence[tuple[Path, Path, Frame]], labels: Mapping
             continue
         if frame.seed in studies:
             raise StudyError(
-                f"{label} has seed {frame.seed} twice ({studies[frame.seed].folder} and {place}): a seed counts once, "
+                f"{label} has seed {frame.seed} twice ({studies[frame.seed].folder} and {place}): "
+                "a seed counts once, "
                 "leave one of them out"
             )
         studies[frame.seed] = frame

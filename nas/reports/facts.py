@@ -1,4 +1,5 @@
-"""Where numbers come from, as a table: machine, versions, commit, budget, seeds, and what was asked for when."""
+"""Where numbers come from, as a table: machine, versions, commit, budget, seeds, and what was asked
+for when."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def facts(result: Json) -> list[tuple[str, str]]:
         ("confirmation", _pairs(known["confirm"]) if known["confirm"] else "none"),
         ("left out", _of_arms(known["unfinished"], "unfinished") or "no study"),
         ("planned, not begun", _of_arms(known["not_run"], "seeds") or "no study"),
-        ("in total", f"{known['total_trials']:,} trials, {seconds_text(known['total_seconds'])} s of evaluation, "
+        ("in total", f"{known['total_trials']:,} trials, {seconds_text(known['total_seconds'])} s "
+                     "of evaluation, "
                      f"{seconds_text(known['total_wall_seconds'])} s of wall clock"),
     ]  # fmt: skip
     return rows
@@ -117,6 +119,7 @@ def _pilot(known: Json) -> str:
 def _requests(known: Json) -> str:
     if not known["requests"]:
         return "not known"
-    steps = [f"{request['seeds']} seeds of {', '.join(request['arms'])} with {budget_text(request['budget'])}"
+    steps = [(f"{request['seeds']} seeds of {', '.join(request['arms'])} with "
+             f"{budget_text(request['budget'])}")
              for request in known["requests"]]  # fmt: skip
     return "; then ".join(steps)

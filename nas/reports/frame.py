@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.search.plan import Plan, read_study_json
+from nas.study.events import ENDS
 from nas.study.ledger import Ledger
 from nas.study.store import Event, read_events
 
 Floats = NDArray[np.float64]
 
-_ENDS = ("told", "stopped", "failed")
 _COSTS = ("params", "macs")  # metrics a front is drawn over, besides latencies and energies
 _NOT_SCALAR = ("entropies", "policy", "event", "time")
 
@@ -47,10 +47,12 @@ class Winner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One study. The columns have a row for every trial told, in the order in which results arrived.
+    """One study. The columns have a row for every trial told, in the order in which results
+    arrived.
 
     Args:
-        trials: how many trials had ended when this one was told, repeats of a known genotype not counted.
+        trials: how many trials had ended when this one was told, repeats of a known genotype not
+            counted.
         cost: summed seconds of evaluation of the study when it was told.
         reused: whether the score was known already from an equal genotype.
         keys: a whole number per genotype, equal for equal ones within the study.
@@ -148,7 +150,7 @@ class _Rows:
     def add(self, event: Event, ledger: Ledger) -> None:
         """Take in an event the ledger has just taken in."""
         kind = event["event"]
-        self.ended += kind in _ENDS and "reused" not in event
+        self.ended += kind in ENDS and "reused" not in event
         if kind == "asked":
             self.key_of[event["number"]] = self.key_index.setdefault(
                 event["key"], len(self.key_index)

@@ -94,7 +94,10 @@ def _table(table: Table) -> str:
     )
     rows = "".join(f"<tr>{_cells(row)}</tr>\n" for row in table.rows)
     kind = ' class="words"' if table.words else ""
-    return f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{rows}</tbody></table></div>"
+    )
 
 
 def _cells(row: Sequence[str]) -> str:
@@ -119,7 +122,8 @@ def _winners(result: Json, drawings: Mapping[str, str]) -> str:
         commands = escape("\n".join(tables.winner_commands(winner)))
         drawing = drawings.get(arm["label"], "")
         parts.append(
-            f'<article class="winner"><h3>{escape(arm["label"])}</h3><div class="drawing">{drawing}</div>'
+            f'<article class="winner"><h3>{escape(arm["label"])}</h3><div '
+            f'class="drawing">{drawing}</div>'
             f'<div class="known"><dl>{facts}</dl><pre>{commands}</pre></div></article>'
         )
     return "<section>\n" + "\n".join(parts) + "\n</section>"
@@ -128,13 +132,16 @@ def _winners(result: Json, drawings: Mapping[str, str]) -> str:
 def _checklist(result: Json) -> str:
     marks = {"kept": "✓", "open": "○", "broken": "✗"}
     rows = "".join(
-        f'<tr class="{row["state"]}"><td class="mark" title="{row["state"]}">{marks[row["state"]]}<span class="state"> '
+        f'<tr class="{row["state"]}"><td class="mark" '
+        f'title="{row["state"]}">{marks[row["state"]]}<span class="state"> '
         f"{row['state']}</span></td><td>{escape(row['item'])}</td><td>{escape(row['note'])}</td></tr>\n"
         for row in result["checklist"]
     )
     note = (
-        "After Lindauer and Hutter, Best Practices for Scientific Research on Neural Architecture Search (2020), in "
-        "our words. The tool fills in what it knows; open items are for the authors of a paper to answer."
+        "After Lindauer and Hutter, Best Practices for Scientific Research on Neural Architecture "
+        "Search (2020), in "
+        "our words. The tool fills in what it knows; open items are for the authors of a paper to "
+        "answer."
     )
     table = (
         f'<div class="scroll"><table class="words checklist"><tbody>\n{rows}</tbody></table></div>'

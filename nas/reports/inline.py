@@ -1,4 +1,5 @@
-"""Pictures inside a page: the SVG that matplotlib writes, made to follow the page's colours and to share it."""
+"""Pictures inside a page: the SVG that matplotlib writes, made to follow the page's colours and to
+share it."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def svg_of(figure: Figure) -> str:
 
 
 def inlined(svg: str, mark: str, alt: str) -> str:
-    """An SVG for the inside of a page: no header, names of its own, colours from the page, words for the blind."""
+    """An SVG for the inside of a page: no header, names of its own, colours from the page, words
+    for the blind."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{mark}-", body)
@@ -65,7 +67,10 @@ def _opening(alt: str) -> str:
     escaped = (
         alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", "\\\\")
     )
-    return rf'<svg xmlns="http://www.w3.org/2000/svg" viewBox="\g<1>" role="img" aria-label="{escaped}">'
+    return (
+        r'<svg xmlns="http://www.w3.org/2000/svg" viewBox="\g<1>" role="img" '
+        f'aria-label="{escaped}">'
+    )
 
 
 __all__ = ["FONT", "PAGE", "inlined", "palette", "save", "svg_of", "variable"]

@@ -1,4 +1,5 @@
-"""All arms together as curves: incumbents, means of the best, distributions, fronts, controllers."""
+"""All arms together as curves: incumbents, means of the best, distributions, fronts,
+controllers."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ def _improvement(
 ) -> Json | None:
     """Percent above random sampling, over the seeds both have.
 
-    Where only winners have a final (its weights are needed), scores are compared: those by which winners were chosen.
+    Where only winners have a final (its weights are needed), scores are compared: those by which
+    winners were chosen.
     """
     if sampled is None:
         return None
@@ -101,7 +102,8 @@ def _improvement(
 
 
 def _curse(arm: Arm) -> Json:
-    """The winner's curse: how much of the best score of a search a second evaluation does not confirm."""
+    """The winner's curse: how much of the best score of a search a second evaluation does not
+    confirm."""
     rows = []
     for seed in arm.finished:
         search, again = arm.studies[seed].winner, arm.confirmations[seed]
@@ -134,7 +136,8 @@ def _area(arm: Arm, axis: curves.Axis, end: float) -> Json:
 
 
 def _to_target(arm: Arm, goal: Mapping[str, Any] | None) -> Json | None:
-    """Trials and cost until the target; a study that never got there counts as one that takes for ever."""
+    """Trials and cost until the target; a study that never got there counts as one that takes for
+    ever."""
     studies = list(arm.finished.values())
     if goal is None or not studies:
         return None
@@ -161,7 +164,8 @@ def _counts(studies: Sequence[Frame]) -> Json:
 
 
 def _rates(studies: Sequence[Frame]) -> Json:
-    """Shares of what was proposed: repeats of known genotypes, failures, early stops, skipped ones."""
+    """Shares of what was proposed: repeats of known genotypes, failures, early stops, skipped
+    ones."""
     counts = _counts(studies)
     proposed = counts["asked"] + counts["skipped"]
     names = {
@@ -187,7 +191,8 @@ def _costs(arm: Arm) -> Json:
 
 
 def _winner(arm: Arm, outcome: Outcome) -> Json | None:
-    """The genotype of the best study, chosen as a user could choose it: by score, never by what is read afterwards."""
+    """The genotype of the best study, chosen as a user could choose it: by score, never by what is
+    read afterwards."""
     chosen = [(seed, outcome.winner(arm, seed)) for seed in arm.finished]
     there = [(seed, winner) for seed, winner in chosen if winner is not None]
     if not there:

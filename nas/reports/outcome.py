@@ -1,4 +1,5 @@
-"""What arms are compared by: one number per study, chosen by rule before anyone looks at who wins."""
+"""What arms are compared by: one number per study, chosen by rule before anyone looks at who
+wins."""
 
 from __future__ import annotations
 
@@ -21,11 +22,13 @@ class Outcome:
     """The number studies are compared by.
 
     Args:
-        kind: `final`: what winners are judged by after a study; `score`: what the search itself saw.
+        kind: `final`: what winners are judged by after a study; `score`: what the search itself
+            saw.
         name: the expression, as recorded.
         confirmed: winners were chosen by a second evaluation of the best trials.
         winners: how many studies have a winner.
-        judged: how many of these winners have a final, whether or not it is what arms are compared by.
+        judged: how many of these winners have a final, whether or not it is what arms are compared
+            by.
     """
 
     kind: Literal["final", "score"]
@@ -85,10 +88,11 @@ def outcomes(arm: Arm, outcome: Outcome) -> dict[int, float]:
 
 
 def sampling(study: Frame, outcome: Outcome) -> tuple[float, float]:
-    """Random sampling, read off a random search: the mean score of all its draws, and the final of its first.
+    """Random sampling, read off a random search: the mean score of all its draws, and the final of
+    its first.
 
-    The first trial of a study is always an incumbent, so where finals need no weights its final is read anyway: an
-    unbiased draw at no cost.
+    The first trial of a study is always an incumbent, so where finals need no weights its final is
+    read anyway: an unbiased draw at no cost.
     """
     if not len(study.score):
         return math.nan, math.nan

@@ -1,4 +1,5 @@
-"""How every picture of a report looks: one panel, colours that survive colour-blindness, names at the lines."""
+"""How every picture of a report looks: one panel, colours that survive colour-blindness, names at
+the lines."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 INK, FAINT, RULE, PAGE = "#1a1c20", "#5f6670", "#d8dce2", "#ffffff"
 DARK = {INK: "#e8eaee", FAINT: "#a3abb6", RULE: "#3a4048", PAGE: "#16181c"}
 BASELINE, SAMPLING = "#6f757e", "#9aa0a9"
-# After Okabe and Ito, darkened until text in these colours can be read on white; their twins for dark pages.
+# After Okabe and Ito, darkened until text in these colours can be read on white; their twins for
+# dark pages.
 ARMS = ("#0b6bab", "#c24a00", "#00806a", "#a8418f", "#8a6d00", "#4b4fc4", "#b01e3c", "#3b7a1e")
 _DARK_ARMS = (
     "#5ab4f0",
@@ -74,7 +76,8 @@ def style() -> Iterator[None]:
 
 
 def colours(arms: Sequence[str], baseline: str | None) -> dict[str, str]:
-    """A colour for every arm; random search is grey, so that colours are for what is to be judged."""
+    """A colour for every arm; random search is grey, so that colours are for what is to be
+    judged."""
     others = [arm for arm in arms if arm != baseline]
     found = {arm: ARMS[index % len(ARMS)] for index, arm in enumerate(others)}
     return {arm: found.get(arm, BASELINE) for arm in arms}
@@ -110,9 +113,17 @@ def name_lines(axes: Axes, ends: Mapping[str, float], colour: Mapping[str, str])
     places = _apart({name: min(max(end, low), high) for name, end in ends.items()}, gap, high)
     for name, place in places.items():
         axes.annotate(
-            name, (1.0, place), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
-            va="center", color=colour[name], fontsize=9, annotation_clip=False, fontweight="bold",
-        )  # fmt: skip
+            name,
+            (1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour[name],
+            fontsize=9,
+            annotation_clip=False,
+            fontweight="bold",
+        )
 
 
 def _apart(ends: Mapping[str, float], gap: float, high: float) -> dict[str, float]:

@@ -98,14 +98,20 @@ def _differences(result: Json) -> Figure:
         if row["mean_difference"] is not None:
             axes.plot(row["mean_difference"], place, "o", color=colour[row["arm"]], ms=7)
             axes.annotate(
-                row["verdict"], (row["mean_difference"], place), xytext=(0, 9), textcoords="offset points",
-                ha="center", fontsize=8.5, color=FAINT,
-            )  # fmt: skip
+                row["verdict"],
+                (row["mean_difference"], place),
+                xytext=(0, 9),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.5,
+                color=FAINT,
+            )
     axes.set_yticks(range(len(rows)), [row["arm"] for row in rows])
     axes.set_ylim(-0.6, len(rows) - 0.35)
     axes.grid(axis="y", visible=False)
     axes.annotate(
-        f"dot: mean · bar: 95 % interval · shaded: within ±{margin:g}", (0, -0.19), xycoords="axes fraction",
+        ("dot: mean · bar: 95 % interval · shaded: within "
+        f"±{margin:g}"), (0, -0.19), xycoords="axes fraction",
         fontsize=7.5, color=FAINT, va="top",
     )  # fmt: skip
     axes.xaxis.set_label_coords(0.5, -0.1)
@@ -137,7 +143,8 @@ def _outcomes(result: Json) -> Figure:
 
 
 def _mark_sampling(axes: Axes, sampling: Json | None, values: Sequence[float]) -> None:
-    """A line at what random sampling reaches; an arrow towards it where the line would squash all else."""
+    """A line at what random sampling reaches; an arrow towards it where the line would squash all
+    else."""
     if sampling is None or "mean" not in sampling["outcome"]:
         return
     place = sampling["outcome"]["mean"]
@@ -298,9 +305,15 @@ def _controller(records: Json, what: str, label: str, colour: str) -> Figure:
     if what == "entropy_share":
         axes.axhline(0.1, color=FAINT, lw=1, ls=":")
         axes.annotate(
-            "alarm", (1, 0.1), xycoords=("axes fraction", "data"), xytext=(-2, 3), textcoords="offset points",
-            ha="right", fontsize=8, color=FAINT,
-        )  # fmt: skip
+            "alarm",
+            (1, 0.1),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 3),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color=FAINT,
+        )
     if what == "reward_mean":
         baseline = _floats(records.get("baseline", {}).get("median", []))
         if len(baseline):
@@ -308,9 +321,14 @@ def _controller(records: Json, what: str, label: str, colour: str) -> Figure:
         known = ~np.isnan(baseline)
         if known.any():
             axes.annotate(
-                "baseline", (records["told"][-1], baseline[known][-1]), xytext=(-2, -13), ha="right",
-                textcoords="offset points", fontsize=8, color=FAINT,
-            )  # fmt: skip
+                "baseline",
+                (records["told"][-1], baseline[known][-1]),
+                xytext=(-2, -13),
+                ha="right",
+                textcoords="offset points",
+                fontsize=8,
+                color=FAINT,
+            )
     return figure
 
 

@@ -1,4 +1,5 @@
-"""The statistics of paired comparisons: seeds are the unit of replication, and every number says how it was made.
+"""The statistics of paired comparisons: seeds are the unit of replication, and every number says
+how it was made.
 
 `docs/comparing.md` tells which test is used when, and why.
 """
@@ -31,7 +32,8 @@ MOST_SEEDS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """What is known of the paired differences of two arms, before other comparisons are considered."""
+    """What is known of the paired differences of two arms, before other comparisons are
+    considered."""
 
     seeds: int
     mean: float
@@ -50,7 +52,8 @@ class Paired:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A comparison with its verdict; p-values are adjusted by Holm, and None where no p-value could decide."""
+    """A comparison with its verdict; p-values are adjusted by Holm, and None where no p-value could
+    decide."""
 
     paired: Paired
     verdict: Verdict
@@ -117,7 +120,7 @@ def _judged(
     )
 
 
-# ------------------------------------------------------------------------------------------------- intervals
+# ------------------------------------------------------------------ intervals
 
 
 def t_interval(d: Floats, level: float = LEVEL) -> Interval | None:
@@ -131,12 +134,14 @@ def t_interval(d: Floats, level: float = LEVEL) -> Interval | None:
 
 
 def bootstrap_interval(d: Floats, level: float = LEVEL) -> Interval | None:
-    """The bias-corrected and accelerated bootstrap interval for the mean; None for fewer than three."""
+    """The bias-corrected and accelerated bootstrap interval for the mean; None for fewer than
+    three."""
     return bca((d,), _mean, level)
 
 
 def bca(samples: tuple[Floats, ...], statistic: Any, level: float = LEVEL) -> Interval | None:
-    """BCa for any statistic of paired samples that takes `axis`; the same samples give the same interval."""
+    """BCa for any statistic of paired samples that takes `axis`; the same samples give the same
+    interval."""
     n = len(samples[0])
     if n < 3:
         return None
@@ -144,9 +149,16 @@ def bca(samples: tuple[Floats, ...], statistic: Any, level: float = LEVEL) -> In
     if _is_constant(samples, statistic, value):
         return value, value
     found = stats.bootstrap(
-        samples, statistic, paired=True, vectorized=True, confidence_level=level, n_resamples=RESAMPLES,
-        method="BCa", batch=max(1, 2_000_000 // n), rng=numpy_rng(n, "bootstrap"),
-    ).confidence_interval  # fmt: skip
+        samples,
+        statistic,
+        paired=True,
+        vectorized=True,
+        confidence_level=level,
+        n_resamples=RESAMPLES,
+        method="BCa",
+        batch=max(1, 2_000_000 // n),
+        rng=numpy_rng(n, "bootstrap"),
+    ).confidence_interval
     interval = float(found.low), float(found.high)
     return interval if all(map(math.isfinite, interval)) else None
 
@@ -176,7 +188,8 @@ def mean_interval(values: Floats, level: float = LEVEL) -> Interval | None:
 
 
 def relative_improvement(values: Floats, reference: Floats) -> tuple[float, Interval | None]:
-    """By how many percent of the reference's mean the mean is higher, with a paired BCa interval."""
+    """By how many percent of the reference's mean the mean is higher, with a paired BCa
+    interval."""
     estimate = float(_relative(values, reference, axis=-1))
     return estimate, bca((values, reference), _relative)
 
@@ -190,11 +203,12 @@ def _relative(values: Floats, reference: Floats, axis: int) -> Any:
     return 100 * (values.mean(axis=axis) - against) / np.abs(against)
 
 
-# ----------------------------------------------------------------------------------------------------- tests
+# ------------------------------------------------------------------ tests
 
 
 def permutation_p(d: Floats) -> float:
-    """Two-sided p of the mean under random signs: of all sign flips up to 12 seeds, of 9,999 random ones beyond."""
+    """Two-sided p of the mean under random signs: of all sign flips up to 12 seeds, of 9,999 random
+    ones beyond."""
     if len(d) < 2 or not d.any():
         return 1.0
     exact = len(d) <= EXACT_UP_TO
@@ -207,7 +221,8 @@ def permutation_p(d: Floats) -> float:
 
 
 def wilcoxon_p(d: Floats) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test; differences of zero are ranked and then dropped (Pratt)."""
+    """Two-sided p of Wilcoxon's signed-rank test; differences of zero are ranked and then dropped
+    (Pratt)."""
     if len(d) < 2 or not d.any():
         return 1.0
     method = "exact" if _without_ties(d) and len(d) <= 50 else "asymptotic"
@@ -215,7 +230,8 @@ def wilcoxon_p(d: Floats) -> float:
 
 
 def equivalence_p(d: Floats, margin: float) -> float:
-    """The larger p of two one-sided t tests: that the mean is above -margin, and that it is below margin."""
+    """The larger p of two one-sided t tests: that the mean is above -margin, and that it is below
+    margin."""
     if len(d) < 2 or margin <= 0:
         return 1.0
     if np.ptp(d) == 0:
@@ -226,7 +242,8 @@ def equivalence_p(d: Floats, margin: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values (Holm 1979): the smallest times the number of tests, the next times one less, and so on."""
+    """Adjusted p-values (Holm 1979): the smallest times the number of tests, the next times one
+    less, and so on."""
     adjusted = [0.0] * len(p_values)
     largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
@@ -240,7 +257,8 @@ def _without_ties(d: Floats) -> bool:
     return len(np.unique(sizes)) == len(sizes) and bool(sizes.all())
 
 
-# ----------------------------------------------------------------------------------------- how many seeds would do
+# ----------------------------------------------------------------------------------------- how many
+# seeds would do
 
 
 def smallest_p(seeds: int) -> float:
@@ -254,7 +272,8 @@ def seeds_for_level(level: float) -> int:
 
 
 def seeds_to_detect(effect: float, level: float, power: float = POWER) -> int | None:
-    """Seeds with which a paired t test finds a difference of `effect` standard deviations; None beyond 100,000."""
+    """Seeds with which a paired t test finds a difference of `effect` standard deviations; None
+    beyond 100,000."""
     size = abs(effect)
 
     def enough(n: int) -> bool:
@@ -267,7 +286,8 @@ def seeds_to_detect(effect: float, level: float, power: float = POWER) -> int | 
 def seeds_to_equivalence(
     mean: float, sd: float, margin: float, level: float, power: float = POWER
 ) -> int | None:
-    """Seeds with which two one-sided tests find the means within the margin, if the difference is as seen."""
+    """Seeds with which two one-sided tests find the means within the margin, if the difference is
+    as seen."""
     if abs(mean) >= margin:
         return None
 
@@ -281,7 +301,8 @@ def seeds_to_equivalence(
 
 
 def _seeds_to_settle(each: Paired, margin: float, level: float) -> int | None:
-    """Seeds that would find the difference seen so far, or that there is none to speak of: whichever needs fewer."""
+    """Seeds that would find the difference seen so far, or that there is none to speak of:
+    whichever needs fewer."""
     if each.effect is None:
         return None
     ways = (

@@ -1,4 +1,5 @@
-"""The tables of a report and the notes above them, as text: the page and the Markdown show the same."""
+"""The tables of a report and the notes above them, as text: the page and the Markdown show the
+same."""
 
 from __future__ import annotations
 
@@ -61,9 +62,15 @@ def arms_note(result: Json) -> str:
     """How to read it."""
     kind, name = result["outcome"]["kind"], result["outcome"]["name"]
     if kind == "final":
-        first = f"{name} is read after a study has ended, for its incumbents only; the search saw {result['score']}."
+        first = (
+            f"{name} is read after a study has ended, for its incumbents only; the search saw "
+            f"{result['score']}."
+        )
     else:
-        first = f"Arms are compared by {name}, which the searches themselves saw: {_why_no_final(result['outcome'])}."
+        first = (
+            f"Arms are compared by {name}, which the searches themselves saw: "
+            f"{_why_no_final(result['outcome'])}."
+        )
     again = ""
     if result["outcome"]["confirmed"]:
         again = " Winners were chosen by a second evaluation of the best trials with fresh seeds."
@@ -72,26 +79,33 @@ def arms_note(result: Json) -> str:
 
 def _why_no_final(outcome: Json) -> str:
     if outcome["judged"]:
-        return f"only {outcome['judged']} of {outcome['winners']} winners have a final (weights or test split missing?)"
+        return (
+            f"only {outcome['judged']} of {outcome['winners']} winners have a final (weights "
+            "or test split missing?)"
+        )
     return "no winner has a final"
 
 
 def _sampling_note(result: Json) -> str:
     if not result["sampling"]:
         return ""
-    first = " Random sampling is what an average architecture reaches: all draws of random search for the score"
+    first = (
+        " Random sampling is what an average architecture reaches: all draws of random search "
+        "for the score"
+    )
     if result["outcome"]["kind"] == "score":
         return f"{first}."
     if result["sampling"]["outcome"]["n"]:
         return first + ", the first draw of each study for the final."
-    return (
-        first
-        + f". Only winners kept what a final needs, so gains over random sampling compare {result['score']}."
+    return first + (
+        ". Only winners kept what a final needs, so gains over random sampling compare "
+        f"{result['score']}."
     )
 
 
 def comparisons(result: Json) -> Table:
-    """Every test of every arm against random search: a column per arm, as there are more tests than arms."""
+    """Every test of every arm against random search: a column per arm, as there are more tests than
+    arms."""
     rows = [(name, *(cell(row) for row in result["comparisons"])) for name, cell in _TESTS.items()]
     return Table(("", *(row["arm"] for row in result["comparisons"])), rows)
 
@@ -100,9 +114,12 @@ def comparisons_note(result: Json) -> str:
     """How to read it."""
     margin = result["margin"]
     return (
-        "Seeds are paired. Intervals are Student's below 50 seeds and BCa bootstrap from 50 on. p-values are two-sided "
-        "and adjusted by Holm over all arms; the verdict follows the permutation test at 5 %, then two one-sided t "
-        f"tests at a margin of {short(margin['value'])} ({margin['stated']}). 'Ahead' counts ties half. How many more "
+        "Seeds are paired. Intervals are Student's below 50 seeds and BCa bootstrap from 50 on. "
+        "p-values are two-sided "
+        "and adjusted by Holm over all arms; the verdict follows the permutation test at 5 %, "
+        "then two one-sided t "
+        f"tests at a margin of {short(margin['value'])} ({margin['stated']}). 'Ahead' counts ties "
+        "half. How many more "
         "seeds would settle it assumes 80 % power and differences as they are so far."
     )
 
@@ -110,8 +127,10 @@ def comparisons_note(result: Json) -> str:
 def curves_note(result: Json) -> str:
     """How to read the curves."""
     return (
-        "The incumbent is the best trial so far by the score of the search; its final was read afterwards. Lines are "
-        f"medians over seeds, bands reach from quartile to quartile. Trials count what was evaluated: repeats are "
+        "The incumbent is the best trial so far by the score of the search; its final was read "
+        "afterwards. Lines are "
+        "medians over seeds, bands reach from quartile to quartile. Trials count what was "
+        "evaluated: repeats are "
         f"{'evaluated again' if result['task']['rules']['duplicates'] == 'retrain' else 'free'}."
     )
 
@@ -157,7 +176,8 @@ def speed_note(result: Json) -> str:
         else ""
     )
     return (
-        f"The area is the mean height of the incumbent over {axis} (higher is better).{target} Studies that never "
+        f"The area is the mean height of the incumbent over {axis} (higher is better).{target} "
+        "Studies that never "
         "reach the target count as taking for ever, so a median may not exist."
     )
 
@@ -165,15 +185,19 @@ def speed_note(result: Json) -> str:
 def tops_note() -> str:
     """How to read the figure of the paper."""
     return (
-        "Means over seeds (bands: 95 % intervals) of the best, the best 5 and the best 25 distinct architectures found "
-        "so far, as in Zoph et al. (2018), figure 6; then the distribution of the scores of all trials, with repeats."
+        "Means over seeds (bands: 95 % intervals) of the best, the best 5 and the best 25 "
+        "distinct architectures found "
+        "so far, as in Zoph et al. (2018), figure 6; then the distribution of the scores of all "
+        "trials, with repeats."
     )
 
 
 def costs(result: Json) -> Table:
     """What a study of each arm spent on the average, and on what."""
     columns = (
-        "", "trials evaluated", "seconds of evaluation", "of confirmation", "of the strategy itself", "of wall clock",
+        "", "trials evaluated", ("seconds of "
+                                "evaluation"), "of confirmation", ("of the strategy "
+                                                                  "itself"), "of wall clock",
         "repeats", "failures", "stopped early", "skipped",
     )  # fmt: skip
     rows = []
@@ -236,8 +260,10 @@ def curse(result: Json) -> Table | None:
 def curse_note() -> str:
     """What is to be seen."""
     return (
-        "The best of many noisy scores is partly luck. The best trials of every search were evaluated again, with "
-        "seeds no search had seen; what the first evaluation promised beyond the second is the winner's curse."
+        "The best of many noisy scores is partly luck. The best trials of every search were "
+        "evaluated again, with "
+        "seeds no search had seen; what the first evaluation promised beyond the second is the "
+        "winner's curse."
     )
 
 
@@ -247,7 +273,10 @@ def controllers_note(result: Json) -> str:
         f"{data['collapsed']} of {data['studies']} ({label})"
         for label, data in result["controllers"].items()
     ]
-    return f"Medians and quartiles over seeds. Studies in which an alarm went off: {', '.join(collapsed)}."
+    return (
+        "Medians and quartiles over seeds. Studies in which an alarm went off: "
+        f"{', '.join(collapsed)}."
+    )
 
 
 def winners_note(result: Json) -> str:
@@ -285,7 +314,8 @@ def per_seed(result: Json) -> Table:
     """A row per study."""
     name, score = result["outcome"]["name"], result["score"]
     final = result["outcome"]["kind"] == "final" or result["outcome"]["confirmed"]
-    columns = ("", "seed", *((f"{name} of the winner",) if final else ()), f"search {score}", "trials", "seconds",
+    columns = ("", "seed", *(((f"{name} of the "
+                              "winner"),) if final else ()), f"search {score}", "trials", "seconds",
                "repeats", "failed", "winner")  # fmt: skip
     rows = []
     for arm in result["arms"]:
@@ -294,17 +324,33 @@ def per_seed(result: Json) -> Table:
                 (score_text(row["outcome"]) if row["finished"] else "unfinished",) if final else ()
             )
             rows.append(
-                (arm["label"], str(row["seed"]), *outcome, score_text(row["score"]), f"{row['trials']:,}",
-                 seconds_text(row["seconds"]), f"{row['duplicates']:,}", str(row["failed"]), row["key"] or "–")
-            )  # fmt: skip
+                (
+                    arm["label"],
+                    str(row["seed"]),
+                    *outcome,
+                    score_text(row["score"]),
+                    f"{row['trials']:,}",
+                    seconds_text(row["seconds"]),
+                    f"{row['duplicates']:,}",
+                    str(row["failed"]),
+                    row["key"] or "–",
+                )
+            )
     return Table(columns, rows)
 
 
 def _arm_row(arm: Json, final: bool) -> tuple[str, ...]:
     seen, score, gain = arm["outcome"], arm["score"], arm["improvement"]
     quartiles = _quartiles(seen)
-    cells = [arm["label"], f"{seen['n']:,}", score_text(seen.get("mean")), short(seen.get("sd")),
-             interval_text(seen.get("interval")), score_text(seen.get("median")), quartiles]  # fmt: skip
+    cells = [
+        arm["label"],
+        f"{seen['n']:,}",
+        score_text(seen.get("mean")),
+        short(seen.get("sd")),
+        interval_text(seen.get("interval")),
+        score_text(seen.get("median")),
+        quartiles,
+    ]
     if final:
         cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
     cells.append(
@@ -316,8 +362,15 @@ def _arm_row(arm: Json, final: bool) -> tuple[str, ...]:
 def _sampling_row(sampled: Json, final: bool) -> tuple[str, ...]:
     seen, score = sampled["outcome"], sampled["score"]
     quartiles = _quartiles(seen)
-    cells = ["random sampling", f"{seen['n']:,}", score_text(seen.get("mean")), short(seen.get("sd")),
-             interval_text(seen.get("interval")), score_text(seen.get("median")), quartiles]  # fmt: skip
+    cells = [
+        "random sampling",
+        f"{seen['n']:,}",
+        score_text(seen.get("mean")),
+        short(seen.get("sd")),
+        interval_text(seen.get("interval")),
+        score_text(seen.get("median")),
+        quartiles,
+    ]
     if final:
         cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
     return (*cells, "0 %")

@@ -36,11 +36,15 @@ def sentence(row: Mapping[str, Any], outcome: Outcome, margin: float) -> str:
                 else ""
             )
             head = (
-                f"{arm} is {row['verdict']} than {baseline}: the {what} is {short(abs(row['mean_difference']))} {way} "
+                f"{arm} is {row['verdict']} than {baseline}: the {what} is "
+                f"{short(abs(row['mean_difference']))} {way} "
                 f"on average{small}"
             )
         case "equivalent":
-            head = f"{arm} and {baseline} are equivalent: the {what} differs by less than {short(margin)} on average"
+            head = (
+                f"{arm} and {baseline} are equivalent: the {what} differs by less than "
+                f"{short(margin)} on average"
+            )
         case "not compared":
             return f"{arm} is not compared with {baseline}: {row['reason']}."
         case _:
@@ -61,7 +65,8 @@ def short(value: float | None, digits: int = 3) -> str:
 
 
 def score_text(value: float | None) -> str:
-    """A score or accuracy: five significant digits, or four decimals below 1, so that columns can be compared."""
+    """A score or accuracy: five significant digits, or four decimals below 1, so that columns can
+    be compared."""
     if value is None:
         return "–"
     if abs(value) >= 1e5:
@@ -123,8 +128,14 @@ def _without_comparison(result: Mapping[str, Any]) -> str:
     studies = sum(arm["studies"] for arm in result["arms"])
     best = only["winner"]
     if studies == 1 and best is not None:
-        return f"{only['label']} found {best['key']} with score {score_text(best['score'])}; one study compares nothing."
-    return f"{studies} studies of {_listed([arm['label'] for arm in result['arms']])}, and {reason}: nothing is compared."
+        return (
+            f"{only['label']} found {best['key']} with score {score_text(best['score'])}; one "
+            "study compares nothing."
+        )
+    return (
+        f"{studies} studies of {_listed([arm['label'] for arm in result['arms']])}, and "
+        f"{reason}: nothing is compared."
+    )
 
 
 def _how_many_more(row: Mapping[str, Any]) -> str:

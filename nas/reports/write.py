@@ -89,9 +89,15 @@ def _trials(experiment: Experiment) -> str:
                 for name in metrics
             ]
             rows = zip(
-                frame.number.tolist(), frame.keys.tolist(), frame.score.tolist(), frame.seconds.tolist(),
-                frame.cost.tolist(), frame.reused.tolist(), *extra, strict=True,
-            )  # fmt: skip
+                frame.number.tolist(),
+                frame.keys.tolist(),
+                frame.score.tolist(),
+                frame.seconds.tolist(),
+                frame.cost.tolist(),
+                frame.reused.tolist(),
+                *extra,
+                strict=True,
+            )
             for number, key, score, seconds, cost, reused, *values in rows:
                 cells = [
                     int(value) if value == value and value == int(value) else value
@@ -119,5 +125,6 @@ def _require_plots() -> None:
         import scipy  # noqa: F401
     except ImportError as problem:
         raise NasError(
-            f"reports need {problem.name}, which is not installed: run pip install 'nas-toolkit[plots]'"
+            f"reports need {problem.name}, which is not installed: run pip install "
+            "'nas-toolkit[plots]'"
         ) from problem

@@ -1,1 +1,2 @@
-"""From words to finished studies: plan a search, run it, read what its log says, leave the winner."""
+"""From words to finished studies: plan a search, run it, read what its log says, leave the
+winner."""

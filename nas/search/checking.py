@@ -1,4 +1,5 @@
-"""Is this log what a study would write? Every trial ended once, and replay proposes the same genotypes."""
+"""Is this log what a study would write? Every trial ended once, and replay proposes the same
+genotypes."""
 
 from __future__ import annotations
 
@@ -11,10 +12,9 @@ from nas.contracts import Proposal, Strategy
 from nas.errors import StoreError
 from nas.search.plan import Plan
 from nas.seeding import derive
+from nas.study.events import ENDS
 from nas.study.ledger import Ledger
 from nas.study.store import Event, read_events
-
-_ENDS = ("told", "stopped", "failed")
 
 
 @dataclass(slots=True)
@@ -45,7 +45,8 @@ def check(folder: Path, plan: Plan) -> Check:
 
 
 class _Order:
-    """Numbers rise by one; a trial is asked before anything happens to it and ends once; a duplicate ends alike."""
+    """Numbers rise by one; a trial is asked before anything happens to it and ends once; a
+    duplicate ends alike."""
 
     def __init__(self, result: Check) -> None:
         self._result = result
@@ -77,7 +78,7 @@ class _Order:
         kind, number = event["event"], event["number"]
         if number not in self._duplicates:
             yield f"{kind} speaks of trial {number}, which was never asked"
-        elif kind in _ENDS:
+        elif kind in ENDS:
             yield from self._ended(kind, number, event)
         elif number in self._ends and kind != "opened":
             yield f"trial {number} was {kind} after it had ended"
@@ -88,9 +89,14 @@ class _Order:
         end = self._ends[number] = (kind, event.get("score"))
         original = event.get("reused")
         if original != self._duplicates[number]:
-            yield f"trial {number} was asked as a duplicate of {self._duplicates[number]}, but reuses {original}"
+            yield (
+                f"trial {number} was asked as a duplicate of {self._duplicates[number]}, but "
+                f"reuses {original}"
+            )
         elif original is not None and end != self._ends.get(original):
-            yield f"trial {number} says it ended like trial {original}, but that one ended otherwise"
+            yield (
+                f"trial {number} says it ended like trial {original}, but that one ended otherwise"
+            )
 
 
 def _replay(log: Path, plan: Plan, result: Check) -> Iterator[str]:

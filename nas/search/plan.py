@@ -179,7 +179,8 @@ def read_study_json(folder: Path) -> dict[str, Any]:
     path = folder / "study.json"
     if not folder.is_dir():
         raise StudyError(
-            f"there is no folder {shortened(str(folder))}: a study is a folder with study.json in it"
+            f"there is no folder {shortened(str(folder))}: a study is a folder with study.json in "
+            "it"
         )
     try:
         if path.stat().st_size > _LARGEST_FILE:
@@ -202,7 +203,8 @@ def read_study_json(folder: Path) -> dict[str, Any]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "") -> list[str]:
-    """What differs between two identities, as `strategy.options.population: 100 here, 50 asked for`."""
+    """What differs between two identities, as `strategy.options.population: 100 here, 50 asked
+    for`."""
     lines = []
     for name in sorted({*old, *new}):
         here, wanted = old.get(name), new.get(name)

@@ -16,7 +16,8 @@ _PACKAGES = ("torch", "optuna", "ray", "numpy", "pandas")
 
 @cache
 def versions() -> dict[str, str | None]:
-    """Python, ourselves and the packages that can change a search's outcome; None where one is not installed."""
+    """Python, ourselves and the packages that can change a search's outcome; None where one is not
+    installed."""
     import nas
 
     found: dict[str, str | None] = {"python": platform.python_version(), "nas": nas.__version__}
@@ -30,8 +31,9 @@ def versions() -> dict[str, str | None]:
 
 @cache
 def commit() -> str | None:
-    """The git commit of the source this runs from (with `+` when changed since), or None for an installed copy."""
-    root = Path(__file__).resolve().parent.parent
+    """The git commit of the source this runs from (with `+` when changed since), or None for an
+    installed copy."""
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     revision = _git(root, "rev-parse", "HEAD")
@@ -72,7 +74,8 @@ def _cpu_name() -> str:
 
 
 def _gpu_names() -> list[str]:
-    """Asked of the driver's own tool unless torch is loaded: importing it takes longer than a table search."""
+    """Asked of the driver's own tool unless torch is loaded: importing it takes longer than a table
+    search."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

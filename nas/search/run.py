@@ -1,4 +1,5 @@
-"""One search from its plan to its winner: open or continue the study, run it, leave `best/` behind."""
+"""One search from its plan to its winner: open or continue the study, run it, leave `best/`
+behind."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from typing import Any
 
 from nas.contracts import Evaluator
 from nas.errors import NotJudged, SettingsError, SpaceError, StoreError, StudyError
-from nas.exporting.record import clear, read_record
 from nas.search.plan import Plan, differences, read_study_json
+from nas.search.record import clear, read_record
 from nas.study.attempt import plain
 from nas.study.files import write_whole
 from nas.study.kept_files import checkpoint_of
@@ -92,13 +93,15 @@ def opened(
 
 
 def run(search: OpenSearch) -> str | None:
-    """Run to the end of the budget (or until stopped); returns why the study ended, None when it has not."""
+    """Run to the end of the budget (or until stopped); returns why the study ended, None when it
+    has not."""
     search.plan.make_runner().run(search.study, search.evaluator)
     return settle(search)
 
 
 def settle(search: OpenSearch) -> str | None:
-    """What follows the last trial: the end, the finals of the incumbents, the winner; None when more may follow."""
+    """What follows the last trial: the end, the finals of the incumbents, the winner; None when
+    more may follow."""
     reason = search.study.finish()
     try:
         if reason is not None:
@@ -109,7 +112,8 @@ def settle(search: OpenSearch) -> str | None:
 
 
 def open_finals(study: Study, evaluator: Evaluator) -> None:
-    """Read what winners are judged by: only of a finished study, only for its incumbents; each reading is logged."""
+    """Read what winners are judged by: only of a finished study, only for its incumbents; each
+    reading is logged."""
     assert study.ledger.finished is not None
     for incumbent in study.ledger.incumbents:
         number = incumbent.trial.number
@@ -183,7 +187,8 @@ def trial_events(folder: Path, number: int) -> list[Mapping[str, Any]]:
 
 
 def ranked(folder: Path, top: int) -> list[tuple[float, Mapping[str, Any], Mapping[str, Any]]]:
-    """The best distinct trials of a study: score, `asked` event, `told` event; of equals the one told first."""
+    """The best distinct trials of a study: score, `asked` event, `told` event; of equals the one
+    told first."""
     asked: dict[int, Mapping[str, Any]] = {}
     told: list[tuple[float, Mapping[str, Any]]] = []
     for _, event in events_of(folder):
@@ -211,7 +216,8 @@ def _continued(plan: Plan, folder: Path) -> Plan:
     lines = differences(old.identity(), plan.identity())
     if lines:
         raise StudyError(
-            f"{folder} holds a study with other settings ({'; '.join(lines)}): give these settings, resume it as it is "
+            f"{folder} holds a study with other settings ({'; '.join(lines)}): give these "
+            "settings, resume it as it is "
             f"with `nas resume {shlex.quote(str(folder))}`, or choose another folder with --out"
         )
     return old.with_runner(plan.runner)
@@ -248,7 +254,8 @@ def _locked(folder: Path, sync: Sync) -> Iterator[Store]:
 def _write_plan(
     plan: Plan, folder: Path, budget: Budget | None, recorded: Mapping[str, Any]
 ) -> None:
-    """Write `study.json` under the lock of the log, so that of two first commands at once only one does."""
+    """Write `study.json` under the lock of the log, so that of two first commands at once only one
+    does."""
     if (folder / "study.json").exists():
         raise StudyError(
             f"another search has begun in {folder} this moment: choose another with --out"
@@ -257,7 +264,8 @@ def _write_plan(
 
 
 def _refuse_strangers(plan: Plan, space: SearchSpace) -> None:
-    """Strategies learn from genotypes they can encode, so those a user begins with must lie in the space."""
+    """Strategies learn from genotypes they can encode, so those a user begins with must lie in the
+    space."""
     for genotype in plan.start_from:
         try:
             space.encode(genotype)
@@ -280,20 +288,24 @@ def _refuse_foreign(folder: Path) -> None:
         raise StudyError(f"{folder} cannot be read: {problem.strerror}") from problem
     if strangers:
         raise StudyError(
-            f"{folder} is a folder of something else ({sorted(strangers)[0]} is in it): choose another with --out"
+            f"{folder} is a folder of something else ({sorted(strangers)[0]} is in it): choose "
+            "another with --out"
         )
     if (folder / "events.jsonl").exists() and (folder / "events.jsonl").stat().st_size:
         raise StudyError(
-            f"{folder} has a log but no study.json: restore study.json from a copy, or choose another with --out"
+            f"{folder} has a log but no study.json: restore study.json from a copy, or choose "
+            "another with --out"
         )
 
 
 def _refuse_changed(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
-    """Data that was replaced, weights that a controller started from, a preset that means something else by now."""
+    """Data that was replaced, weights that a controller started from, a preset that means something
+    else by now."""
     lines = differences(old, new)
     if lines:
         raise StudyError(
-            f"what {folder} was begun with has changed ({'; '.join(lines)}), so it would not continue exactly: "
+            f"what {folder} was begun with has changed ({'; '.join(lines)}), so it would not "
+            "continue exactly: "
             "restore it, or begin another study with --out"
         )
 
@@ -310,7 +322,8 @@ def _constraint(
     for name in limits:
         if name not in known:
             raise SettingsError(
-                f"evaluator {plan.evaluator.name!r} does not know the {name} of a genotype before it is evaluated, "
+                f"evaluator {plan.evaluator.name!r} does not know the {name} of a genotype before "
+                "it is evaluated, "
                 f"so --max-{name} cannot be held; it knows {', '.join(sorted(known)) or 'nothing'}"
             )
 

@@ -1,4 +1,5 @@
-"""Making a table: every architecture of a space that can be listed, one ordinary study per seed, then joined."""
+"""Making a table: every architecture of a space that can be listed, one ordinary study per seed,
+then joined."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ LARGEST: Final = 1_000_000  # architectures that are worth listing
 
 @final
 class Enumeration(Strategy):
-    """Each distinct architecture once, in one order for all seeds, which is shuffled: a part of it is a fair sample."""
+    """Each distinct architecture once, in one order for all seeds, which is shuffled: a part of it
+    is a fair sample."""
 
     def ask(self, number: int) -> Proposal | None:
         """The architecture with this number; None behind the last."""
@@ -50,7 +52,8 @@ def distinct_architectures(space: SearchSpace) -> dict[str, Choices]:
     """For each key of the space, the first choices that have it."""
     if space.size > LARGEST:
         raise SpaceError(
-            f"space {space.name!r} has {space.size:.3g} architectures; a table lists all of them, so it may have at "
+            f"space {space.name!r} has {space.size:.3g} architectures; a table lists all of them, "
+            "so it may have at "
             f"most {LARGEST:,}"
         )
     found: dict[str, Choices] = {}
@@ -65,7 +68,8 @@ def study_size(space: SearchSpace) -> int:
 
 
 def study_of_seed(tree: Mapping[str, Any], seed: int, folder: Path) -> Assignment:
-    """The study that evaluates everything once with this seed; `tree` holds the settings of a search."""
+    """The study that evaluates everything once with this seed; `tree` holds the settings of a
+    search."""
     from nas.search.words import assignment
 
     study = {**tree.get("study", {}), "seed": seed, "out": str(folder), "keep": 0}
@@ -90,7 +94,8 @@ class Row:
 
 
 def joined(folders: Sequence[Path]) -> list[Row]:
-    """The architectures that ended well in every one of these studies, in the order of their keys."""
+    """The architectures that ended well in every one of these studies, in the order of their
+    keys."""
     studies = [_told(folder) for folder in folders]
     keys = sorted(set.intersection(*(set(study) for study in studies)))
     return [_row(key, studies) for key in keys]
@@ -129,7 +134,8 @@ def checked_table(file: Path) -> None:
 
 
 def write_table(file: Path, space: SearchSpace, rows: Sequence[Row]) -> None:
-    """A CSV, compressed for a name in .gz: decisions, key, mean score and cost, params, macs, a score per seed."""
+    """A CSV, compressed for a name in .gz: decisions, key, mean score and cost, params, macs, a
+    score per seed."""
     if not rows:
         raise StudyError(
             "no architecture has been evaluated with every seed yet, so there is no table to write"

@@ -1,4 +1,5 @@
-"""From words to a plan: settings of a file and of the command line, put together and checked, flags over file."""
+"""From words to a plan: settings of a file and of the command line, put together and checked, flags
+over file."""
 
 from __future__ import annotations
 
@@ -115,7 +116,8 @@ def changed_runner(part: Part, name: str | None, tree: Mapping[str, Any]) -> Par
 def _rules(study: Mapping[str, Any]) -> Rules:
     if study["lag"] is not None and not study["deterministic"]:
         raise SettingsError(
-            "lag means something only in a deterministic study: add --deterministic, or leave it out"
+            "lag means something only in a deterministic study: add --deterministic, or leave it "
+            "out"
         )
     lag = (study["lag"] or LAG) if study["deterministic"] else None
     names = ("duplicates", "retries", "failure_score", "stopped_as", "keep")

@@ -1,7 +1,8 @@
-"""Regularised evolution: winners of small tournaments have children, and the oldest die whatever their score.
+"""Regularised evolution: winners of small tournaments have children, and the oldest die whatever
+their score.
 
-After Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search" (2019), section
-"Evolutionary algorithm" and Algorithm 1 (aging evolution).
+After Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search"
+(2019), section "Evolutionary algorithm" and Algorithm 1 (aging evolution).
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
 
 @final
 class Evolution(Strategy):
-    """Regularised evolution (Real et al. 2019): mutate the winner of a tournament among the youngest genotypes.
+    """Regularised evolution (Real et al. 2019): mutate the winner of a tournament among the
+    youngest genotypes.
 
-    The population is the `population` trials told last, in the order in which results arrived. Until it is full,
-    proposals are random. Then each proposal draws `sample` members uniformly with replacement, as Algorithm 1 of the
-    paper does, and changes one decision of the best of them; of equal scores the one drawn first wins.
+    The population is the `population` trials told last, in the order in which results arrived.
+    Until it is full, proposals are random. Then each proposal draws `sample` members uniformly with
+    replacement, as Algorithm 1 of the paper does, and changes one decision of the best of them; of
+    equal scores the one drawn first wins.
 
-    Where we depart from the paper: a mutation draws one decision uniformly and always changes it. The paper first
-    draws the kind of mutation, and with probability 0.05 changes nothing, which would cost a trial for a known score.
+    Where we depart from the paper: a mutation draws one decision uniformly and always changes it.
+    The paper first draws the kind of mutation, and with probability 0.05 changes nothing, which
+    would cost a trial for a known score.
 
     Args:
         population: how many trials are alive, at least 1 (100, as in the paper).
@@ -45,7 +49,8 @@ class Evolution(Strategy):
             )
         if not 1 <= sample <= population:
             raise SettingsError(
-                f"sample of evolution is {shortened(sample)}, expected 1 to {population}: a tournament cannot be "
+                f"sample of evolution is {shortened(sample)}, expected 1 to {population}: a "
+                "tournament cannot be "
                 "larger than the population"
             )
         self.population = population

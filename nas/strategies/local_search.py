@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 @final
 class LocalSearch(Strategy):
-    """Local search: climb to the first better neighbour, and start at random once no neighbour is better.
+    """Local search: climb to the first better neighbour, and start at random once no neighbour is
+    better.
 
-    A neighbour answers one decision differently. The neighbours of an incumbent are put in a random order, and each
-    number takes the next one. The second time round only those without a result are tried again; after that, and where
-    there is nothing to try again, a number proposes a random start. A start that is told while the incumbent it was to
-    leave still stands begins a new climb. Otherwise a trial takes over when it beats the incumbent and belongs to this
-    climb, or when it beats everything told so far. So late results of an abandoned climb do not pull the search back,
+    A neighbour answers one decision differently. The neighbours of an incumbent are put in a random
+    order, and each number takes the next one. The second time round only those without a result are
+    tried again; after that, and where there is nothing to try again, a number proposes a random
+    start. A start that is told while the incumbent it was to leave still stands begins a new climb.
+    Otherwise a trial takes over when it beats the incumbent and belongs to this climb, or when it
+    beats everything told so far. So late results of an abandoned climb do not pull the search back,
     unless they are a record. It has no options.
     """
 
@@ -72,7 +74,8 @@ class LocalSearch(Strategy):
         return self.space.decode(choices)
 
     def _takes_over(self, version: int | None, place: int | None, score: float) -> bool:
-        """Trials without notes come from the user, and those without a place are starts: both belong to any climb."""
+        """Trials without notes come from the user, and those without a place are starts: both
+        belong to any climb."""
         if self._incumbent is None or score > self._record:
             return True
         if version == self._version and place is None:
@@ -82,7 +85,8 @@ class LocalSearch(Strategy):
     def _move(self, genotype: Genotype, score: float) -> None:
         self._version += 1
         self._incumbent, self._score = genotype, score
-        # Numbers up to the largest one told are gone; with several workers a few more are, and lap two covers those.
+        # Numbers up to the largest one told are gone; with several workers a few more are, and lap
+        # two covers those.
         self._base = self._highest + 1
         self._order = (
             numpy_rng(self.seed, "neighbours", self._version).permutation(len(self._moves)).tolist()

@@ -1,8 +1,9 @@
-"""Optuna's samplers as strategies: the history is ours, the draw is Optuna's, and a question leaves no trace.
+"""Optuna's samplers as strategies: the history is ours, the draw is Optuna's, and a question leaves
+no trace.
 
-Every ask makes a fresh sampler, seeded for its number, and shows it the trials told so far. So nothing hides in a
-sampler between two asks, and resume is exact. Optuna's own storage would write each ask down before it is answered;
-ours is a list of results that can only be read.
+Every ask makes a fresh sampler, seeded for its number, and shows it the trials told so far. So
+nothing hides in a sampler between two asks, and resume is exact. Optuna's own storage would write
+each ask down before it is answered; ours is a list of results that can only be read.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ _LONG_AGO = datetime(1970, 1, 1)  # Optuna wants a date; no sampler here reads i
 _GP_DECISIONS = 16
 _HUGE = 1e100  # GP squares scores, so larger ones are shown to samplers as this
 
-# Every constructor argument but the seed, as in Optuna 5.0, except for constant_liar: it makes TPE avoid trials that
-# are running, and an ask that depends on results only cannot see those. None stands for Optuna's own choice where a
-# value would be refused as deprecated.
+# Every constructor argument but the seed, as in Optuna 5.0, except for constant_liar: it makes TPE
+# avoid trials that are running, and an ask that depends on results only cannot see those. None
+# stands for Optuna's own choice where a value would be refused as deprecated.
 _PINNED: Mapping[str, Mapping[str, Json]] = {
     "gp": {
         "independent_sampler": None,
@@ -84,11 +85,12 @@ _REFUSED = {
 class OptunaSampler(Strategy):
     """A sampler of Optuna: `optuna:tpe`, `optuna:nsgaii`, `optuna:gp` or `optuna:random`.
 
-    Each decision is a categorical parameter, and results are shown in the order in which they arrived. All arguments
-    of the sampler are pinned here, so that another version of Optuna cannot change a default unseen. TPE runs without
-    its constant liar: with several workers it may propose what is being evaluated. NSGA-II keeps its generations in
-    the notes of proposals; results that come after their generation has ended are not used, as in Optuna. GP is
-    refused on spaces of more than 16 decisions.
+    Each decision is a categorical parameter, and results are shown in the order in which they
+    arrived. All arguments of the sampler are pinned here, so that another version of Optuna cannot
+    change a default unseen. TPE runs without its constant liar: with several workers it may propose
+    what is being evaluated. NSGA-II keeps its generations in the notes of proposals; results that
+    come after their generation has ended are not used, as in Optuna. GP is refused on spaces of
+    more than 16 decisions.
 
     Args:
         sampler: which one.
@@ -96,7 +98,8 @@ class OptunaSampler(Strategy):
         n_ei_candidates: how many candidates TPE compares per proposal, at least 1 (tpe; 24).
         multivariate: whether TPE draws the decisions together (tpe; true).
         population_size: how many trials make a generation, at least 2 (nsgaii; 50).
-        mutation_prob: how likely a decision is redrawn, 0 to 1 (nsgaii; one over the number of decisions).
+        mutation_prob: how likely a decision is redrawn, 0 to 1 (nsgaii; one over the number of
+            decisions).
         crossover_prob: how likely a child has two parents, 0 to 1 (nsgaii; 0.9).
         swapping_prob: how likely a decision changes sides in a crossover, 0 to 1 (nsgaii; 0.5).
     """
@@ -135,7 +138,8 @@ class OptunaSampler(Strategy):
             for decision in space.decisions
             if len(decision.options) > 1
         }
-        # Optuna sorts the parameters it draws together, and so do we: the order decides what each random number is for.
+        # Optuna sorts the parameters it draws together, and so do we: the order decides what each
+        # random number is for.
         self._joint = (
             dict(sorted(self._open.items())) if self._arguments.get("multivariate", True) else {}
         )
@@ -144,7 +148,8 @@ class OptunaSampler(Strategy):
         self._generations = _Generations(int(self._arguments.get("population_size", 0)))
 
     def recorded(self) -> Mapping[str, Json]:
-        """What decides the proposals besides the seed and the version of Optuna: the sampler with every argument."""
+        """What decides the proposals besides the seed and the version of Optuna: the sampler with
+        every argument."""
         return {"class": _CLASSES[self.sampler].__name__, "arguments": self._arguments}
 
     @property
@@ -167,7 +172,8 @@ class OptunaSampler(Strategy):
         return Proposal(self.space.decode(choices), notes)
 
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
-        """Add one result to what the sampler looks at: TPE and GP all of them, NSGA-II a generation, random none."""
+        """Add one result to what the sampler looks at: TPE and GP all of them, NSGA-II a
+        generation, random none."""
         if self.sampler == "nsgaii":
             if self._generations.add(
                 self._finished(trial, evaluation), trial.notes.get("generation")
@@ -177,7 +183,8 @@ class OptunaSampler(Strategy):
             self._history.finished.append(self._finished(trial, evaluation))
 
     def _finished(self, trial: Trial, evaluation: Evaluation) -> FrozenTrial:
-        """A trial of Optuna's made in place: `Study.add_trial` copies every distribution, 0.7 ms for 55 of them."""
+        """A trial of Optuna's made in place: `Study.add_trial` copies every distribution, 0.7 ms
+        for 55 of them."""
         place, self._told = (
             self._told,
             self._told + 1,
@@ -241,7 +248,8 @@ class _History(optuna.storages.InMemoryStorage):
 
 
 class _Generations:
-    """NSGA-II's generations as a fold over results: the open one, its trials so far, and its parents."""
+    """NSGA-II's generations as a fold over results: the open one, its trials so far, and its
+    parents."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -250,7 +258,8 @@ class _Generations:
         self.parents: list[FrozenTrial] = []
 
     def add(self, finished: FrozenTrial, generation: int | None) -> bool:
-        """Whether this trial completes the open generation; one without any, from the user, belongs to the open one."""
+        """Whether this trial completes the open generation; one without any, from the user, belongs
+        to the open one."""
         if generation not in (None, self.number):
             return False
         self.population.append(finished)
@@ -262,7 +271,8 @@ class _Generations:
 
 
 class _NSGAII(NSGAIISampler):
-    """NSGA-II that is handed its generations; Optuna's reads and writes them in attributes of trials and study."""
+    """NSGA-II that is handed its generations; Optuna's reads and writes them in attributes of
+    trials and study."""
 
     def __init__(self, generations: _Generations, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -299,8 +309,10 @@ def _check_sampler(name: str, space: SearchSpace) -> None:
         raise SettingsError(known_names(name, _PINNED, "sampler of optuna"))
     if name == "gp" and len(space.decisions) > _GP_DECISIONS:
         raise SettingsError(
-            f"optuna:gp is too slow for the {len(space.decisions)} decisions of space {space.name!r}: expected "
-            f"{_GP_DECISIONS} or fewer, since with 50 a proposal takes seconds from 100 trials on; use optuna:tpe"
+            f"optuna:gp is too slow for the {len(space.decisions)} decisions of space "
+            f"{space.name!r}: expected "
+            f"{_GP_DECISIONS} or fewer, since with 50 a proposal takes seconds from 100 trials "
+            "on; use optuna:tpe"
         )
     if name == "gp" and find_spec("scipy") is None:
         raise SettingsError(

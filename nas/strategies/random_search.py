@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @final
 class RandomSearch(Strategy):
-    """Random search: every decision is answered uniformly at random, whatever was learned before. It has no options."""
+    """Random search: every decision is answered uniformly at random, whatever was learned before.
+    It has no options."""
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)

@@ -29,7 +29,8 @@ _LONGEST_TRACEBACK = 4_000
 def attempt(evaluator: Evaluator, trial: Trial, workdir: Path, report: Report) -> Outcome:
     """Evaluate a trial; whatever happens becomes an evaluation, an early stop or a typed failure.
 
-    Only what the user must mend before any trial can succeed (a missing file, a wrong setting) is raised.
+    Only what the user must mend before any trial can succeed (a missing file, a wrong setting) is
+    raised.
     """
     began = time.perf_counter()
     watched = _Watched(report)
@@ -56,7 +57,8 @@ def never_stop(step: int, metrics: Mapping[str, Any]) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON knows it: NumPy and torch scalars become numbers, what is not finite becomes None."""
+    """The value as JSON knows it: NumPy and torch scalars become numbers, what is not finite
+    becomes None."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):

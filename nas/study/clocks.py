@@ -1,4 +1,5 @@
-"""Two clocks of a study: what its strategy spends on thinking, and what a fixed order makes free places wait."""
+"""Two clocks of a study: what its strategy spends on thinking, and what a fixed order makes free
+places wait."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class Stopwatch:
 
 @final
 class IdleTime:
-    """Adds up the seconds of places that could work but wait; between two calls of `free` their number stands."""
+    """Adds up the seconds of places that could work but wait; between two calls of `free` their
+    number stands."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

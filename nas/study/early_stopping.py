@@ -1,7 +1,9 @@
-"""When a trial is not worth going on with: one pure rule, folded over the log, the same for every runner and strategy.
+"""When a trial is not worth going on with: one pure rule, folded over the log, the same for every
+runner and strategy.
 
-The state is what the lines of the log amount to, so a study that is resumed decides as if it had never been away. The
-lines of an attempt that came to nothing are taken back when the next attempt of the same trial begins.
+The state is what the lines of the log amount to, so a study that is resumed decides as if it had
+never been away. The lines of an attempt that came to nothing are taken back when the next attempt
+of the same trial begins.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class EarlyStopping:
 
     Args:
         rule: None: every trial runs to its end, also one whose score is no number.
-        last_step: the step at which an evaluation is complete (a trial is never stopped there); None: not known.
+        last_step: the step at which an evaluation is complete (a trial is never stopped there);
+            None: not known.
     """
 
     def __init__(self, rule: Rule | None, last_step: int | None = None) -> None:
@@ -74,12 +77,14 @@ class EarlyStopping:
 
 @final
 class Asha(Rule):
-    """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934), in the form that stops and never waits.
+    """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934), in the form that stops
+    and never waits.
 
-    Rungs lie at grace, grace x reduction, grace x reduction^2, ... steps. At a rung a trial goes on if it is among the
-    best 1/reduction of those that have come to that rung so far (the first always is; equals go on together). Unlike
-    the paper's a stopped trial is never promoted later, which costs some good trials early in a search and saves
-    keeping their weights. A trial that skips a rung's step is judged at its first report behind it.
+    Rungs lie at grace, grace x reduction, grace x reduction^2, ... steps. At a rung a trial goes on
+    if it is among the best 1/reduction of those that have come to that rung so far (the first
+    always is; equals go on together). Unlike the paper's a stopped trial is never promoted later,
+    which costs some good trials early in a search and saves keeping their weights. A trial that
+    skips a rung's step is judged at its first report behind it.
     """
 
     def __init__(self, grace: int, reduction: float) -> None:
@@ -124,8 +129,9 @@ class Asha(Rule):
 class Median(Rule):
     """The median rule (Golovin et al. 2017, Vizier, section 3.2.1).
 
-    A trial stops if its best score so far lies below the median of what the trials that ended in full had reached, on
-    average, up to the same step. Before `grace` steps, or while fewer than `grace_trials` ended in full, none stops.
+    A trial stops if its best score so far lies below the median of what the trials that ended in
+    full had reached, on average, up to the same step. Before `grace` steps, or while fewer than
+    `grace_trials` ended in full, none stops.
     """
 
     def __init__(self, grace: int, grace_trials: int) -> None:

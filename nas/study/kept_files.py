@@ -1,4 +1,5 @@
-"""The files that trials leave in `keep/`: those of the best trials stay with the study, in `checkpoints/`."""
+"""The files that trials leave in `keep/`: those of the best trials stay with the study, in
+`checkpoints/`."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ def checkpoint_of(study: Path, number: int) -> Path:
 
 
 def keep_files(study: Path, work: Path, best: Collection[int]) -> None:
-    """Move what a trial left in `keep/` to `checkpoints/` if it is among the best, and drop what no longer is."""
+    """Move what a trial left in `keep/` to `checkpoints/` if it is among the best, and drop what no
+    longer is."""
     if not work.is_dir():
         return
     kept = checkpoint_of(study, int(work.name))

@@ -1,4 +1,5 @@
-"""What a log amounts to: one fold over its events, the same while they are written and when they are read again."""
+"""What a log amounts to: one fold over its events, the same while they are written and when they
+are read again."""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ class Ledger:
         )  # clocks are set back at times
 
     def apply(self, event: Event, offset: int, trial: Trial | None = None) -> Heard | None:
-        """Take in one event; returns what the strategy hears of it. `trial` saves parsing the one just asked."""
+        """Take in one event; returns what the strategy hears of it. `trial` saves parsing the one
+        just asked."""
         try:
             return self._apply(event, offset, trial)
         except (
@@ -132,7 +134,8 @@ class Ledger:
     def _started(self, event: Event) -> None:
         if event.get("format") != FORMAT:
             raise StoreError(
-                f"the log has format {event.get('format')!r}, but this version reads format {FORMAT}: "
+                f"the log has format {event.get('format')!r}, but this version reads format "
+                f"{FORMAT}: "
                 "use the version of nas that wrote it (study.json names it)"
             )
         if self.sessions == 0:

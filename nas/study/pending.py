@@ -1,4 +1,5 @@
-"""Results that came before their turn: a deterministic study writes them to its log in the order of its trials."""
+"""Results that came before their turn: a deterministic study writes them to its log in the order of
+its trials."""
 
 from __future__ import annotations
 
@@ -10,14 +11,15 @@ from typing import Any, final
 
 from nas.contracts import Failure, Outcome
 from nas.study.attempt import plain
+from nas.study.events import end_event, outcome_of
 from nas.study.files import write_whole
 from nas.study.ledger import OpenTrial
-from nas.study.outcomes import end_event, outcome_of
 
 
 @dataclass(slots=True)
 class Attempted:
-    """What one attempt at a trial has said so far: its learning curve and, in the end, its outcome."""
+    """What one attempt at a trial has said so far: its learning curve and, in the end, its
+    outcome."""
 
     progress: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -33,7 +35,8 @@ class _Heard:
 
 @final
 class Pending:
-    """Holds back what was heard of trials until it is their turn; an ended one is safe on disk (`pending/<n>.json`)."""
+    """Holds back what was heard of trials until it is their turn; an ended one is safe on disk
+    (`pending/<n>.json`)."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -71,7 +74,8 @@ class Pending:
         return heard is not None
 
     def take(self, entry: OpenTrial) -> list[Attempted]:
-        """The attempts of a trial that has ended, but for those the log has; none if it has not ended."""
+        """The attempts of a trial that has ended, but for those the log has; none if it has not
+        ended."""
         heard = self._ended.pop(entry.trial.number, None)
         return heard.attempts[entry.failures - heard.failures_before :] if heard else []
 

@@ -1,4 +1,5 @@
-"""What is the same for every strategy of a study: budget, and the policies for duplicates, failures and early stops."""
+"""What is the same for every strategy of a study: budget, and the policies for duplicates, failures
+and early stops."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ EarlyStop = Literal["none", "asha", "median"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """When a study ends: trials, summed seconds of evaluation, hours of wall clock. Not part of its identity."""
+    """When a study ends: trials, summed seconds of evaluation, hours of wall clock. Not part of its
+    identity."""
 
     trials: int | None = None
     seconds: float | None = None
@@ -26,7 +28,8 @@ class Budget:
             value = getattr(self, field.name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise SettingsError(
-                    f"a budget of {shortened(value)} {field.name} makes no study: expected more than 0"
+                    f"a budget of {shortened(value)} {field.name} makes no study: expected more "
+                    "than 0"
                 )
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,17 +63,20 @@ class Rules:
     """One policy for all strategies.
 
     Args:
-        duplicates: `reuse` tells the known score at no cost, `retrain` evaluates again, `resample` skips.
+        duplicates: `reuse` tells the known score at no cost, `retrain` evaluates again, `resample`
+            skips.
         retries: how often a failed evaluation is tried again before the failure is recorded.
         failure_score: the score a strategy hears for a failure; None: it never hears of one.
-        stopped_as: what a strategy hears of a trial stopped early: the worst full score so far, or nothing.
+        stopped_as: what a strategy hears of a trial stopped early: the worst full score so far, or
+            nothing.
         keep: of how many best trials the files they kept (weights) stay in the study's folder.
         early_stop: the rule by which trials are ended early (`nas/study/early_stopping.py`).
         grace_steps: no trial is ended before so many steps.
         reduction: asha lets one in so many go on at each rung.
         grace_trials: median ends none before so many trials have ended in full.
-        lag: None: results are told as they arrive. A number: proposal n follows the results of all trials up to
-            n - lag and no later one, so that the study is the same on any number of workers.
+        lag: None: results are told as they arrive. A number: proposal n follows the results of all
+            trials up to n - lag and no later one, so that the study is the same on any number of
+            workers.
     """
 
     duplicates: Duplicates = "reuse"
@@ -100,7 +106,8 @@ class Rules:
         for name in ("grace_steps", "grace_trials"):
             if not 1 <= getattr(self, name) <= 1_000_000:
                 raise SettingsError(
-                    f"{name} is {shortened(getattr(self, name))}: expected a number from 1 to 1000000"
+                    f"{name} is {shortened(getattr(self, name))}: expected a number from 1 to "
+                    "1000000"
                 )
         if not (math.isfinite(self.reduction) and self.reduction >= 1.1):
             raise SettingsError(f"reduction is {self.reduction}: expected a number from 1.1, say 3")
@@ -115,6 +122,7 @@ class Rules:
             raise SettingsError(f"lag is {shortened(self.lag)}: expected a number from 1 to 10000")
         if self.early_stop != "none":
             raise SettingsError(
-                f"early stopping by {self.early_stop} depends on which report comes first, so it cannot be "
+                f"early stopping by {self.early_stop} depends on which report comes first, so it "
+                "cannot be "
                 "deterministic: leave out --early-stop or --deterministic"
             )

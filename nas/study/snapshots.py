@@ -1,7 +1,8 @@
-"""A short cut past a long replay: a strategy's state beside the log, with the exact part of the log it stands for.
+"""A short cut past a long replay: a strategy's state beside the log, with the exact part of the log
+it stands for.
 
-The log stays the truth. A snapshot that is missing, unreadable, of another version, ahead of its log or of another log
-is ignored, and the strategy is told everything again.
+The log stays the truth. A snapshot that is missing, unreadable, of another version, ahead of its
+log or of another log is ignored, and the strategy is told everything again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ TRIALS_BETWEEN = 1_000  # so many are told again after a kill, at most
 
 
 class Snapshot(NamedTuple):
-    """Arrays for `Strategy.restore`, how many bytes of the log they stand for, and the updates written within those."""
+    """Arrays for `Strategy.restore`, how many bytes of the log they stand for, and the updates
+    written within those."""
 
     arrays: Mapping[str, np.ndarray]
     log_bytes: int
@@ -32,7 +34,8 @@ class Snapshot(NamedTuple):
 
 @final
 class Snapshots:
-    """Takes one after every thousand told trials, if the strategy offers any, and finds the last one when it begins."""
+    """Takes one after every thousand told trials, if the strategy offers any, and finds the last
+    one when it begins."""
 
     def __init__(self, log: Path, strategy: Strategy) -> None:
         self.log_bytes = self.updates = 0  # what the strategy need not be told again
@@ -87,15 +90,15 @@ def read_snapshot(log: Path) -> Snapshot | None:
             log_bytes, updates = int(facts["log_bytes"]), int(facts["updates"])
             if facts["version"] != __version__ or facts["log_sha256"] != _digest(log, log_bytes):
                 return None
-            return Snapshot(
-                {name: opened.get_tensor(name) for name in opened.keys()}, log_bytes, updates
-            )  # noqa: SIM118
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            return Snapshot(arrays, log_bytes, updates)
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
 
 
 def _digest(log: Path, count: int) -> str:
-    """SHA-256 of the first bytes of the log; of nothing that could match where the log is shorter."""
+    """SHA-256 of the first bytes of the log; of nothing that could match where the log is
+    shorter."""
     digest, left = hashlib.sha256(), count
     with log.open("rb") as file:
         while left > 0:

@@ -33,7 +33,8 @@ _SECONDS_BETWEEN_SYNCS = 1.0
 
 
 def read_events(path: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
-    """Every event with the offset of its line; a torn last line is skipped, a damaged one before it is an error.
+    """Every event with the offset of its line; a torn last line is skipped, a damaged one before it
+    is an error.
 
     Args:
         start: the offset of the line to begin with.
@@ -62,17 +63,20 @@ def _damage(path: Path, offset: int) -> str:
     with path.open("rb") as file:
         number = file.read(offset).count(b"\n") + 1
     return (
-        f"{path}, line {number} is damaged, and lines follow it, so it was not torn by a crash: restore the file from "
+        f"{path}, line {number} is damaged, and lines follow it, so it was not torn by a crash: "
+        "restore the file from "
         "a copy, or cut it off before that line to lose what came after"
     )
 
 
 @final
 class Store:
-    """The single writer of a log, from `open` to `close`; the kernel releases its lock however the process dies.
+    """The single writer of a log, from `open` to `close`; the kernel releases its lock however the
+    process dies.
 
-    `each` syncs every line to disk before `append` returns. `grouped` hands every line to the kernel (a killed process
-    loses nothing) and syncs about once a second (a power cut loses at most that).
+    `each` syncs every line to disk before `append` returns. `grouped` hands every line to the
+    kernel (a killed process loses nothing) and syncs about once a second (a power cut loses at most
+    that).
     """
 
     def __init__(self, path: Path, *, sync: Sync = "each") -> None:
@@ -153,7 +157,8 @@ class Store:
                 self._file, self._end
             )  # half a line would be cut later anyway; an intact log is kinder
             raise StoreError(
-                f"{self.path} cannot be written: {problem.strerror}; the log is intact: make room and resume"
+                f"{self.path} cannot be written: {problem.strerror}; the log is intact: make room "
+                "and resume"
             ) from problem
 
     def _sync(self) -> None:
@@ -202,10 +207,12 @@ def _lock(file: int, path: Path) -> None:
     except OSError as problem:
         if problem.errno in (errno.EWOULDBLOCK, errno.EACCES):
             raise StoreError(
-                f"{path} is being written by another process: wait for it, stop it, or choose another folder with --out"
+                f"{path} is being written by another process: wait for it, stop it, or choose "
+                "another folder with --out"
             ) from problem
         raise _NoLocks(
-            f"{path} cannot be locked ({problem.strerror}): its file system has no locks, and two writers would spoil "
+            f"{path} cannot be locked ({problem.strerror}): its file system has no locks, and two "
+            "writers would spoil "
             "the log; choose a folder on a local disk with --out"
         ) from problem
 

@@ -1,4 +1,5 @@
-"""The study makes strategy and evaluator take turns and remembers: the only place that orders things."""
+"""The study makes strategy and evaluator take turns and remembers: the only place that orders
+things."""
 
 from __future__ import annotations
 
@@ -14,11 +15,10 @@ from nas.errors import StudyError
 from nas.seeding import derive
 from nas.study.clocks import IdleTime, Stopwatch
 from nas.study.early_stopping import early_stopping
+from nas.study.events import asked_event, end_event, skipped_event
 from nas.study.kept_files import drop_files, keep_files
 from nas.study.ledger import Ledger, OpenTrial
-from nas.study.outcomes import end_event
 from nas.study.pending import Pending
-from nas.study.proposals import asked_event, skipped_event
 from nas.study.rules import Budget, Rules
 from nas.study.snapshots import Snapshots
 from nas.study.store import FORMAT, Store, Sync, read_events
@@ -32,10 +32,12 @@ Watch = Callable[[Mapping[str, Any]], None]
 
 @final
 class Study:
-    """All trials of one search, in one folder, from first to last: every change is an event, written before it acts.
+    """All trials of one search, in one folder, from first to last: every change is an event,
+    written before it acts.
 
-    A study that is opened again replays its log: every result is told to the strategy in the order in which it arrived,
-    and what was asked but never ended runs again with the same genotype and seed.
+    A study that is opened again replays its log: every result is told to the strategy in the order
+    in which it arrived, and what was asked but never ended runs again with the same genotype and
+    seed.
     """
 
     def __init__(
@@ -98,7 +100,8 @@ class Study:
     # ------------------------------------------------------------------ the turns
 
     def ask(self) -> Trial | None:
-        """The next trial to run now: an open one first, else a new one; None when there is nothing to start."""
+        """The next trial to run now: an open one first, else a new one; None when there is nothing
+        to start."""
         self._advance()
         if self.stopping:
             return None
@@ -111,7 +114,8 @@ class Study:
         return None
 
     def todo(self, trials: int | None = None) -> Iterator[Trial]:
-        """Trials to run one after another, each told before the next is asked; at most so many of them."""
+        """Trials to run one after another, each told before the next is asked; at most so many of
+        them."""
         while (trials is None or trials > 0) and (trial := self.ask()) is not None:
             yield trial
             trials = None if trials is None else trials - 1
@@ -157,6 +161,16 @@ class Study:
             return f"{NUMBERS_WITHOUT_COST:,} proposals in a row brought no new evaluation"
         return None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to start and nothing is open."""
+        return self.end_reason is not None and not self.ledger.open
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether `progress` may ask a trial to stop."""
+        return self.rules.early_stop != "none"
+
     def finish(self) -> str | None:
         """Write down that the study has ended, if it has; returns why."""
         reason = self.end_reason
@@ -190,13 +204,15 @@ class Study:
         return len(top) < self.rules.keep or bool(top and score > top[-1][0])
 
     def workdir(self, number: int) -> Path:
-        """The folder in which a trial may write; what it leaves in `keep/` stays if the trial is among the best."""
+        """The folder in which a trial may write; what it leaves in `keep/` stays if the trial is
+        among the best."""
         return self.folder / "work" / str(number)
 
     # ------------------------------------------------------------------ in order
 
     def free(self, places: int) -> None:
-        """Hear from the runner how many places are free from now on: what the order makes them wait is idle time."""
+        """Hear from the runner how many places are free from now on: what the order makes them wait
+        is idle time."""
         is_holding = self._pending is not None and not self.stopping and self.end_reason is None
         self._idle.free(places if is_holding else 0)
 
@@ -211,9 +227,11 @@ class Study:
         return next(iter(self.ledger.open), self.ledger.next_number)
 
     def _advance(self) -> None:
-        """Bring a deterministic log forward: propose what is due, then end the trial whose turn it is, and so on.
+        """Bring a deterministic log forward: propose what is due, then end the trial whose turn it
+        is, and so on.
 
-        A study that is stopping proposes nothing, so what comes after the next proposal stays pending until it resumes.
+        A study that is stopping proposes nothing, so what comes after the next proposal stays
+        pending until it resumes.
         """
         while self._pending is not None:
             turn = self._turn
@@ -340,7 +358,8 @@ class Study:
     # ------------------------------------------------------------------ the log
 
     def _record(self, event: dict[str, Any], trial: Trial | None = None) -> bool:
-        """Write one event, then act on it: the log first, the strategy last; False if the trial had better stop."""
+        """Write one event, then act on it: the log first, the strategy last; False if the trial had
+        better stop."""
         event["time"] = round(time.time(), 3)
         offset = self.store.append(event)
         heard = self.ledger.apply(event, offset, trial)
@@ -356,7 +375,8 @@ class Study:
         return go_on
 
     def _replay(self) -> None:
-        """Tell the strategy its past, in the order in which it happened; a snapshot stands for the beginning."""
+        """Tell the strategy its past, in the order in which it happened; a snapshot stands for the
+        beginning."""
         updates: list[dict[str, Any]] = []
         self._snapshots.restore()
         for offset, event in read_events(self.store.path):

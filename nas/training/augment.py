@@ -1,7 +1,8 @@
-"""Images stay on the device as bytes; a batch is cut, turned and normalised there, all of its images at once.
+"""Images stay on the device as bytes; a batch is cut, turned and normalised there, all of its
+images at once.
 
-What happens to the images of an epoch is drawn before it, on the CPU: so every device, batch size and restart sees the
-same numbers.
+What happens to the images of an epoch is drawn before it, on the CPU: so every device, batch size
+and restart sees the same numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """What chance decided for one epoch, in the order in which the images come: (N,) and (N, 2) and (N, 2, 3)."""
+    """What chance decided for one epoch, in the order in which the images come: (N,) and (N, 2) and
+    (N, 2, 3)."""
 
     order: Tensor
     corner: Tensor | None
@@ -92,7 +94,8 @@ class Source:
         return len(self._labels)
 
     def augmented(self, draws: Draws) -> tuple[Tensor, Tensor]:
-        """The batch of these draws: images (B, C, H, W) in channels-last layout, and labels (B,)."""
+        """The batch of these draws: images (B, C, H, W) in channels-last layout, and labels
+        (B,)."""
         images = self._normalised(self._cut(draws))
         if draws.affine is not None:
             images = moved(images, draws.affine)
@@ -111,7 +114,8 @@ class Source:
     def plain_batches(
         self, batch_size: int, first: int = 0, stride: int = 1
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """All images for evaluation, or from the first of these batches on each so-many-th of them."""
+        """All images for evaluation, or from the first of these batches on each so-many-th of
+        them."""
         for start in range(first * batch_size, len(self), stride * batch_size):
             yield self.plain(start, start + batch_size)
 
@@ -132,7 +136,8 @@ class Source:
         return pixels.to(torch.float32).sub_(self._mean).mul_(self._scale).permute(0, 3, 1, 2)
 
     def _outside(self, hole: Tensor) -> Tensor:
-        """1 where an image shows, 0 in its hole: (B, 1, H, W). A hole at the border is cut off by it."""
+        """1 where an image shows, 0 in its hole: (B, 1, H, W). A hole at the border is cut off by
+        it."""
         half = self._recipe.cutout // 2
         near = [
             (self._reach >= hole[:, i, None] - half) & (self._reach < hole[:, i, None] + half)
@@ -142,7 +147,8 @@ class Source:
 
 
 def moved(images: Tensor, affine: Tensor) -> Tensor:
-    """The images under these affine maps; what comes in from outside repeats the border (nearest fill)."""
+    """The images under these affine maps; what comes in from outside repeats the border (nearest
+    fill)."""
     grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
     moved_images = functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="border", align_corners=False
@@ -151,9 +157,11 @@ def moved(images: Tensor, affine: Tensor) -> Tensor:
 
 
 def recolored(images: Tensor, factors: Tensor) -> Tensor:
-    """The images with these contrasts, saturations and brightnesses (B, 3), where 1 leaves an image as it is.
+    """The images with these contrasts, saturations and brightnesses (B, 3), where 1 leaves an image
+    as it is.
 
-    Normalised pixels are what is changed: contrast about the mean of the image, saturation about its grey.
+    Normalised pixels are what is changed: contrast about the mean of the image, saturation about
+    its grey.
     """
     contrast, saturation, brightness = factors[:, :, None, None, None].unbind(1)
     middle = images.mean(dim=(1, 2, 3), keepdim=True)
@@ -163,7 +171,8 @@ def recolored(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def _windows(recipe: Recipe, chance: Tensor) -> Tensor:
-    """Windows (N, 4) in the image, which spans -1..1: half widths, half heights, middles; from numbers in 0..1."""
+    """Windows (N, 4) in the image, which spans -1..1: half widths, half heights, middles; from
+    numbers in 0..1."""
     area = recipe.smallest_crop + (1 - recipe.smallest_crop) * chance[:, 0]
     shape = torch.exp(math.log(4 / 3) * (2 * chance[:, 1] - 1))
     width, height = (area * shape).sqrt().clamp(max=1), (area / shape).sqrt().clamp(max=1)
@@ -195,7 +204,8 @@ def _enlarged(pixels: Tensor, side: int) -> Tensor:
 
 
 def _affine(recipe: Recipe, chance: Tensor) -> Tensor:
-    """Maps (N, 2, 3) from places in the new image to places in the old, from five numbers in -1..1 each."""
+    """Maps (N, 2, 3) from places in the new image to places in the old, from five numbers in -1..1
+    each."""
     angle = chance[:, 0] * math.radians(recipe.rotation)
     shear = torch.tan(chance[:, 1] * math.radians(recipe.shear))
     scale = 1 + chance[:, 2] * recipe.zoom

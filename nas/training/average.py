@@ -1,4 +1,5 @@
-"""The running mean of a network's weights, which is judged and kept in place of the last ones (as in NASNet code)."""
+"""The running mean of a network's weights, which is judged and kept in place of the last ones (as
+in NASNet code)."""
 
 from __future__ import annotations
 

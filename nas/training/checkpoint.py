@@ -23,14 +23,14 @@ def save_weights(file: Path, network: nn.Module, facts: Mapping[str, Any]) -> No
 
 
 def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and facts of a file; OSError, ValueError or SafetensorError where it is none of ours."""
+    """The tensors and facts of a file; OSError, ValueError or SafetensorError where it is none of
+    ours."""
     with safe_open(file, framework="pt") as stored:
         header = stored.metadata() or {}
         if header.get("format") != _FORMAT:
             raise ValueError(f"{file} has format {header.get('format')!r}; expected {_FORMAT!r}")
-        return {name: stored.get_tensor(name) for name in stored.keys()}, json.loads(
-            header["facts"]
-        )  # noqa: SIM118
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        return tensors, json.loads(header["facts"])
 
 
 def save_progress(
@@ -57,7 +57,8 @@ def restore_progress(
     expected: Mapping[str, Any],
     average: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Any] | None:
-    """Put a training back as it was and return its facts; None where the file is missing, damaged or another's.
+    """Put a training back as it was and return its facts; None where the file is missing, damaged
+    or another's.
 
     It is this training's when its facts hold everything that is `expected`.
     """

@@ -1,4 +1,5 @@
-"""The handle of the test split: whoever makes one says that no more choices follow from what it shows.
+"""The handle of the test split: whoever makes one says that no more choices follow from what it
+shows.
 
 Only retrain, transfer and final evaluation import this module; a test holds the list.
 """

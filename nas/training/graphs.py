@@ -1,4 +1,5 @@
-"""Small networks on a GPU wait for launches: a CUDA graph launches a whole forward and backward pass at once.
+"""Small networks on a GPU wait for launches: a CUDA graph launches a whole forward and backward
+pass at once.
 
 The plain path and this one run the same kernels in the same order; only their launching differs.
 """
@@ -18,7 +19,8 @@ Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 @final
 class CapturedPass:
-    """Forward and backward of batches of one size; gradients lie in the parameters' `grad` after each call."""
+    """Forward and backward of batches of one size; gradients lie in the parameters' `grad` after
+    each call."""
 
     def __init__(self, network: nn.Module, one_pass: Pass, images: Tensor, labels: Tensor) -> None:
         self._images, self._labels = images.clone(), labels.clone()

@@ -14,7 +14,8 @@ from torch.nn import functional
 from nas.training.computation import Computation
 from nas.training.measures import synchronized
 
-# What is not clearly faster is not worth other numbers than everybody else's. On a processor other programs disturb.
+# What is not clearly faster is not worth other numbers than everybody else's. On a processor other
+# programs disturb.
 _MARGINS = {"cpu": 1.4}
 _MARGIN = 1.15
 _ROUNDS = 5
@@ -39,8 +40,8 @@ def fastest(
 ) -> Computation:
     """The first way, unless another takes training steps faster by a clear margin.
 
-    The ways take turns and the best time of each counts, so that what else the machine does bears on all alike; on a
-    processor it is this process's own time.
+    The ways take turns and the best time of each counts, so that what else the machine does bears
+    on all alike; on a processor it is this process's own time.
     """
     if len(ways) == 1:
         return ways[0]

@@ -25,7 +25,8 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """The most memory in use: on the GPU since the last reset, on a CPU by this process in its whole life."""
+    """The most memory in use: on the GPU since the last reset, on a CPU by this process in its
+    whole life."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MIB
     unit = 1 if sys.platform == "darwin" else 1024

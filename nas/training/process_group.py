@@ -1,7 +1,9 @@
-"""Processes that train one network together: each takes its share of every batch, and what they find is added up.
+"""Processes that train one network together: each takes its share of every batch, and what they
+find is added up.
 
-The sum of the gradients of all shares is the gradient of the whole batch, so every process makes the same step and
-holds the same weights. Only batch norms see the difference: each normalises by its own share, as with micro-batches.
+The sum of the gradients of all shares is the gradient of the whole batch, so every process makes
+the same step and holds the same weights. Only batch norms see the difference: each normalises by
+its own share, as with micro-batches.
 """
 
 from __future__ import annotations
@@ -94,13 +96,16 @@ def check_gang(gang: Gang, batch_size: int, computation: Computation) -> None:
         )
     if batch_size < 2 * gang.size:
         raise SettingsError(
-            f"a batch of {batch_size} images cannot be divided among {gang.size} workers: expected two for each; use "
-            f"fewer --workers, or --set recipe.batch_size={2 * gang.size} or more, and at least as many training images"
+            f"a batch of {batch_size} images cannot be divided among {gang.size} workers: "
+            "expected two for each; use "
+            f"fewer --workers, or --set recipe.batch_size={2 * gang.size} or more, and at least "
+            "as many training images"
         )
 
 
 def synchronized_norms(network: nn.Module, computation: Computation) -> nn.Module:
-    """The network with batch norms that see the batch of the whole gang; its weights keep their names."""
+    """The network with batch norms that see the batch of the whole gang; its weights keep their
+    names."""
     check_norms(computation.device)
     return nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call, no-any-return]
 
@@ -109,6 +114,7 @@ def check_norms(device: str) -> None:
     """Refuse batch norms across processes where torch has none."""
     if not device.startswith("cuda"):
         raise SettingsError(
-            f"batch norms are synchronised on GPUs only, but the workers train on {device}: leave out "
+            f"batch norms are synchronised on GPUs only, but the workers train on {device}: leave "
+            "out "
             "--sync-batch-norm, or give each worker a GPU with --gpus-per-worker 1"
         )

@@ -1,4 +1,5 @@
-"""Recipes: every setting that decides how a network is trained, and the presets that go with the datasets."""
+"""Recipes: every setting that decides how a network is trained, and the presets that go with the
+datasets."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Recipe:
         0.0  # decay of the running mean of weights that is judged and kept; 0 keeps the last ones
     )
 
-    # `upsample` as in the NASNet paper: 32 -> 40 -> a crop of 32; `resized`: any part of the image, at its own shape
+    # `upsample` as in the NASNet paper: 32 -> 40 -> a crop of 32; `resized`: any part of the image,
+    # at its own shape
     crop: Literal["none", "pad", "upsample", "resized"] = "none"
     crop_margin: int = 4
     smallest_crop: float = 0.08  # share of the image's area, where the crop is resized
@@ -52,7 +54,8 @@ class Recipe:
     )
 
     def __post_init__(self) -> None:
-        """Refuse values that no training could use; a whole number is welcome where a decimal one is expected."""
+        """Refuse values that no training could use; a whole number is welcome where a decimal one
+        is expected."""
         for name, value in asdict(self).items():
             if _HINTS[name] is float and isinstance(value, int) and not isinstance(value, bool):
                 object.__setattr__(self, name, float(value))
@@ -138,13 +141,15 @@ class Preset:
 _CIFAR = Recipe(crop="pad", flip=True)
 
 PRESETS: Mapping[str, Preset] = {
-    # Tuned for a bare `nas search`: a child takes a few seconds on one core and good cells pass 97 % on `digits`.
-    # Epochs are 15 steps short, so batch norms must follow faster than their usual 0.1.
+    # Tuned for a bare `nas search`: a child takes a few seconds on one core and good cells pass 97
+    # % on `digits`. Epochs are 15 steps short, so batch norms must follow faster than their usual
+    # 0.1.
     "digits-demo": Preset(
         Recipe(epochs=6, batch_size=64, learning_rate=0.2),
         {"cells_per_stage": 1, "filters": 8, "bn_momentum": 0.3},
     ),
-    # 200 images make an epoch of four steps, so it takes more of them; children end before all cells are equally good.
+    # 200 images make an epoch of four steps, so it takes more of them; children end before all
+    # cells are equally good.
     "digits-hard": Preset(
         Recipe(epochs=16, batch_size=50, learning_rate=0.2),
         {"cells_per_stage": 1, "filters": 8, "bn_momentum": 0.3},
@@ -154,12 +159,14 @@ PRESETS: Mapping[str, Preset] = {
         replace(_CIFAR, epochs=6, train_images=10_000, learning_rate=0.1),
         {"cells_per_stage": 1, "filters": 8},
     ),
-    # The paper's search (section 4 and appendix): N=2, 20 epochs, crops of 40x40; it states no width, batch, rate.
+    # The paper's search (section 4 and appendix): N=2, 20 epochs, crops of 40x40; it states no
+    # width, batch, rate.
     "cifar10-search": Preset(
         replace(_CIFAR, epochs=20, batch_size=64, learning_rate=0.05, crop="upsample"),
         {"cells_per_stage": 2, "filters": 32},
     ),
-    # Final training as in NASNet's code: batch 32, rate 0.025, 600 epochs, auxiliary head, drop-path to 0.6, cutout.
+    # Final training as in NASNet's code: batch 32, rate 0.025, 600 epochs, auxiliary head,
+    # drop-path to 0.6, cutout.
     "cifar10-final": Preset(
         replace(_CIFAR, epochs=600, batch_size=32, learning_rate=0.025, cutout=16),
         {"cells_per_stage": 6, "filters": 32, "auxiliary": True, "drop_path_keep": 0.6},

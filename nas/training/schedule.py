@@ -19,7 +19,8 @@ Pace = Callable[[str], float]
 
 
 def learning_rate_at(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """The rate of one step: a linear rise over the warm-up, then constant or one cosine down to zero."""
+    """The rate of one step: a linear rise over the warm-up, then constant or one cosine down to
+    zero."""
     warmup = round(recipe.warmup_epochs * steps_per_epoch)
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
@@ -31,7 +32,8 @@ def learning_rate_at(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe, pace: Pace = lambda _: 1.0) -> Optimizer:
-    """The recipe's optimizer: weights of convolutions and linear layers decay, batch norms and biases do not.
+    """The recipe's optimizer: weights of convolutions and linear layers decay, batch norms and
+    biases do not.
 
     Args:
         pace: by its name, what a parameter's rate is multiplied by (a group's `pace`).

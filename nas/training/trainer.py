@@ -1,4 +1,5 @@
-"""The loop that trains one network by one recipe: data stays on the device, an epoch is one permutation."""
+"""The loop that trains one network by one recipe: data stays on the device, an epoch is one
+permutation."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ class Data:
 
     @classmethod
     def of(cls, dataset: Dataset, train_images: int | None = None) -> Data:
-        """The search splits of a dataset, the first cut down to so many images, every class alike."""
+        """The search splits of a dataset, the first cut down to so many images, every class
+        alike."""
         train = dataset.load("train")
         if train_images is not None and train_images < len(train):
             train = train.fewer(train_images)
@@ -59,7 +61,8 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a training keeps itself between epochs, at most so often, and the facts that say whose it is."""
+    """Where a training keeps itself between epochs, at most so often, and the facts that say whose
+    it is."""
 
     file: Path
     facts: Mapping[str, Any]
@@ -72,7 +75,8 @@ class Trainer:
 
     Args:
         pace: by its name, what a parameter's learning rate is multiplied by.
-        gang: the processes that train it together, all with the same arguments; a report must answer all of them alike.
+        gang: the processes that train it together, all with the same arguments; a report must
+            answer all of them alike.
     """
 
     def __init__(
@@ -155,7 +159,8 @@ class Trainer:
         }
 
     def _learn(self, epoch: int) -> tuple[float, float]:
-        """One pass over the training images; mean loss and share of right answers, as the network changed."""
+        """One pass over the training images; mean loss and share of right answers, as the network
+        changed."""
         self.network.train()
         rng = torch_rng(self._seed, "epoch", epoch)
         draws = drawn(self._recipe, len(self._train), self._train.image_size, rng, self._device)
@@ -194,7 +199,8 @@ class Trainer:
         return loss, right
 
     def _gradients(self, draws: Draws, done: int) -> tuple[Tensor, Tensor]:
-        """Add up the gradients of our share of a batch, a part of it at a time where the recipe says so."""
+        """Add up the gradients of our share of a batch, a part of it at a time where the recipe
+        says so."""
         self._optimizer.zero_grad(set_to_none=True)
         size = len(draws.order)
         part = min(self._recipe.micro_batch or size, size)
@@ -240,9 +246,11 @@ class Trainer:
         return loss, logits
 
     def _statistics(self) -> list[Tensor]:
-        """What batch norms learnt, which differs between the processes of a gang; in the running mean too.
+        """What batch norms learnt, which differs between the processes of a gang; in the running
+        mean too.
 
-        Those that do not train hold the same numbers everywhere, and a mean of them could differ in the last bit.
+        Those that do not train hold the same numbers everywhere, and a mean of them could differ in
+        the last bit.
         """
         own = {
             f"{place}.{name}": tensor
@@ -286,7 +294,8 @@ class Trainer:
 def evaluated(
     network: nn.Module, source: Source, computation: Computation, gang: Gang = ALONE
 ) -> tuple[float, float]:
-    """Mean loss and accuracy over a split, in one pass; the processes of a gang take its batches in turn."""
+    """Mean loss and accuracy over a split, in one pass; the processes of a gang take its batches in
+    turn."""
     network.eval()
     batch_size = min(max(_EVALUATION_PIXELS // source.image_size**2, 16), 1024)
     losses, right = [], []
@@ -318,5 +327,6 @@ def _outputs(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]
 def _check_finite(loss: float, epoch: int, step: int) -> None:
     if not math.isfinite(loss):
         raise Diverged(
-            f"the training loss is {loss} in epoch {epoch} at step {step + 1}; try a lower learning rate"
+            f"the training loss is {loss} in epoch {epoch} at step {step + 1}; try a lower "
+            "learning rate"
         )

@@ -1,8 +1,10 @@
-"""How far exported files are from their networks, and what they cost to make: python results/export/measure.py OUT.csv.
+"""How far exported files are from their networks, and what they cost to make: python
+results/export/measure.py OUT.csv.
 
-50 random genotypes (N = 1, F = 8, 32 px), every batch norm with statistics of its own; then the published mobile
-network. The Python file is run in this process here; `tests/test_export.py -m slow` runs it in a fresh one. Killed
-anywhere, the same command continues: what OUT.csv holds already is not measured again.
+50 random genotypes (N = 1, F = 8, 32 px), every batch norm with statistics of its own; then the
+published mobile network. The Python file is run in this process here; `tests/test_export.py -m
+slow` runs it in a fresh one. Killed anywhere, the same command continues: what OUT.csv holds
+already is not measured again.
 """
 
 import csv
@@ -16,8 +18,6 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from parts.exported_networks import enliven, module_of, subject
-
 from nas.exporting.choosing import choices, subject_of
 from nas.exporting.program import traced
 from nas.exporting.stranger import answers_of_program
@@ -26,6 +26,7 @@ from nas.exporting.verification import verified
 from nas.exporting.written import Written
 from nas.registry import load
 from nas.seeding import numpy_rng
+from parts.exported_networks import enliven, module_of, subject
 
 BATCHES = (1, 2, 17)
 FORMATS = ("python-source", "onnx-model", "torch-export")
@@ -42,7 +43,8 @@ COLUMNS = (
 
 
 def rows_of(name: str, small: Subject, formats: tuple[str, ...]) -> Iterator[list[list[object]]]:
-    """The rows of one format after the other; `torch-export` shares its trace with ONNX where both are made."""
+    """The rows of one format after the other; `torch-export` shares its trace with ONNX where both
+    are made."""
     traced.cache_clear()
     params = sum(parameter.numel() for parameter in small.network.parameters())
     with tempfile.TemporaryDirectory() as place:
@@ -72,7 +74,8 @@ def rows_of(name: str, small: Subject, formats: tuple[str, ...]) -> Iterator[lis
 
 
 def measured(file: Path) -> set[tuple[str, str]]:
-    """The networks and formats that an earlier start finished; lines cut off by its end are dropped from the file."""
+    """The networks and formats that an earlier start finished; lines cut off by its end are dropped
+    from the file."""
     if not file.exists():
         file.write_text(",".join(COLUMNS) + "\n")
         return set()

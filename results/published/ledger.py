@@ -1,4 +1,5 @@
-"""Print the ledger's rows and the table of arms from the published reports, as they stand in results/README.md.
+"""Print the ledger's rows and the table of arms from the published reports, as they stand in
+results/README.md.
 
 python results/published/ledger.py
 """
@@ -29,7 +30,8 @@ def main() -> None:
     for name, report in reports.items():
         print(f"\n**{name}**: {report['verdict']}\n")
         print(
-            f"| arm | seeds | {report['outcome']['name']} | minus random search | verdict |\n|---|---|---|---|---|"
+            f"| arm | seeds | {report['outcome']['name']} | minus random search | verdict "
+            "|\n|---|---|---|---|---|"
         )
         for line in _arms(report):
             print(line)
@@ -82,7 +84,8 @@ def _arms(report: dict[str, Any]) -> list[str]:
         )
         verdict = "" if pair is None else pair["verdict"]
         rows.append(
-            f"| {arm['label']} | {arm['finished']} | {_spread(arm['outcome'])} | {difference} | {verdict} |"
+            f"| {arm['label']} | {arm['finished']} | {_spread(arm['outcome'])} | {difference} | "
+            f"{verdict} |"
         )
     sampled = report["sampling"]["outcome"]
     rows.append(f"| random sampling | {sampled['n']} | {_spread(sampled)} | | |")

@@ -1,6 +1,8 @@
-"""Keep of a comparison what is worth a place in the repository: the report, its figures, and a row for every study.
+"""Keep of a comparison what is worth a place in the repository: the report, its figures, and a row
+for every study.
 
-python results/published/summarise.py results/nasbench201/cifar10 results/published/nasbench201/cifar10
+python results/published/summarise.py results/nasbench201/cifar10
+results/published/nasbench201/cifar10
 """
 
 from __future__ import annotations
@@ -15,12 +17,23 @@ from pathlib import Path
 
 from nas.reports.write import write_report
 
-COLUMNS = ("seed", "outcome", "score", "confirmed_score", "key", "trials", "seconds", "duplicates", "failed",
-           "strategy_seconds")  # fmt: skip
+COLUMNS = (
+    "seed",
+    "outcome",
+    "score",
+    "confirmed_score",
+    "key",
+    "trials",
+    "seconds",
+    "duplicates",
+    "failed",
+    "strategy_seconds",
+)
 
 
 def main() -> None:
-    """Write the report again, where it is to be read, and leave out what only the studies are needed for."""
+    """Write the report again, where it is to be read, and leave out what only the studies are
+    needed for."""
     studies, kept = Path(sys.argv[1]), Path(sys.argv[2])
     _, result = write_report([studies], kept)
     (kept / "trials.csv").unlink()

@@ -1,7 +1,7 @@
 """Tables of the transfers: python results/transfer/summarise.py TRANSFERS [OUT].
 
-Reads TRANSFERS/PICTURES/MODE as `run.sh` leaves them, as many as there are, and writes README.md and results.json
-beside this file (or to OUT).
+Reads TRANSFERS/PICTURES/MODE as `run.sh` leaves them, as many as there are, and writes README.md
+and results.json beside this file (or to OUT).
 """
 
 import json
@@ -35,7 +35,8 @@ CAVEATS = """\
 
 
 def parts(transfers: Path) -> Iterator[dict[str, Any]]:
-    """Every finished (pictures, mode), with the accuracies of each arm seed by seed, as per cent."""
+    """Every finished (pictures, mode), with the accuracies of each arm seed by seed, as per
+    cent."""
     for pictures in sorted({file.parents[1] for file in transfers.glob("*/*/result.json")}):
         for mode in MODES:
             folder = pictures / mode
@@ -117,7 +118,8 @@ def text(found: list[dict[str, Any]], compared: list[dict[str, Any]]) -> str:
             "## What it shows, and what it does not",
             *reading(found, compared, seeds),
             "",
-            f"Recipe: {', '.join(f'{name} {value}' for name, value in found[0]['recipe'].items())}.",
+            "Recipe: "
+            f"{', '.join(f'{name} {value}' for name, value in found[0]['recipe'].items())}.",
             "",
         )
     )
@@ -147,7 +149,10 @@ def reading(
     found: list[dict[str, Any]], compared: list[dict[str, Any]], seeds: int
 ) -> Iterator[str]:
     if seeds < ENOUGH:
-        yield f"- **{seeds} seeds cannot prove a difference.** Each deviation is of {seeds} values: a look, no test."
+        yield (
+            f"- **{seeds} seeds cannot prove a difference.** Each deviation is of {seeds} "
+            "values: a look, no test."
+        )
     for control in CONTROLS:
         means = [
             statistics.fmean(each["top_1"])
@@ -155,7 +160,10 @@ def reading(
             if each["searched minus"] == control
         ]
         ahead = sum(mean > 0 for mean in means)
-        yield f"- The searched cell's mean is above that of {control} in {ahead} of {len(means)} comparisons."
+        yield (
+            f"- The searched cell's mean is above that of {control} in {ahead} of {len(means)} "
+            "comparisons."
+        )
     for pictures in dict.fromkeys(part["pictures"] for part in found):
         best = {
             part["mode"]: statistics.fmean(part["arms"][0]["top_1"])
@@ -172,10 +180,17 @@ def reading(
         for name in CONTROLS
         if name in macs
     ]
-    yield f"- Widths are whole numbers, so the searched network has multiply-adds to its favour: {', '.join(more)}."
+    yield (
+        "- Widths are whole numbers, so the searched network has multiply-adds to its favour: "
+        f"{', '.join(more)}."
+    )
     yield CAVEATS
-    missing = [f"{name} {mode}" for name in dict.fromkeys(part["pictures"] for part in found) for mode in MODES
-               if not any((part["pictures"], part["mode"]) == (name, mode) for part in found)]  # fmt: skip
+    missing = [
+        f"{name} {mode}"
+        for name in dict.fromkeys(part["pictures"] for part in found)
+        for mode in MODES
+        if not any((part["pictures"], part["mode"]) == (name, mode) for part in found)
+    ]
     if missing:
         yield f"- Not run (yet): {', '.join(missing)}."
 

@@ -6,8 +6,7 @@ from typing import Any, final
 
 import ray
 
-from nas.contracts import Failure, Trial
-from nas.study.study import Study
+from nas.contracts import Failure, Trial, Turns
 from runners.on_ray.packed_files import unpack
 from runners.on_ray.trials import Actors
 
@@ -16,11 +15,12 @@ from runners.on_ray.trials import Actors
 class RayActors(Actors):
     """Workers of this driver's job."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Turns) -> None:
         self._study = study
 
     def stop_early(self, actor: Any) -> None:
-        """Ray runs the calls of one driver in order, so this one comes before the worker's next step."""
+        """Ray runs the calls of one driver in order, so this one comes before the worker's next
+        step."""
         actor.stop_early.remote()
 
     def kill(self, actor: Any) -> None:

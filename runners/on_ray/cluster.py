@@ -20,11 +20,13 @@ from nas.errors import StudyError
 from runners.on_ray.watchdog import answers, host_and_port
 
 _SECONDS_BETWEEN_COUNTS = 2.0
-# Tune reads these when a run begins. Its own records are thrown away, so they are written as seldom as can be.
+# Tune reads these when a run begins. Its own records are thrown away, so they are written as seldom
+# as can be.
 _TUNE = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the first Ctrl-C lets the open trials finish, as everywhere
+    # the first Ctrl-C lets the open trials finish, as everywhere
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "10000",  # we hand out no more than there is room for
     "TUNE_FORCE_TRIAL_CLEANUP_S": "10",
@@ -88,7 +90,8 @@ class Cluster:
         nodes = alive_nodes()
         if self._fit(nodes) == 0:
             raise StudyError(
-                f"a child needs {self._need} on one node, but {described(nodes)}: ask for less with --cpus-per-trial "
+                f"a child needs {self._need} on one node, but {described(nodes)}: ask for less "
+                "with --cpus-per-trial "
                 "and --gpus-per-trial, or add a node"
             )
 
@@ -119,7 +122,10 @@ def described(nodes: list[Mapping[str, float]]) -> str:
     """The cluster in words."""
     cpus, gpus = (sum(resources.get(name, 0.0) for resources in nodes) for name in ("CPU", "GPU"))
     largest = max((resources.get("CPU", 0.0) for resources in nodes), default=0.0)
-    words = f"the cluster has {len(nodes)} node{'' if len(nodes) == 1 else 's'} with {cpus:g} CPUs and {gpus:g} GPUs"
+    words = (
+        f"the cluster has {len(nodes)} node{'' if len(nodes) == 1 else 's'} with {cpus:g} "
+        f"CPUs and {gpus:g} GPUs"
+    )
     return words + (f" (at most {largest:g} CPUs on one)" if len(nodes) > 1 else "")
 
 
@@ -158,7 +164,8 @@ def connected(address: str | None, log: Path) -> Iterator[None]:
 
 @contextmanager
 def _output_in(log: Path) -> Iterator[None]:
-    """While Ray starts and ends it writes to the terminal by several ways at once: all go to a file."""
+    """While Ray starts and ends it writes to the terminal by several ways at once: all go to a
+    file."""
     with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
         terminal = os.dup(2)
         os.dup2(file.fileno(), 2)
@@ -207,8 +214,10 @@ def refuse_silent(address: str | None) -> None:
         return
     if address.startswith("ray://"):
         raise StudyError(
-            f"{address} is for Ray Client, through which Tune would run on the cluster, away from this study: join the "
-            "cluster with `ray start --address=HOST:6379 --num-cpus=0` and use --address auto, or submit the search "
+            f"{address} is for Ray Client, through which Tune would run on the cluster, away from "
+            "this study: join the "
+            "cluster with `ray start --address=HOST:6379 --num-cpus=0` and use --address auto, or "
+            "submit the search "
             "as a job (see docs/cluster.md)"
         )
     try:
@@ -227,15 +236,18 @@ def _cannot_connect(address: str | None, problem: Exception) -> str:
         str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
     )
     return (
-        f"{where} cannot be joined: {reason}; check that its head runs (`ray status`), that its version of Ray and "
-        "Python is the same as here, and that its token is known here (RAY_AUTH_MODE, RAY_AUTH_TOKEN, "
+        f"{where} cannot be joined: {reason}; check that its head runs (`ray status`), that its "
+        "version of Ray and "
+        "Python is the same as here, and that its token is known here (RAY_AUTH_MODE, "
+        "RAY_AUTH_TOKEN, "
         "RAY_AUTH_TOKEN_PATH)"
     )
 
 
 @contextmanager
 def tune_settings() -> Iterator[None]:
-    """Tune as we need it: its settings are variables of the environment; what the user has set stays."""
+    """Tune as we need it: its settings are variables of the environment; what the user has set
+    stays."""
     missing = {name: value for name, value in _TUNE.items() if name not in os.environ}
     os.environ.update(missing)
     try:

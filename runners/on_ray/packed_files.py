@@ -1,4 +1,5 @@
-"""Files that travel from a worker to the driver through Ray, so that no file system need be shared."""
+"""Files that travel from a worker to the driver through Ray, so that no file system need be
+shared."""
 
 from __future__ import annotations
 

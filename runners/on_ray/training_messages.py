@@ -1,6 +1,8 @@
-"""What workers of a training and their driver say to each other, and the desk that keeps it between them.
+"""What workers of a training and their driver say to each other, and the desk that keeps it between
+them.
 
-The desk is a process that must be there first, so it imports next to nothing: tensors pass over it as bytes.
+The desk is a process that must be there first, so it imports next to nothing: tensors pass over it
+as bytes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The workers' side of a training: they learn a lesson alone or in a gang, and the first of them tells the desk."""
+"""The workers' side of a training: they learn a lesson alone or in a gang, and the first of them
+tells the desk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The driver's side of trainings on Ray: hands out lessons, hears the desk, keeps checkpoints and weights here."""
+"""The driver's side of trainings on Ray: hands out lessons, hears the desk, keeps checkpoints and
+weights here."""
 
 from __future__ import annotations
 
@@ -30,15 +31,30 @@ from runners.on_ray.cluster import Need, alive_nodes, connected, described, tune
 from runners.on_ray.training_messages import Desk, Ended, Progressed, Raised, Word
 from runners.on_ray.training_worker import Lesson, learn_alone, learn_together
 from runners.on_ray.watchdog import watched
-from runners.places.ray_train import RayTrain
 
 _RETRIES = 3  # after the death of a worker or of its node
 _SECONDS_BETWEEN_LOOKS = 0.3
 _SECONDS_TO_END = 30.0  # until Ray Train has seen that its workers are done
 
 
+@dataclass(frozen=True, slots=True)
+class Workforce:
+    """How many workers train one network, what each of them has, and where they are found."""
+
+    workers: int
+    threads: int
+    gpus_per_worker: float
+    sync_batch_norm: bool
+    address: str | None
+
+    @property
+    def device(self) -> str:
+        """What a worker computes on."""
+        return "cuda" if self.gpus_per_worker else "cpu"
+
+
 @contextmanager
-def school(place: RayTrain, folder: Path, notice: Callable[[str], None]) -> Iterator[School]:
+def school(place: Workforce, folder: Path, notice: Callable[[str], None]) -> Iterator[School]:
     """Join or start Ray for as long as this lasts."""
     folder.mkdir(parents=True, exist_ok=True)
     throwaway = Path(tempfile.mkdtemp(prefix="nas-train-"))
@@ -59,12 +75,13 @@ def told_in_a_sentence(folder: Path) -> Iterator[None]:
         yield
     except RayError as problem:
         raise StudyError(
-            f"Ray could not go on ({_reason(problem)}): continue with the same command; what it had to say is in "
+            f"Ray could not go on ({_reason(problem)}): continue with the same command; what it "
+            "had to say is in "
             f"{folder / 'ray.log'}"
         ) from problem
 
 
-def _plan(place: RayTrain) -> Iterator[str]:
+def _plan(place: Workforce) -> Iterator[str]:
     """What is about to happen, in words; what there is no room for is refused."""
     need, nodes = Need(place.threads, place.gpus_per_worker), alive_nodes()
     room = sum(need.fit(resources) for resources in nodes)
@@ -75,7 +92,8 @@ def _plan(place: RayTrain) -> Iterator[str]:
             else f"a training needs {need}"
         )
         raise StudyError(
-            f"{each}, but {described(nodes)}: ask for less with --workers, --threads and --gpus-per-worker, or add a "
+            f"{each}, but {described(nodes)}: ask for less with --workers, --threads and "
+            "--gpus-per-worker, or add a "
             "node"
         )
     yield described(nodes)
@@ -100,7 +118,7 @@ class _Open:
 class School:
     """Trainings on a Ray that is joined already."""
 
-    def __init__(self, place: RayTrain, throwaway: Path) -> None:
+    def __init__(self, place: Workforce, throwaway: Path) -> None:
         self._place, self._throwaway = place, throwaway
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._desk: Any = ray.remote(num_cpus=0)(Desk).options(scheduling_strategy=here).remote()
@@ -197,7 +215,8 @@ class School:
         return future
 
     def _gang(self, number: int, given: dict[str, Any]) -> Future[Any]:
-        """Several processes train it together; workers that die are replaced, and all continue from the checkpoint."""
+        """Several processes train it together; workers that die are replaced, and all continue from
+        the checkpoint."""
         resources = {"CPU": float(self._place.threads), "GPU": self._place.gpus_per_worker}
         trainer = TorchTrainer(
             learn_together,
@@ -239,7 +258,8 @@ def _lost(entry: _Open) -> StudyError:
     problem = entry.future.exception()
     reason = "its workers ended without a word" if problem is None else _reason(problem)
     return StudyError(
-        f"the training in {entry.job.folder} was lost (workers that die are replaced {_RETRIES} times): {reason}; the "
+        f"the training in {entry.job.folder} was lost (workers that die are replaced {_RETRIES} "
+        f"times): {reason}; the "
         "same command continues from its last checkpoint"
     )
 

@@ -14,7 +14,8 @@ WORDS = "words"  # our one key of a result
 
 @final
 class Ticket:
-    """A trial on its way to a worker, cheap to copy and to print, for Tune does both a lot with configurations."""
+    """A trial on its way to a worker, cheap to copy and to print, for Tune does both a lot with
+    configurations."""
 
     __slots__ = ("trial",)
 
@@ -41,7 +42,8 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The outcome; `files` is a reference to what the trial left in `keep/`, in Ray's object store."""
+    """The outcome; `files` is a reference to what the trial left in `keep/`, in Ray's object
+    store."""
 
     outcome: Outcome
     files: Any = None

@@ -1,4 +1,5 @@
-"""The worker's side: a Tune trainable that attempts one trial after another and hands its words to the driver."""
+"""The worker's side: a Tune trainable that attempts one trial after another and hands its words to
+the driver."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class _Attempt:
     """One trial in a thread of its own, so that its reports can be waited for one by one.
 
     Args:
-        asks: whether a report waits for the driver's answer; without a stopping rule the answer is always to go on.
+        asks: whether a report waits for the driver's answer; without a stopping rule the answer is
+            always to go on.
     """
 
     def __init__(self, evaluator: Evaluator, trial: Trial, workdir: Path, *, asks: bool) -> None:
@@ -90,7 +92,8 @@ class Worker(tune.Trainable):
     def setup(  # type: ignore[override]  # Tune fills in the others, see `tune.with_parameters`
         self, config: dict[str, Any], evaluator: Evaluator, shared: Any, asks: bool, token: str
     ) -> None:
-        """Called once in each worker process; evaluator and data come from the node's object store."""
+        """Called once in each worker process; evaluator and data come from the node's object
+        store."""
         del config  # the trial in it begins with its first step
         evaluator.take_shared(shared)
         self._evaluator, self._asks = evaluator, asks
@@ -102,7 +105,8 @@ class Worker(tune.Trainable):
         self._is_to_stop = False
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Let go of the last trial; the next one is in `new_config`, which Tune sets as `self.config`."""
+        """Let go of the last trial; the next one is in `new_config`, which Tune sets as
+        `self.config`."""
         del new_config
         self._let_go(patience=_SECONDS_TO_STOP)
         return True
@@ -110,7 +114,8 @@ class Worker(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run until there is something to say.
 
-        A trial begins with its first step, not when a worker is made for it: Tune may still give it to another one.
+        A trial begins with its first step, not when a worker is made for it: Tune may still give it
+        to another one.
         """
         if self._attempt is None:
             self._attempt = self._begun()
@@ -131,7 +136,8 @@ class Worker(tune.Trainable):
     def _begun(self) -> _Attempt:
         ticket: Ticket = self.config[TICKET]
         assert ticket.trial is not None
-        # An attempt that dies leaves its folder, so that the next one on this node may continue where it was.
+        # An attempt that dies leaves its folder, so that the next one on this node may continue
+        # where it was.
         workdir = self._folder / f"{ticket.trial.number}-{ticket.trial.seed}"
         return _Attempt(self._evaluator, ticket.trial, workdir, asks=self._asks)
 

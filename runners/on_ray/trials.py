@@ -1,4 +1,5 @@
-"""The driver's table of trials in flight: what Tune asks and says on one side, the study on the other."""
+"""The driver's table of trials in flight: what Tune asks and says on one side, the study on the
+other."""
 
 from __future__ import annotations
 
@@ -9,8 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol, final
 
-from nas.contracts import Evaluation, Failure, Trial
-from nas.study.study import Study
+from nas.contracts import Evaluation, Failure, Trial, Turns
 from runners.on_ray.trial_messages import Ended, Progressed, Raised, Ticket, Word
 
 
@@ -24,7 +24,8 @@ class Actors(Protocol):
         """End this worker, also one that hangs."""
 
     def fetch(self, files: Any, trial: Trial) -> Failure | None:
-        """Write what a trial left into its folder of the study; a failure if it was lost on the way."""
+        """Write what a trial left into its folder of the study; a failure if it was lost on the
+        way."""
 
 
 @dataclass(slots=True)
@@ -44,7 +45,8 @@ class _Flight:
 
 @final
 class Flights:
-    """Asks the study and tells it. A problem that ends the search is kept in `problem`, for Tune swallows exceptions.
+    """Asks the study and tells it. A problem that ends the search is kept in `problem`, for Tune
+    swallows exceptions.
 
     Args:
         places: how many trials may be in flight just now.
@@ -54,7 +56,7 @@ class Flights:
 
     def __init__(
         self,
-        study: Study,
+        study: Turns,
         actors: Actors,
         places: Callable[[], int],
         timeout: float | None,
@@ -91,12 +93,14 @@ class Flights:
         return not self._flights and not self._again
 
     def queued(self, name: str, entry: Any) -> None:
-        """Tune waits for a worker; its entry of the trial tells which one it has turned to, if any."""
+        """Tune waits for a worker; its entry of the trial tells which one it has turned to, if
+        any."""
         if flight := self._flights.get(name):
             flight.entry = entry
 
     def waiting_longest(self) -> Any:
-        """Tune's entry of the trial that has waited longest and for which no worker can be starting."""
+        """Tune's entry of the trial that has waited longest and for which no worker can be
+        starting."""
         starting = self._room() - sum(flight.actor is not None for flight in self._flights.values())
         waiting = (
             flight.entry
@@ -159,7 +163,8 @@ class Flights:
         self._study.free(max(0, self._places() - len(self._flights)) if self._study_waits else 0)
 
     def abandon(self) -> None:
-        """Kill every worker that still runs a trial; their trials stay open and run again on resume."""
+        """Kill every worker that still runs a trial; their trials stay open and run again on
+        resume."""
         flights = list(self._flights.values())
         self._flights.clear()
         self._again.clear()
@@ -186,7 +191,8 @@ class Flights:
         return Failure("timeout", f"no result within {self._timeout:g} s", flight.age)
 
     def _put_back(self, name: str, flight: _Flight) -> None:
-        """It was given to a worker that we had killed for another trial: that is no attempt of its own."""
+        """It was given to a worker that we had killed for another trial: that is no attempt of its
+        own."""
         del self._flights[name]
         flight.ticket.trial = None
         self._again.append(flight.trial)

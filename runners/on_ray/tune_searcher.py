@@ -62,7 +62,8 @@ class StudyCallback(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A worker has said something. Tune keeps every last result, so ours are taken out of it."""
+        """A worker has said something. Tune keeps every last result, so ours are taken out of
+        it."""
         del iteration, trials, info
         self._flights.heard(trial.trial_id, result.pop(WORDS, ()))
         result.pop("config", None)
@@ -89,10 +90,12 @@ class StudyCallback(tune.Callback):
 
 @final
 class InOrder(FIFOScheduler):
-    """A free worker takes the trial that waits longest, unless a worker of its own may be starting for it.
+    """A free worker takes the trial that waits longest, unless a worker of its own may be starting
+    for it.
 
-    Tune's own choice looks at every trial of the study each time, and then kills the worker that is starting: with
-    short trials no worker of a new node, and none in place of a dead one, would ever be ready.
+    Tune's own choice looks at every trial of the study each time, and then kills the worker that is
+    starting: with short trials no worker of a new node, and none in place of a dead one, would ever
+    be ready.
     """
 
     def __init__(self, flights: Flights) -> None:

@@ -1,4 +1,5 @@
-"""Ends the search in an orderly way when Ray itself goes away: its calls hang then, until it kills the process."""
+"""Ends the search in an orderly way when Ray itself goes away: its calls hang then, until it kills
+the process."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ class _Watched:
 
 @contextmanager
 def watched(remedy: str) -> Iterator[None]:
-    """While this lasts, the head of the cluster and our own node are looked at every second, from a thread.
+    """While this lasts, the head of the cluster and our own node are looked at every second, from a
+    thread.
 
     Args:
         remedy: what the user is to do once Ray runs again.
@@ -91,9 +93,11 @@ def answers(host: str, port: int) -> bool:
 
 
 def _end(lost: _Watched, remedy: str) -> None:
-    """Say so and leave: the main thread waits inside Ray and cannot be woken, and every line of the log is written."""
+    """Say so and leave: the main thread waits inside Ray and cannot be woken, and every line of the
+    log is written."""
     words = (
-        f"error: {lost.name} of the Ray cluster at {lost.host}:{lost.port} has gone away: nothing that was told is "
+        f"error: {lost.name} of the Ray cluster at {lost.host}:{lost.port} has gone away: nothing "
+        "that was told is "
         f"lost; start Ray again and {remedy}\n"
     )
     os.write(2, ((_SHOW_CURSOR if sys.stderr.isatty() else "") + words).encode())

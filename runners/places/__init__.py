@@ -1,1 +1,2 @@
-"""Where the trainings of `nas retrain` and `nas transfer` run when they do not run in this process."""
+"""Where the trainings of `nas retrain` and `nas transfer` run when they do not run in this
+process."""

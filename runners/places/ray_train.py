@@ -1,4 +1,5 @@
-"""Ray finds the machines: several processes for one training through Ray Train, or several trainings at once."""
+"""Ray finds the machines: several processes for one training through Ray Train, or several
+trainings at once."""
 
 from __future__ import annotations
 
@@ -20,16 +21,20 @@ _MOST_WORKERS = 4096
 
 @final
 class RayTrain(Place):
-    """A Ray cluster: the one at `address`, else the one that runs on this machine, else one started here.
+    """A Ray cluster: the one at `address`, else the one that runs on this machine, else one started
+    here.
 
-    With one worker, each training runs by itself and as many run at once as there is room for. With more, they divide
-    every batch of one training among them. Networks, images and weights travel through Ray.
+    With one worker, each training runs by itself and as many run at once as there is room for. With
+    more, they divide every batch of one training among them. Networks, images and weights travel
+    through Ray.
 
     Args:
         workers: how many processes train one network together.
         threads: processors of each worker.
-        gpus_per_worker: GPUs of each worker; where a worker trains alone, also a share of one (0.25: four on each).
-        sync_batch_norm: let batch norms see the whole batch, not each worker's share of it; on GPUs only.
+        gpus_per_worker: GPUs of each worker; where a worker trains alone, also a share of one
+            (0.25: four on each).
+        sync_batch_norm: let batch norms see the whole batch, not each worker's share of it; on GPUs
+            only.
         address: `auto` (what runs on this machine) or `HOST:PORT` of the head.
     """
 
@@ -52,7 +57,8 @@ class RayTrain(Place):
             )
         if workers > 1 and gpus_per_worker not in (0, 1):
             raise SettingsError(
-                f"gpus-per-worker is {gpus_per_worker:g}: workers that train one network together take a whole GPU "
+                f"gpus-per-worker is {gpus_per_worker:g}: workers that train one network together "
+                "take a whole GPU "
                 "each, so expected 0 or 1"
             )
         if sync_batch_norm and workers == 1:
@@ -79,13 +85,21 @@ class RayTrain(Place):
 
     @contextmanager
     def opened(self, folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
-        """Join or start Ray when the first training begins, and leave it at the end; its words go to `ray.log`."""
+        """Join or start Ray when the first training begins, and leave it at the end; its words go
+        to `ray.log`."""
         with ExitStack() as stack:
 
             def begin() -> School:
-                from runners.on_ray.trainings import school
+                from runners.on_ray.trainings import Workforce, school
 
-                return stack.enter_context(school(self, folder, notice))
+                force = Workforce(
+                    self.workers,
+                    self.threads,
+                    self.gpus_per_worker,
+                    self.sync_batch_norm,
+                    self.address,
+                )
+                return stack.enter_context(school(force, folder, notice))
 
             self._begin = begin
             try:

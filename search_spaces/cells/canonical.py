@@ -1,9 +1,11 @@
-"""The canonical form of a small rooted graph: the same for two graphs exactly when they differ only in numbering.
+"""The canonical form of a small rooted graph: the same for two graphs exactly when they differ only
+in numbering.
 
-Most graphs are settled by sorting level by level. Where that leaves ties, chains and twins are merged and colours are
-refined in both directions. What is still tied falls into parts that are settled one by one, and a part that does not
-fall apart is settled by trying (individualisation), where a branch that a symmetry maps to a tried one is skipped. So
-the form is exact, and many equal nodes cost time of a low power. After McKay, "Practical graph isomorphism" (1981).
+Most graphs are settled by sorting level by level. Where that leaves ties, chains and twins are
+merged and colours are refined in both directions. What is still tied falls into parts that are
+settled one by one, and a part that does not fall apart is settled by trying (individualisation),
+where a branch that a symmetry maps to a tried one is skipped. So the form is exact, and many equal
+nodes cost time of a low power. After McKay, "Practical graph isomorphism" (1981).
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ Solved = tuple[
 
 
 def canonical_form(graph: Graph) -> Form:
-    """The labels and arcs of what the root reaches, in an order that does not depend on the numbering."""
+    """The labels and arcs of what the root reaches, in an order that does not depend on the
+    numbering."""
     graph = _reachable(graph)
     colours, form = _sorted_by_level(graph)
     if len(form) < len(graph):
@@ -60,7 +63,8 @@ def _restricted(graph: Graph, kept: list[int]) -> Graph:
 
 
 def _sorted_by_level(graph: Graph) -> tuple[list[int], Form]:
-    """A colour per vertex by what it reads, and what each colour stands for; vertices that tie share their colour."""
+    """A colour per vertex by what it reads, and what each colour stands for; vertices that tie
+    share their colour."""
     colours = [0] * len(graph)
     form: list[tuple[str, tuple[Arc, ...]]] = []
     for level in _levels(graph):
@@ -96,7 +100,8 @@ def _levels(graph: Graph) -> list[list[int]]:
 
 
 def _without_chains(graph: Graph) -> Graph:
-    """An arc in the place of each vertex that reads once and is read once; its mark says what stood there."""
+    """An arc in the place of each vertex that reads once and is read once; its mark says what stood
+    there."""
     readers = Counter(read for _, arcs in graph for _, read in arcs)
     passages: dict[int, tuple[str, int]] = {}
     shorter: Graph = []
@@ -114,7 +119,8 @@ def _without_chains(graph: Graph) -> Graph:
 
 
 def _without_twins(graph: Graph) -> Graph:
-    """One vertex, labelled with their number, for all that read the same and are read by the same in the same way."""
+    """One vertex, labelled with their number, for all that read the same and are read by the same
+    in the same way."""
     while True:
         readers = _readers(graph)
         groups: dict[object, list[int]] = defaultdict(list)
@@ -139,7 +145,8 @@ def _readers(graph: Graph) -> list[list[Arc]]:
 
 
 def _solved(colours: list[int], graph: Graph) -> Solved:
-    """The least form of a coloured graph, perhaps with others, and symmetries that keep the colouring."""
+    """The least form of a coloured graph, perhaps with others, and symmetries that keep the
+    colouring."""
     colours = _refined(colours, graph)
     parts = _parts(colours, graph)
     if not parts:
@@ -161,7 +168,8 @@ def _first_leaf(colours: list[int], graph: Graph) -> Solved:
 
 
 def _refined(colours: list[int], graph: Graph) -> list[int]:
-    """The coarsest finer colouring in which equal vertices read, and are read by, equal colours in equal ways."""
+    """The coarsest finer colouring in which equal vertices read, and are read by, equal colours in
+    equal ways."""
     readers = _readers(graph)
     known = len(set(colours))
     while True:
@@ -181,7 +189,8 @@ def _refined(colours: list[int], graph: Graph) -> list[int]:
 
 
 def _parts(colours: list[int], graph: Graph) -> list[list[int]]:
-    """The tied vertices by what hangs together; vertices with a colour of their own hold nothing together."""
+    """The tied vertices by what hangs together; vertices with a colour of their own hold nothing
+    together."""
     counts = Counter(colours)
     neighbours: dict[int, list[int]] = {
         v: [] for v, colour in enumerate(colours) if counts[colour] > 1
@@ -206,7 +215,8 @@ def _assembled(
     parts: list[list[int]],
     solve: Callable[[list[int], Graph], Solved],
 ) -> Solved:
-    """The whole from its parts: equal colours stand in the order of their parts' forms; equal parts can be swapped."""
+    """The whole from its parts: equal colours stand in the order of their parts' forms; equal parts
+    can be swapped."""
     coloured: Graph = [
         (str(colour), arcs) for colour, (_, arcs) in zip(colours, graph, strict=True)
     ]
@@ -245,7 +255,8 @@ def _finest(colours: list[int], order: list[int]) -> list[int]:
 
 
 def _branched(colours: list[int], graph: Graph) -> Solved:
-    """Each vertex of one colour tried in the place of the first, but for those that a symmetry takes to a tried one."""
+    """Each vertex of one colour tried in the place of the first, but for those that a symmetry
+    takes to a tried one."""
     leaves: dict[Form, list[int]] = {}
     symmetries: list[list[int]] = []
     tried: set[int] = set()
@@ -294,7 +305,8 @@ def _lifted(sources: list[int], targets: list[int], size: int) -> list[int]:
 
 
 def _orbit(vertex: int, symmetries: list[list[int]]) -> set[int]:
-    """Where symmetries can take a vertex; they are of finite order, so their inverses add nothing."""
+    """Where symmetries can take a vertex; they are of finite order, so their inverses add
+    nothing."""
     return _reached(vertex, lambda image: [symmetry[image] for symmetry in symmetries])
 
 

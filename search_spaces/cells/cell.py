@@ -1,4 +1,5 @@
-"""A cell as a module: inputs fitted to its width, nodes that combine what their edges bring, outputs side by side."""
+"""A cell as a module: inputs fitted to its width, nodes that combine what their edges bring,
+outputs side by side."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ class State:
         return self._rectified
 
     def through(self, operation: nn.Module, shared: bool = False) -> Tensor:
-        """What an operation makes of this state; `shared` says that another edge asks for the same pool."""
+        """What an operation makes of this state; `shared` says that another edge asks for the same
+        pool."""
         if isinstance(operation, Rectified):
             return operation.after_relu(self.rectified)
         if isinstance(operation, Pool) and shared:
@@ -69,8 +71,8 @@ class State:
 class NodeModule(nn.Module):
     """Runs each edge's operation on the state it reads and combines the results.
 
-    `edges` holds the operations in the genotype's order; `squeeze` (combine = concat) brings their concatenation back
-    to the cell's filters: ReLU, 1x1 convolution, BN.
+    `edges` holds the operations in the genotype's order; `squeeze` (combine = concat) brings their
+    concatenation back to the cell's filters: ReLU, 1x1 convolution, BN.
     """
 
     def __init__(
@@ -111,7 +113,8 @@ class NodeModule(nn.Module):
         self, states: Sequence[State], masks: Sequence[Tensor | None] | None = None
     ) -> Tensor:
         """Args:
-        masks: what ScheduledDropPath multiplies each edge's result with, (B, 1, 1, 1); None leaves an edge alone.
+        masks: what ScheduledDropPath multiplies each edge's result with, (B, 1, 1, 1); None leaves
+            an edge alone.
         """
         live = range(len(self.edges)) if self.squeeze is not None else self._live_edges()
         results = [self._edge(j, states, None if masks is None else masks[j]) for j in live]
@@ -149,7 +152,8 @@ def _add(a: Tensor, owns_a: bool, b: Tensor, owns_b: bool) -> Tensor:
 def make_nodes(
     cell: Cell, channels: Sequence[int], filters: int, stride: int, style: Skeleton
 ) -> nn.ModuleList:
-    """A cell's nodes. `channels` are those of its inputs; only edges that read an input are strided."""
+    """A cell's nodes. `channels` are those of its inputs; only edges that read an input are
+    strided."""
     wide = [*channels, *[filters] * len(cell.nodes)]
     strides = [stride] * cell.inputs + [1] * len(cell.nodes)
     nodes = [NodeModule(node, wide, strides, filters, style) for node in cell.nodes]
@@ -161,14 +165,15 @@ def make_nodes(
 
 @final
 class CellModule(nn.Module):
-    """One cell: `fit` makes `prev` state 0, `begin` makes `cur` state 1, `nodes` add states, `outputs` are joined.
+    """One cell: `fit` makes `prev` state 0, `begin` makes `cur` state 1, `nodes` add states,
+    `outputs` are joined.
 
     An output that nobody reads as it is (see `emit`) leaves the cell through ReLU already.
 
     Args:
         cell: what is on its edges.
-        prev: channels of the older input and whether its map is twice as large; None where there is no older input,
-            and state 0 is `cur` itself.
+        prev: channels of the older input and whether its map is twice as large; None where there is
+            no older input, and state 0 is `cur` itself.
         cur: channels of the newer input.
     """
 
@@ -203,7 +208,8 @@ class CellModule(nn.Module):
         self.emit(True)
 
     def emit(self, emits_map: bool) -> None:
-        """Settles whether the output is read as it is; then each state's ReLU may be taken in place or not."""
+        """Settles whether the output is read as it is; then each state's ReLU may be taken in place
+        or not."""
         self.emits_map = emits_map
         owned = (self.fit is not None, True, *(node.owns_result for node in self._nodes()))
         self.spare = tuple(owns and not self.reads_map(state) for state, owns in enumerate(owned))

@@ -1,7 +1,9 @@
-"""What a network costs, measured by running it on the meta device: no formula per operation, no arithmetic done.
+"""What a network costs, measured by running it on the meta device: no formula per operation, no
+arithmetic done.
 
-Parameters never include the auxiliary head. Multiply-adds are those of convolutions and linear layers for one image;
-batch norm, pooling, additions and biases do not count. Activations are float32 bytes for one image.
+Parameters never include the auxiliary head. Multiply-adds are those of convolutions and linear
+layers for one image; batch norm, pooling, additions and biases do not count. Activations are
+float32 bytes for one image.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ _STATISTICS = ("running_mean", "running_var")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a network costs; bytes are for one image in float32: at the peak of inference, and kept for backward."""
+    """What a network costs; bytes are for one image in float32: at the peak of inference, and kept
+    for backward."""
 
     params: int
     params_with_statistics: int
@@ -110,7 +113,8 @@ def training_bytes(network: nn.Module, shape: Shape) -> int:
 
 
 def cost(genotype: Genotype, skeleton: Skeleton) -> Cost:
-    """Everything about the network of this genotype in this skeleton, which is built on the meta device."""
+    """Everything about the network of this genotype in this skeleton, which is built on the meta
+    device."""
     network = network_on_meta(genotype, skeleton)
     return cost_of(network, (skeleton.channels, skeleton.image_size, skeleton.image_size))
 
@@ -129,7 +133,8 @@ def cost_of(network: nn.Module, shape: Shape) -> Cost:
 
 
 def per_cell_table(genotype: Genotype, skeleton: Skeleton) -> list[CellCost]:
-    """One row for the stem, each cell and the head; the columns of numbers add up to `params` and `macs`."""
+    """One row for the stem, each cell and the head; the columns of numbers add up to `params` and
+    `macs`."""
     network = network_on_meta(genotype, skeleton)
     parts = _parts(network)
     meter, spent = _Meter(), [0]
@@ -202,7 +207,8 @@ def _measured(network: nn.Module, shape: Shape, meter: _Meter) -> _Meter:
 
 
 def _on_meta(network: nn.Module) -> dict[str, Tensor]:
-    """Stand-ins for parameters and buffers, so that the network itself is neither copied nor changed."""
+    """Stand-ins for parameters and buffers, so that the network itself is neither copied nor
+    changed."""
     named = [*network.named_parameters(), *network.named_buffers()]
     return {
         name: value.detach().to("meta").requires_grad_(value.requires_grad) for name, value in named
@@ -220,7 +226,8 @@ def _mode(network: nn.Module, *, training: bool) -> Iterator[None]:
 
 
 def _weighted(output: Tensor, _input: Tensor, weight: Tensor) -> int:
-    """A convolution or a linear layer: each output value takes as many as one of its filters has weights."""
+    """A convolution or a linear layer: each output value takes as many as one of its filters has
+    weights."""
     return output.numel() * weight[0].numel()
 
 
@@ -263,8 +270,8 @@ def _linear(x: Tensor, weight: Tensor, *_: object) -> Sequence[int]:
     return *x.shape[:-1], weight.shape[0]
 
 
-# Only shapes exist on meta. For these functions torch says the same, but loads its compiler first, which takes longer
-# than everything else here together.
+# Only shapes exist on meta. For these functions torch says the same, but loads its compiler first,
+# which takes longer than everything else here together.
 _SHAPES: dict[Any, Callable[..., Sequence[int]]] = {
     F.batch_norm: _first,
     F.linear: _linear,
@@ -278,7 +285,8 @@ _SHAPES: dict[Any, Callable[..., Sequence[int]]] = {
 
 @final
 class _Meter(TorchFunctionMode):
-    """Counts the multiply-adds of every torch function that runs, and the bytes of results that are alive."""
+    """Counts the multiply-adds of every torch function that runs, and the bytes of results that are
+    alive."""
 
     def __init__(self) -> None:
         super().__init__()

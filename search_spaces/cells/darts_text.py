@@ -1,6 +1,8 @@
-"""The way DARTS writes a genotype: `Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), ...)`.
+"""The way DARTS writes a genotype: `Genotype(normal=[('sep_conv_3x3', 1), ...],
+normal_concat=range(2, 6), ...)`.
 
-The text is parsed, never evaluated: only the shapes that such a text has are looked for in its syntax tree.
+The text is parsed, never evaluated: only the shapes that such a text has are looked for in its
+syntax tree.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import warnings
 from typing import Any
 
 from search_spaces.cells.genotype import Cell, Genotype, Node
-from search_spaces.cells.json_form import MAX_NODES, SCHEMA, from_record
+from search_spaces.cells.json_form import MAX_NODES, SCHEMA
 from search_spaces.errors import GenotypeError, known_names, shortened
 
 DARTS_OPS = ("none", "max_3x3", "avg_3x3", "identity", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5")
@@ -43,12 +45,14 @@ _BEGINNING = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*)?(?:\w+\.)?Genotype\s*\(")
 
 
 def is_darts_text(text: str) -> bool:
-    """Whether a text means to be a DARTS genotype; `NAME = Genotype(...)` as in a Python file is one too."""
+    """Whether a text means to be a DARTS genotype; `NAME = Genotype(...)` as in a Python file is
+    one too."""
     return _BEGINNING.match(text.lstrip()[:_MAX_BEGINNING]) is not None
 
 
 def from_darts_text(text: str) -> Genotype:
-    """The genotype of a DARTS text: of space `darts` where its four nodes and operations fit, else of `nasnet`."""
+    """The genotype of a DARTS text: of space `darts` where its four nodes and operations fit, else
+    of `nasnet`."""
     fields = _fields(_call(text))
     cells = {
         role: _cell(fields[name], fields[f"{name}_concat"], name) for name, role in _ROLES.items()
@@ -58,7 +62,9 @@ def from_darts_text(text: str) -> Genotype:
         len(cell["nodes"]) == 4 and sorted(cell["outputs"]) == [2, 3, 4, 5]
         for cell in cells.values()
     )
-    return from_record({"schema": SCHEMA, "space": "darts" if fits else "nasnet", "cells": cells})
+    return Genotype.from_dict(
+        {"schema": SCHEMA, "space": "darts" if fits else "nasnet", "cells": cells}
+    )
 
 
 def to_darts_text(genotype: Genotype) -> str:
@@ -70,8 +76,7 @@ def to_darts_text(genotype: Genotype) -> str:
         )
     cells = {name: genotype.cells[role] for name, role in _ROLES.items()}
     parts = [
-        f"{name}={[_pair(edge.op, edge.source) for node in cell.nodes for edge in _two_edges(node, name)]}, "
-        f"{name}_concat={_concat_text(cell, name)}"
+        f"{name}={_pairs_text(cell, name)}, {name}_concat={_concat_text(cell, name)}"
         for name, cell in cells.items()
     ]
     return f"Genotype({', '.join(parts)})"
@@ -80,12 +85,14 @@ def to_darts_text(genotype: Genotype) -> str:
 def _call(text: str) -> ast.Call:
     if len(text) > _MAX_CHARACTERS:
         raise GenotypeError(
-            f"a DARTS genotype has at most {_MAX_CHARACTERS:,} characters, but this has {len(text):,}"
+            f"a DARTS genotype has at most {_MAX_CHARACTERS:,} characters, but this has "
+            f"{len(text):,}"
         )
     if _CHARACTERS.fullmatch(text) is None:
         position = _CHARACTERS.match(text).end()  # type: ignore[union-attr]
         raise GenotypeError(
-            f"a DARTS genotype holds no {text[position]!r}, but this does at character {position + 1}"
+            f"a DARTS genotype holds no {text[position]!r}, but this does at character "
+            f"{position + 1}"
         )
     try:
         with warnings.catch_warnings():
@@ -179,7 +186,8 @@ def _integer(element: ast.expr, name: str) -> int:
 def _two_edges(node: Node, name: str) -> tuple[Any, ...]:
     if len(node.edges) != 2 or node.combine != "add":
         raise GenotypeError(
-            f"DARTS text has two edges to each node, which are added; a node of the {_ROLES[name]} cell has "
+            "DARTS text has two edges to each node, which are added; a node of the "
+            f"{_ROLES[name]} cell has "
             f"{len(node.edges)}, combined by {node.combine}"
         )
     return node.edges
@@ -189,6 +197,11 @@ def _pair(op: str, source: int) -> tuple[str, int]:
     if op not in _DARTS_NAMES:
         raise GenotypeError(f"DARTS text: {known_names(op, _DARTS_NAMES, 'op')}")
     return _DARTS_NAMES[op], source
+
+
+def _pairs_text(cell: Cell, name: str) -> str:
+    edges = (edge for node in cell.nodes for edge in _two_edges(node, name))
+    return str([_pair(edge.op, edge.source) for edge in edges])
 
 
 def _concat_text(cell: Cell, name: str) -> str:

@@ -33,9 +33,11 @@ class Head(nn.Module):
 
 @final
 class AuxiliaryHead(nn.Module):
-    """ReLU, 5x5 average pool, 1x1 convolution to 128, convolution over the whole remaining map to 768, linear.
+    """ReLU, 5x5 average pool, 1x1 convolution to 128, convolution over the whole remaining map to
+    768, linear.
 
-    Its size depends on the resolution it is built for, so it serves training at that resolution only.
+    Its size depends on the resolution it is built for, so it serves training at that resolution
+    only.
     """
 
     def __init__(self, channels: int, skeleton: Skeleton) -> None:

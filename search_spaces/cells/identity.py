@@ -1,28 +1,32 @@
-"""When two genotypes are one: a key that is the same exactly for the same function up to the rewrites listed here.
+"""When two genotypes are one: a key that is the same exactly for the same function up to the
+rewrites listed here.
 
-A cell becomes a rooted, labelled, directed acyclic graph, and the key is a digest of its canonical form. So the order
-of edges, of independent nodes and of outputs says nothing, nor does spelling out loose ends. What carries nothing
-goes: nodes that reach no output, `none` edges (a concat node keeps the gap they leave), and every operation on a
-state into which nothing flows.
+A cell becomes a rooted, labelled, directed acyclic graph, and the key is a digest of its canonical
+form. So the order of edges, of independent nodes and of outputs says nothing, nor does spelling out
+loose ends. What carries nothing goes: nodes that reach no output, `none` edges (a concat node keeps
+the gap they leave), and every operation on a state into which nothing flows.
 
-A node of a cell with two inputs is a thing of its own, because any edge there may hold weights: the same edge twice
-is not one edge, and reading two equal nodes is not reading one of them twice.
+A node of a cell with two inputs is a thing of its own, because any edge there may hold weights: the
+same edge twice is not one edge, and reading two equal nodes is not reading one of them twice.
 
-In a cell with one input (NAS-Bench-201) every edge keeps the shape and only convolutions hold weights. So identity
-edges are inlined into the sums that read them and equal pools of one state are one value, while each convolution is a
-thing of its own and a state that is read twice is shared. The 15,625 architectures of NAS-Bench-201 have 5,260 keys.
-(A convolution of a state into which nothing flows would bring the shift of its normalisation, a constant that starts
-at zero; like the benchmark we say that it carries nothing. Keys that kept it would number 5,875. That average pooling
-is linear, so that a pooled sum is a sum of pools, is not among the rewrites; with it there would be 5,044.)
+In a cell with one input (NAS-Bench-201) every edge keeps the shape and only convolutions hold
+weights. So identity edges are inlined into the sums that read them and equal pools of one state are
+one value, while each convolution is a thing of its own and a state that is read twice is shared.
+The 15,625 architectures of NAS-Bench-201 have 5,260 keys. (A convolution of a state into which
+nothing flows would bring the shift of its normalisation, a constant that starts at zero; like the
+benchmark we say that it carries nothing. Keys that kept it would number 5,875. That average pooling
+is linear, so that a pooled sum is a sum of pools, is not among the rewrites; with it there would be
+5,044.)
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 
 from search_spaces.cells.canonical import Form, Graph, canonical_form
-from search_spaces.cells.genotype import Cell, Genotype, Node
+from search_spaces.cells.edges import Cell, Node
 
 _POOLS = frozenset({"avg_3x3", "max_3x3", "max_5x5", "max_7x7"})
 _DIGITS = 20
@@ -30,13 +34,14 @@ _DIGITS = 20
 Value = tuple[tuple[int, int], ...]  # a sum: (how often, vertex), sorted; empty where nothing flows
 
 
-def key_of(genotype: Genotype) -> str:
-    """Twenty hexadecimal digits. The name of the space counts only for bare choices: equal cells are equal anywhere."""
+def key_of(space: str, cells: Mapping[str, Cell], choices: Mapping[str, int | str] | None) -> str:
+    """Twenty hexadecimal digits. The name of the space counts only for bare choices: equal cells
+    are equal anywhere."""
     content: object
-    if genotype.choices is not None:
-        content = (genotype.space, sorted(genotype.choices.items()))
+    if choices is not None:
+        content = (space, sorted(choices.items()))
     else:
-        content = [(role, cell_form(cell)) for role, cell in sorted(genotype.cells.items())]
+        content = [(role, cell_form(cell)) for role, cell in sorted(cells.items())]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:_DIGITS]
 
 
@@ -70,7 +75,8 @@ def _wired(cell: Cell) -> Graph:
 
 
 class _Inlined:
-    """The graph of a cell with one input: a vertex per convolution, per distinct pool, and per distinct sum put out."""
+    """The graph of a cell with one input: a vertex per convolution, per distinct pool, and per
+    distinct sum put out."""
 
     def __init__(self, cell: Cell) -> None:
         self.graph: Graph = [("input", ())]

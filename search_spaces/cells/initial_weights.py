@@ -13,10 +13,11 @@ _WITHIN_TWO = math.erf(
 
 
 def initialize(network: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draws every convolution and linear layer as slim does: He, fan-out, truncated normal; biases are zero.
+    """Draws every convolution and linear layer as slim does: He, fan-out, truncated normal; biases
+    are zero.
 
-    Without a generator the weights are always the same; the global generator is never touched. The numbers do not
-    depend on the device the network is on. Nothing is drawn on the meta device.
+    Without a generator the weights are always the same; the global generator is never touched. The
+    numbers do not depend on the device the network is on. Nothing is drawn on the meta device.
     """
     generator = generator or torch.Generator()
     for module in network.modules():
@@ -31,7 +32,8 @@ def _draw(module: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
         return
     groups = module.groups if isinstance(module, nn.Conv2d) else 1
     fan_out = weight.numel() // weight.shape[1] // groups
-    # The 1.3 makes up for what truncation at two standard deviations takes from the variance (slim's constant).
+    # The 1.3 makes up for what truncation at two standard deviations takes from the variance
+    # (slim's constant).
     deviation = math.sqrt(1.3 * 2.0 / fan_out)
     drawn = torch.empty(weight.shape, dtype=torch.float32, device=generator.device)
     drawn.uniform_(-_WITHIN_TWO, _WITHIN_TWO, generator=generator).erfinv_().mul_(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from search_spaces.cells.genotype import COMBINES, OP_NAMES, Cell, Genotype, Node, shared_node
+from search_spaces.cells.edges import COMBINES, OP_NAMES, Cell, Node, shared_node
 from search_spaces.errors import GenotypeError, known_names, shortened
 
 SCHEMA = 1
@@ -21,13 +21,23 @@ MAX_NAME = 200
 _SAFE_INTEGER = 2**53  # what every JSON reader can hold
 
 
-def as_record(genotype: Genotype) -> dict[str, Any]:
+class Drawn(NamedTuple):
+    """What a record says, in the order in which a genotype takes it."""
+
+    space: str
+    cells: Mapping[str, Cell]
+    choices: Mapping[str, int | str] | None = None
+
+
+def as_record(
+    space: str, cells: Mapping[str, Cell], choices: Mapping[str, int | str] | None
+) -> dict[str, Any]:
     """The plain record of a genotype."""
-    record: dict[str, Any] = {"schema": SCHEMA, "space": genotype.space}
-    if genotype.choices is not None:
-        record["choices"] = dict(genotype.choices)
+    record: dict[str, Any] = {"schema": SCHEMA, "space": space}
+    if choices is not None:
+        record["choices"] = dict(choices)
     else:
-        record["cells"] = {role: _cell_record(cell) for role, cell in genotype.cells.items()}
+        record["cells"] = {role: _cell_record(cell) for role, cell in cells.items()}
     return record
 
 
@@ -57,7 +67,8 @@ def decoded(text: str | bytes) -> str:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise GenotypeError(
-            f"byte {problem.start} of the genotype is {text[problem.start]:#04x}, which is not UTF-8; save it as UTF-8"
+            f"byte {problem.start} of the genotype is {text[problem.start]:#04x}, which is not "
+            "UTF-8; save it as UTF-8"
         ) from None
 
 
@@ -72,7 +83,8 @@ def parsed(text: str | bytes) -> Any:
         )
     except json.JSONDecodeError as problem:
         raise GenotypeError(
-            f"the genotype is not JSON: {problem.msg} at line {problem.lineno}, column {problem.colno}"
+            f"the genotype is not JSON: {problem.msg} at line {problem.lineno}, column "
+            f"{problem.colno}"
         ) from None
     except RecursionError:
         raise GenotypeError(
@@ -99,12 +111,11 @@ def _refuse_constant(name: str) -> NoReturn:
     raise GenotypeError(f"the genotype holds {name}, which is not JSON; states are small integers")
 
 
-def from_record(record: object) -> Genotype:
-    """The genotype of a plain record."""
+def from_record(record: object) -> Drawn:
+    """What a plain record says; refused in one sentence where it is no genotype's."""
     if isinstance(record, dict) and "schema" in record:
-        _check_schema(
-            record["schema"]
-        )  # first, for a newer version may have fields that this one does not know
+        # First, for a newer version may have fields that this one does not know.
+        _check_schema(record["schema"])
     fields = _object(record, "the genotype", ("schema", "space"), ("cells", "choices"))
     space = _name(fields["space"], "space")
     if ("cells" in fields) == ("choices" in fields):
@@ -112,8 +123,8 @@ def from_record(record: object) -> Genotype:
             "a genotype has either 'cells' or 'choices' (space 'table'): give exactly one of them"
         )
     if "choices" in fields:
-        return Genotype(space, {}, _choices(fields["choices"]))
-    return Genotype(space, _cells(fields["cells"]))
+        return Drawn(space, {}, _choices(fields["choices"]))
+    return Drawn(space, _cells(fields["cells"]))
 
 
 def _check_schema(schema: object) -> None:
@@ -123,7 +134,8 @@ def _check_schema(schema: object) -> None:
         )
     if schema > SCHEMA:
         raise GenotypeError(
-            f"schema {_brief(schema)} is newer than {SCHEMA}, the newest this version reads: update the toolkit"
+            f"schema {_brief(schema)} is newer than {SCHEMA}, the newest this version reads: "
+            "update the toolkit"
         )
 
 
@@ -145,7 +157,8 @@ def _cell(record: object, role: str) -> Cell:
     nodes = fields["nodes"]
     if not isinstance(nodes, list) or not 1 <= len(nodes) <= MAX_NODES:
         raise GenotypeError(
-            f"nodes of the {role} cell: expected a list of 1 to {MAX_NODES}, but it is {_brief(nodes)}"
+            f"nodes of the {role} cell: expected a list of 1 to {MAX_NODES}, but it is "
+            f"{_brief(nodes)}"
         )
     made = tuple([_node(node, role, index, inputs + index) for index, node in enumerate(nodes)])
     if (edges := sum([len(node.edges) for node in made])) > MAX_EDGES:
@@ -166,11 +179,13 @@ def _node(record: object, role: str, index: int, states: int) -> Node:
     combine, edges = record["combine"], record["edges"]
     if combine not in COMBINES:
         raise GenotypeError(
-            f"node {index} of the {role} cell combines by {_brief(combine)}; expected 'add' or 'concat'"
+            f"node {index} of the {role} cell combines by {_brief(combine)}; expected 'add' or "
+            "'concat'"
         )
     if not isinstance(edges, list) or not 1 <= len(edges) <= MAX_EDGES:
         raise GenotypeError(
-            f"edges of node {index} of the {role} cell: expected a list of 1 to {MAX_EDGES}, but it is {_brief(edges)}"
+            f"edges of node {index} of the {role} cell: expected a list of 1 to {MAX_EDGES}, but "
+            f"it is {_brief(edges)}"
         )
     for edge in edges:
         _check_edge(edge, role, index, states)
@@ -180,7 +195,8 @@ def _node(record: object, role: str, index: int, states: int) -> Node:
 def _check_edge(edge: object, role: str, index: int, states: int) -> None:
     if not isinstance(edge, list) or len(edge) != 2:
         raise GenotypeError(
-            f"an edge of node {index} of the {role} cell is {_brief(edge)}; expected [state, op], as in [0, 'sep_3x3']"
+            f"an edge of node {index} of the {role} cell is {_brief(edge)}; expected [state, op], "
+            "as in [0, 'sep_3x3']"
         )
     source, op = edge
     if type(source) is not int or not 0 <= source < states:
@@ -190,20 +206,23 @@ def _check_edge(edge: object, role: str, index: int, states: int) -> None:
         )
     if not isinstance(op, str):
         raise GenotypeError(
-            f"node {index} of the {role} cell has the op {_brief(op)}; expected a name, as 'sep_3x3'"
+            f"node {index} of the {role} cell has the op {_brief(op)}; expected a name, as "
+            "'sep_3x3'"
         )
     if op not in OP_NAMES:
         check_op(op, f"node {index} of the {role} cell: ")
 
 
 def check_op(op: str, where: str = "") -> None:
-    """Refuse an operation nobody knows; one that `ops.py` registers is known without being listed here."""
+    """Refuse an operation nobody knows; one that `ops.py` registers is known without being listed
+    here."""
     if op not in OP_NAMES and op not in (known := known_ops()):
         raise GenotypeError(where + known_names(op, known, "op"))
 
 
 def known_ops() -> tuple[str, ...]:
-    """The names of all operations, also of those that only `ops.py` knows; it needs torch, so it is asked last."""
+    """The names of all operations, also of those that only `ops.py` knows; it needs torch, so it is
+    asked last."""
     try:
         from search_spaces.cells.ops import op_names
     except ImportError:
@@ -214,13 +233,15 @@ def known_ops() -> tuple[str, ...]:
 def _outputs(record: object, role: str, states: int) -> tuple[int, ...]:
     if not isinstance(record, list) or not 1 <= len(record) <= states:
         raise GenotypeError(
-            f"outputs of the {role} cell: expected a list of 1 to {states} states, but it is {_brief(record)}; "
+            f"outputs of the {role} cell: expected a list of 1 to {states} states, but it is "
+            f"{_brief(record)}; "
             "leave it out for all loose ends"
         )
     for state in record:
         if type(state) is not int or not 0 <= state < states:
             raise GenotypeError(
-                f"outputs of the {role} cell name state {_brief(state)}; there are states 0 to {states - 1}"
+                f"outputs of the {role} cell name state {_brief(state)}; there are states 0 to "
+                f"{states - 1}"
             )
     if len(set(record)) < len(record):
         raise GenotypeError(
@@ -232,7 +253,8 @@ def _outputs(record: object, role: str, states: int) -> tuple[int, ...]:
 def _choices(record: object) -> dict[str, int | str]:
     if not isinstance(record, dict) or not 1 <= len(record) <= MAX_CHOICES:
         raise GenotypeError(
-            f"choices: expected an object of 1 to {MAX_CHOICES:,} decisions and answers, but it is {_brief(record)}"
+            f"choices: expected an object of 1 to {MAX_CHOICES:,} decisions and answers, but it "
+            f"is {_brief(record)}"
         )
     for name, choice in record.items():
         _name(name, "a decision of choices")
@@ -240,7 +262,8 @@ def _choices(record: object) -> dict[str, int | str]:
             _name(choice, f"the choice of {shortened(name)}")
         elif type(choice) is not int or abs(choice) > _SAFE_INTEGER:
             raise GenotypeError(
-                f"the choice of {shortened(name)} is {_brief(choice)}; expected an integer or a text"
+                f"the choice of {shortened(name)} is {_brief(choice)}; expected an integer or a "
+                "text"
             )
     return dict(record)
 
@@ -259,7 +282,8 @@ def _object(
         close = get_close_matches(str(strange[0])[:100], [*needed, *allowed], n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise GenotypeError(
-            f"{what} has an unknown field {shortened(strange[0])}; there are {_listed([*needed, *allowed])}{hint}"
+            f"{what} has an unknown field {shortened(strange[0])}; there are "
+            f"{_listed([*needed, *allowed])}{hint}"
         )
     if missing:
         raise GenotypeError(

@@ -1,4 +1,5 @@
-"""The few layers all operations are made of: convolution, batch norm, pooling, and what is put together from them."""
+"""The few layers all operations are made of: convolution, batch norm, pooling, and what is put
+together from them."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ Pair = tuple[int, int]
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> Pair:
-    """What TensorFlow's SAME puts before and after a side of this size; the odd pixel goes after."""
+    """What TensorFlow's SAME puts before and after a side of this size; the odd pixel goes
+    after."""
     out = -(-size // stride)
     total = max((out - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
@@ -66,6 +68,9 @@ class Conv(nn.Conv2d):
         """Nothing: `initialize` draws."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if self._is_unsafe(x):
+            rows, columns = self.stride
+            return F.conv2d(x[:, :, ::rows, ::columns], self.weight)
         if not self.depends_on_size:
             return super().forward(x)
         (top, bottom), (left, right) = (
@@ -78,10 +83,17 @@ class Conv(nn.Conv2d):
             x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
         return F.conv2d(x, self.weight, None, self.stride, (top, left), self.dilation, self.groups)
 
+    def _is_unsafe(self, x: Tensor) -> bool:
+        """Whether torch would write beyond its memory: oneDNN 3.12 does, in the gradient of a
+        strided 1x1 convolution of few channels, on processors without AVX-512."""
+        strided_point = self.kernel_size == (1, 1) and self.stride != (1, 1)
+        return strided_point and self.in_channels % 8 != 0 and x.is_cpu and torch.is_grad_enabled()
+
 
 @final
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm that does not count batches: with a momentum nobody reads the count, and counting costs a kernel."""
+    """Batch norm that does not count batches: with a momentum nobody reads the count, and counting
+    costs a kernel."""
 
     def __init__(self, filters: int, style: Skeleton) -> None:
         super().__init__(filters, eps=style.bn_eps, momentum=style.bn_momentum)
@@ -102,7 +114,8 @@ class Linear(nn.Linear):
 
 
 class Unit(nn.Sequential):
-    """Layers in a row that end in batch norm, so that the result is a fresh map which may be overwritten."""
+    """Layers in a row that end in batch norm, so that the result is a fresh map which may be
+    overwritten."""
 
     def __init__(self, **layers: nn.Module) -> None:
         super().__init__(OrderedDict(layers))
@@ -112,15 +125,15 @@ def conv_bn(
     channels: int, filters: int, kernel: int | Pair, style: Skeleton, **options: int | Pair
 ) -> Unit:
     """Convolution, BN."""
-    return Unit(
-        conv=Conv(channels, filters, kernel, style, **options), bn=BatchNorm(filters, style)
-    )  # type: ignore[arg-type]
+    conv = Conv(channels, filters, kernel, style, **options)  # type: ignore[arg-type]
+    return Unit(conv=conv, bn=BatchNorm(filters, style))
 
 
 def separable_bn(
     channels: int, filters: int, kernel: int, style: Skeleton, stride: int = 1, dilation: int = 1
 ) -> Unit:
-    """Depthwise convolution, pointwise convolution, BN: nothing stands between the two convolutions."""
+    """Depthwise convolution, pointwise convolution, BN: nothing stands between the two
+    convolutions."""
     return Unit(
         depthwise=Conv(
             channels, channels, kernel, style, stride=stride, dilation=dilation, depthwise=True
@@ -134,7 +147,8 @@ def separable_bn(
 class Rectified(nn.Module):
     """ReLU, a unit, ReLU, the next unit and so on.
 
-    Who has the ReLU of the input already (a cell computes it once for all edges that read a state) enters `after_relu`.
+    Who has the ReLU of the input already (a cell computes it once for all edges that read a state)
+    enters `after_relu`.
     """
 
     _ORDINALS = ("first", "second", "third", "fourth")
@@ -158,7 +172,8 @@ class Rectified(nn.Module):
 
 @final
 class Pool(nn.Module):
-    """A pool, padded SAME; one that meets another channel count goes on through a 1x1 convolution and BN, no ReLU."""
+    """A pool, padded SAME; one that meets another channel count goes on through a 1x1 convolution
+    and BN, no ReLU."""
 
     def __init__(
         self, kind: str, kernel: int, channels: int, filters: int, stride: int, style: Skeleton
@@ -181,7 +196,8 @@ class Pool(nn.Module):
             return F.max_pool2d(F.pad(x, (*columns, *rows)), self.kernel, self.stride)
         if self.kind != "max" and self.counts_padding:
             return F.avg_pool2d(F.pad(x, (*columns, *rows)), self.kernel, self.stride)
-        # A last window that overhangs the map (ceil_mode) is what padding one more row after than before means.
+        # A last window that overhangs the map (ceil_mode) is what padding one more row after than
+        # before means.
         before, overhangs = (rows[0], columns[0]), rows[0] != rows[1] or columns[0] != columns[1]
         if self.kind == "max":
             return F.max_pool2d(x, self.kernel, self.stride, before, ceil_mode=overhangs)
@@ -202,9 +218,11 @@ class Pool(nn.Module):
 
 @final
 class FactorizedReduction(nn.Module):
-    """Halves a map without losing pixels: two 1x1 convolutions at stride 2, the second on the map moved up and left.
+    """Halves a map without losing pixels: two 1x1 convolutions at stride 2, the second on the map
+    moved up and left.
 
-    What moves in from below and the right is zero; an even map's paths do not see it, so only an odd map is padded.
+    What moves in from below and the right is zero; an even map's paths do not see it, so only an
+    odd map is padded.
     """
 
     def __init__(self, channels: int, filters: int, style: Skeleton) -> None:
@@ -227,7 +245,8 @@ class FactorizedReduction(nn.Module):
 
 
 def fit_shape(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
-    """A factorized reduction at stride 2, at stride 1 the same routine's plain 1x1 convolution and BN; no ReLU."""
+    """A factorized reduction at stride 2, at stride 1 the same routine's plain 1x1 convolution and
+    BN; no ReLU."""
     return (
         FactorizedReduction(channels, filters, style)
         if stride == 2

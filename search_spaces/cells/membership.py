@@ -12,13 +12,15 @@ def check_cells(genotype: Genotype, roles: Iterable[str], inputs: int) -> None:
     """Refuses a genotype that lacks cells of these roles, or whose cells do not hang together."""
     if not genotype.cells:
         raise NetworkError(
-            f"a genotype of space {genotype.space!r} has choices and no cells, so it makes no network; "
+            f"a genotype of space {genotype.space!r} has choices and no cells, so it makes no "
+            "network; "
             "take one of a space of cells, such as nasnet"
         )
     for role in roles:
         if role not in genotype.cells:
             raise NetworkError(
-                f"this layout needs a {role} cell, but the genotype has {', '.join(sorted(genotype.cells))}; "
+                f"this layout needs a {role} cell, but the genotype has "
+                f"{', '.join(sorted(genotype.cells))}; "
                 "choose another layout or genotype"
             )
         _check_cell(role, genotype.cells[role], inputs)
@@ -27,7 +29,8 @@ def check_cells(genotype: Genotype, roles: Iterable[str], inputs: int) -> None:
 def _check_cell(role: str, cell: Cell, inputs: int) -> None:
     if cell.inputs != inputs:
         raise NetworkError(
-            f"this layout needs cells with {inputs} input{'s' * (inputs > 1)}, but the {role} cell has {cell.inputs}; "
+            f"this layout needs cells with {inputs} input{'s' * (inputs > 1)}, but the {role} "
+            f"cell has {cell.inputs}; "
             "choose another layout or genotype"
         )
     for k, node in enumerate(cell.nodes):

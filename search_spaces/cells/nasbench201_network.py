@@ -1,4 +1,5 @@
-"""NAS-Bench-201's own skeleton: stem, three stages of one cell each N times, residual blocks between them, head."""
+"""NAS-Bench-201's own skeleton: stem, three stages of one cell each N times, residual blocks
+between them, head."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from search_spaces.errors import NetworkError, shortened
 
 @final
 class NasBench201Network(nn.Module):
-    """`stem`, `cells` (residual blocks among them), `bn`, `head`: images (B, C, H, W) to logits (B, classes)."""
+    """`stem`, `cells` (residual blocks among them), `bn`, `head`: images (B, C, H, W) to logits (B,
+    classes)."""
 
     def __init__(
         self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None

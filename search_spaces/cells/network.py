@@ -24,7 +24,8 @@ __all__ = ["SKELETONS", "CellModule", "NasBench201Network", "Network", "Skeleton
 def build_network(
     genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None
 ) -> Network | NasBench201Network:
-    """The network of a genotype inside a skeleton, whatever its layout; `generator` draws its weights."""
+    """The network of a genotype inside a skeleton, whatever its layout; `generator` draws its
+    weights."""
     if skeleton.layout == "nasbench201":
         return NasBench201Network(genotype, skeleton, generator)
     return Network(genotype, skeleton, generator)
@@ -32,9 +33,11 @@ def build_network(
 
 @final
 class Network(nn.Module):
-    """`stem`, `cells`, `head`: images (B, C, H, W) to logits (B, classes), wired as slim wires NASNet.
+    """`stem`, `cells`, `head`: images (B, C, H, W) to logits (B, classes), wired as slim wires
+    NASNet.
 
-    Each cell's `cur` is the last output and its `prev` the one before; `stack` knows the exceptions.
+    Each cell's `cur` is the last output and its `prev` the one before; `stack` knows the
+    exceptions.
     """
 
     def __init__(
@@ -65,15 +68,18 @@ class Network(nn.Module):
         return self._run(images, None)[0]
 
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The logits and, while training a network that has the auxiliary head, the auxiliary logits."""
+        """The logits and, while training a network that has the auxiliary head, the auxiliary
+        logits."""
         return self._run(images, self.auxiliary if self.training else None)
 
     def begin_step(
         self, step: int, batch_size: int, generator: torch.Generator | None = None
     ) -> None:
-        """Tells ScheduledDropPath how far training is and, given a generator, draws this step's noise from it.
+        """Tells ScheduledDropPath how far training is and, given a generator, draws this step's
+        noise from it.
 
-        Without a generator (or without this call) the forward pass draws from the device's default one.
+        Without a generator (or without this call) the forward pass draws from the device's default
+        one.
         """
         self.noise.step.fill_(step)
         if generator is None:
@@ -103,7 +109,8 @@ def _stem(skeleton: Skeleton) -> Unit:
 
 
 def _cells(genotype: Genotype, skeleton: Skeleton, places: tuple[Place, ...]) -> list[CellModule]:
-    """Each cell, built for the channels and the map of the outputs it reads; outputs are (channels, halvings)."""
+    """Each cell, built for the channels and the map of the outputs it reads; outputs are (channels,
+    halvings)."""
     outputs = [(skeleton.stem_width, 0)]
     cells = []
     for place in places:
@@ -124,9 +131,11 @@ def _cells(genotype: Genotype, skeleton: Skeleton, places: tuple[Place, ...]) ->
 def _settle_emissions(
     cells: list[CellModule], places: tuple[Place, ...], skeleton: Skeleton
 ) -> bool:
-    """Tells each cell whether its output is read as it is or only through ReLU; says the same of the stem's.
+    """Tells each cell whether its output is read as it is or only through ReLU; says the same of
+    the stem's.
 
-    From the last cell to the first, because what a cell needs of its inputs depends on what is needed of it.
+    From the last cell to the first, because what a cell needs of its inputs depends on what is
+    needed of it.
     """
     wanted = [False] * len(cells) + [not skeleton.relu_before_pool]
     for index in reversed(range(len(cells))):

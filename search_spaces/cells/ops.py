@@ -26,7 +26,8 @@ _OPS: dict[str, Op] = {}
 
 
 def op(name: str) -> Callable[[Op], Op]:
-    """Names an operation: a function of (channels, filters, stride, style) that makes its module."""
+    """Names an operation: a function of (channels, filters, stride, style) that makes its
+    module."""
 
     def register(function: Op) -> Op:
         _OPS[name] = function
@@ -41,7 +42,8 @@ def op_names() -> tuple[str, ...]:
 
 
 def make_op(name: str, channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
-    """The operation of this name from `channels` to `filters`; `style` settles what sources read differently."""
+    """The operation of this name from `channels` to `filters`; `style` settles what sources read
+    differently."""
     if name not in _OPS:
         raise NetworkError(known_names(name, _OPS, "op"))
     return _OPS[name](channels, filters, stride, style)

@@ -1,4 +1,5 @@
-"""The noise of regularised training: ScheduledDropPath on edges, dropout in front of the classifier."""
+"""The noise of regularised training: ScheduledDropPath on edges, dropout in front of the
+classifier."""
 
 from __future__ import annotations
 
@@ -19,12 +20,14 @@ _UNDROPPED = ("identity", "none")  # the paths that are never dropped, a strided
 
 @final
 class PathNoise(nn.Module):
-    """Masks that multiply each edge's result: 1/keep for the samples that keep the path, 0 for the others.
+    """Masks that multiply each edge's result: 1/keep for the samples that keep the path, 0 for the
+    others.
 
-    keep(cell, step) = 1 - min(1, step / steps) * (cell + 1) / cells * (1 - final keep); the middle factor is slim's
-    and goes with `drop_path_depth` off. All masks of a step come from one draw: from the device's default generator,
-    or, where `draw` was called before the step, from the generator given there. The latter makes training
-    reproducible, and leaves nothing random inside a compiled or captured forward pass.
+    keep(cell, step) = 1 - min(1, step / steps) * (cell + 1) / cells * (1 - final keep); the middle
+    factor is slim's and goes with `drop_path_depth` off. All masks of a step come from one draw:
+    from the device's default generator, or, where `draw` was called before the step, from the
+    generator given there. The latter makes training reproducible, and leaves nothing random inside
+    a compiled or captured forward pass.
     """
 
     step: Tensor
@@ -36,8 +39,10 @@ class PathNoise(nn.Module):
         self.keep_features, self.feature_count = skeleton.dropout_keep, features
         cells = list(cells)
         risks: list[float] = []
-        self.rows = tuple(tuple(_rows(node, risks, _risk(i, len(cells), skeleton)) for node in cell.nodes)  # type: ignore[arg-type]
-                          for i, cell in enumerate(cells))  # fmt: skip
+        self.rows = tuple(
+            tuple(_rows(node, risks, _risk(i, len(cells), skeleton)) for node in cell.nodes)  # type: ignore[arg-type]
+            for i, cell in enumerate(cells)
+        )
         self.register_buffer("step", torch.zeros((), dtype=torch.int64), persistent=False)
         self.register_buffer("risk", torch.tensor(risks, dtype=torch.float32), persistent=False)
         self.paths: Tensor | None = None
@@ -65,7 +70,8 @@ class PathNoise(nn.Module):
         return 1 - progress * self.risk
 
     def path_masks(self, images: Tensor) -> Sequence[CellMasks | None]:
-        """For each cell, node and edge its mask, (B, 1, 1, 1), or None for an edge that is never dropped."""
+        """For each cell, node and edge its mask, (B, 1, 1, 1), or None for an edge that is never
+        dropped."""
         if not (self.training and self.drops_paths):
             return [None] * len(self.rows)
         batch = images.shape[0]
@@ -97,7 +103,8 @@ class PathNoise(nn.Module):
             return torch.rand(shape, device=images.device)
         if drawn.shape != shape:
             raise NetworkError(
-                f"noise was drawn for a batch of other size: {tuple(drawn.shape)}, expected {shape}; "
+                f"noise was drawn for a batch of other size: {tuple(drawn.shape)}, expected "
+                f"{shape}; "
                 "call begin_step with the batch's size before each step"
             )
         return drawn

@@ -1,4 +1,5 @@
-"""Genotypes from whatever a user has: a file, a name from the zoo, or a text in any of the forms we know."""
+"""Genotypes from whatever a user has: a file, a name from the zoo, or a text in any of the forms we
+know."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces.cells.darts_text import from_darts_text, is_darts_text
 from search_spaces.cells.genotype import Genotype
-from search_spaces.cells.json_form import MAX_BYTES, decoded, from_record, parsed
+from search_spaces.cells.json_form import MAX_BYTES, decoded, parsed
 from search_spaces.cells.nasbench201_text import from_nasbench201_text, is_nasbench201_text
 from search_spaces.errors import GenotypeError, known_names, shortened
 
@@ -50,7 +51,8 @@ def read_genotype(
 def parse_genotype(
     text: str | bytes, space: SearchSpace | None = None, form: str = "auto"
 ) -> Genotype:
-    """The genotype that a text stands for, in whichever form it is, or in the form that is asked for."""
+    """The genotype that a text stands for, in whichever form it is, or in the form that is asked
+    for."""
     text = decoded(text)
     form = _form_of(text) if form == "auto" else form
     if form == "darts":
@@ -59,7 +61,7 @@ def parse_genotype(
         return from_nasbench201_text(text)
     if form == "choices":
         return _from_choices(text, space)
-    return from_record(_unwrapped(parsed(text)))
+    return Genotype.from_dict(_unwrapped(parsed(text)))
 
 
 def choices_text(genotype: Genotype, space: SearchSpace) -> str:
@@ -68,7 +70,8 @@ def choices_text(genotype: Genotype, space: SearchSpace) -> str:
 
 
 def _is_text(source: str, space: SearchSpace | None) -> bool:
-    """Whether a word is a genotype itself; a lone number is one only where the space has a single decision."""
+    """Whether a word is a genotype itself; a lone number is one only where the space has a single
+    decision."""
     if _choice_words(source) is not None:
         return "," in source or space is not None
     return source.lstrip()[:1] in ("{", "[", "|") or is_darts_text(source)
@@ -98,7 +101,8 @@ def _from_choices(text: str, space: SearchSpace | None) -> Genotype:
     words = _choice_words(text)
     if words is None:
         raise GenotypeError(
-            f"{shortened(text[:100])} are no choices; expected option indices with commas, as in 0,2,1"
+            f"{shortened(text[:100])} are no choices; expected option indices with commas, as in "
+            "0,2,1"
         )
     if space is None:
         raise GenotypeError(
@@ -142,7 +146,8 @@ def _content(path: Path) -> bytes:
         ) from None
     except OSError as problem:
         raise GenotypeError(
-            f"{shortened(str(path), _PATH_LENGTH)} cannot be read: {problem.strerror}; expected {_FORMS}"
+            f"{shortened(str(path), _PATH_LENGTH)} cannot be read: {problem.strerror}; expected "
+            f"{_FORMS}"
         ) from None
     except ValueError:  # a null byte
         raise GenotypeError(
@@ -150,6 +155,7 @@ def _content(path: Path) -> bytes:
         ) from None
     if len(content) > MAX_BYTES:
         raise GenotypeError(
-            f"{shortened(str(path), _PATH_LENGTH)} has more than {MAX_BYTES:,} bytes, which no genotype has"
+            f"{shortened(str(path), _PATH_LENGTH)} has more than {MAX_BYTES:,} bytes, which no "
+            "genotype has"
         )
     return content

@@ -1,4 +1,5 @@
-"""What surrounds the cells: stem, widths, head, and conventions in which published networks differ (stdlib only)."""
+"""What surrounds the cells: stem, widths, head, and conventions in which published networks differ
+(stdlib only)."""
 
 from __future__ import annotations
 
@@ -36,28 +37,36 @@ AUXILIARY_POOL, AUXILIARY_STRIDE = 5, 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skeleton:
-    """A checked set of plain settings; with a genotype it determines a network. Defaults: CIFAR, N = 6, F = 32.
+    """A checked set of plain settings; with a genotype it determines a network. Defaults: CIFAR, N
+    = 6, F = 32.
 
     Args:
-        layout: `cifar`, `imagenet` (two more reduction cells in the stem) or `nasbench201` (its own skeleton).
+        layout: `cifar`, `imagenet` (two more reduction cells in the stem) or `nasbench201` (its own
+            skeleton).
         cells_per_stage: N, the normal cells of each of the three stages.
         filters: F, the filters of the first stage; each reduction doubles them.
         stem_filters: width of the stem; None is 3F (cifar), 32 (imagenet) or F (nasbench201).
         auxiliary_at: `middle-stage` (its last normal cell) or `second-reduction` (DARTS).
-        op_semantics: what a few operations mean: `literal`, `nds` (unnas, NNI, DARTS) or `tpu` (AmoebaNet).
-        reduction: `extra` cells between stages, or `replace` each stage's first cell by its strided copy (PNASNet).
-        skip_reduction_input: after a reduction, `prev` is what the reduction had as `prev` (extra); with `replace`
-            it concerns the strided cell itself, whose `prev` is then the output before its `cur`, as for any cell.
-        first_input: what is `prev` of the first cell: the `raw` input of the cell, or the `stem` once more (DARTS).
+        op_semantics: what a few operations mean: `literal`, `nds` (unnas, NNI, DARTS) or `tpu`
+            (AmoebaNet).
+        reduction: `extra` cells between stages, or `replace` each stage's first cell by its strided
+            copy (PNASNet).
+        skip_reduction_input: after a reduction, `prev` is what the reduction had as `prev` (extra);
+            with `replace` it concerns the strided cell itself, whose `prev` is then the output
+            before its `cur`, as for any cell.
+        first_input: what is `prev` of the first cell: the `raw` input of the cell, or the `stem`
+            once more (DARTS).
         always_fit: convolve `prev` even where its shape fits already (timm, DARTS).
-        drop_path_keep: what ScheduledDropPath keeps of each path in the last cell at the end of training.
+        drop_path_keep: what ScheduledDropPath keeps of each path in the last cell at the end of
+            training.
         drop_path_steps: length of that schedule; 0 means that there is none and nothing is dropped.
         drop_path_depth: whether deeper cells drop more; AmoebaNet's do not.
         dropout_keep: what dropout keeps in front of the classifier.
         alignment: stride-2 padding, `same` as TensorFlow or `symmetric` as PyTorch code has it.
         average_divisor: at stride 2, `real` pixels only or `padded` zeros too (timm, Keras).
         max_padding: at stride 2, `-inf` or `zero` (Keras).
-        factorized_path: second path of a factorized reduction: `pad-crop`, or `crop` (even maps only, DARTS).
+        factorized_path: second path of a factorized reduction: `pad-crop`, or `crop` (even maps
+            only, DARTS).
     """
 
     layout: str = "cifar"
@@ -117,7 +126,8 @@ class Skeleton:
 
     @property
     def auxiliary_kernel(self) -> int:
-        """The side of what the auxiliary head's pooling leaves, which its last convolution covers."""
+        """The side of what the auxiliary head's pooling leaves, which its last convolution
+        covers."""
         return (self.auxiliary_map - AUXILIARY_POOL) // AUXILIARY_STRIDE + 1
 
     @property
@@ -129,7 +139,8 @@ class Skeleton:
         smallest = _SMALLEST_IMAGE[self.layout]
         if self.image_size < smallest:
             raise NetworkError(
-                f"image_size {self.image_size} is too small for the {self.layout} layout; it needs at least {smallest}"
+                f"image_size {self.image_size} is too small for the {self.layout} layout; it "
+                f"needs at least {smallest}"
             )
         if self.layout == "imagenet" and self.filters < 4:
             raise NetworkError(
@@ -147,7 +158,8 @@ class Skeleton:
         if self.auxiliary and self.auxiliary_map < AUXILIARY_POOL:
             raise NetworkError(
                 f"the auxiliary head needs a map of at least {AUXILIARY_POOL}x{AUXILIARY_POOL}, "
-                f"but at image_size {self.image_size} its map is {self.auxiliary_map}x{self.auxiliary_map}; "
+                f"but at image_size {self.image_size} its map is "
+                f"{self.auxiliary_map}x{self.auxiliary_map}; "
                 "use larger images or set auxiliary to false"
             )
 
@@ -184,7 +196,8 @@ def _check_share(name: str, value: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one cell stands: its role, its width, and how many outputs back its `prev` is (None: it has none)."""
+    """Where one cell stands: its role, its width, and how many outputs back its `prev` is (None: it
+    has none)."""
 
     role: Role
     filters: int
@@ -194,7 +207,8 @@ class Place:
 
 
 def stack(skeleton: Skeleton) -> tuple[Place, ...]:
-    """The cells from stem to head. Each one's `cur` is the last output, one back; the stem gives the first output."""
+    """The cells from stem to head. Each one's `cur` is the last output, one back; the stem gives
+    the first output."""
     filters = skeleton.filters
     places = []
     if skeleton.layout == "imagenet":
@@ -260,4 +274,5 @@ SKELETONS: Mapping[str, Skeleton] = {
     ),
     "nasbench201": Skeleton(layout="nasbench201", cells_per_stage=5, filters=16),
 }
-"""The published skeletons. Their drop-path schedule is off until a recipe sets its length, `drop_path_steps`."""
+"""The published skeletons. Their drop-path schedule is off until a recipe sets its length,
+`drop_path_steps`."""

@@ -37,7 +37,8 @@ class Decision:
 
 
 class SearchSpace(ABC):
-    """A list of decisions, and a one-to-one map between choices (an option index per decision) and genotypes.
+    """A list of decisions, and a one-to-one map between choices (an option index per decision) and
+    genotypes.
 
     The decisions of a space never change, so what follows from them is computed once.
     """
@@ -55,12 +56,14 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def encode(self, genotype: Genotype) -> Choices:
-        """The choices that decode to this genotype; refuses in one sentence what is not a member."""
+        """The choices that decode to this genotype; refuses in one sentence what is not a
+        member."""
 
     def build(
         self, genotype: Genotype, skeleton: Skeleton, generator: torch.Generator | None = None
     ) -> nn.Module:
-        """The network of this genotype inside this skeleton, its weights drawn from the generator."""
+        """The network of this genotype inside this skeleton, its weights drawn from the
+        generator."""
         from search_spaces.cells.network import build_network
 
         return build_network(genotype, skeleton, generator)
@@ -117,7 +120,8 @@ class SearchSpace(ABC):
             ) from None
         if len(answers) != len(counts):
             raise SpaceError(
-                f"space {self.name!r} has {len(counts)} decisions, but {len(answers)} choices were given"
+                f"space {self.name!r} has {len(counts)} decisions, but {len(answers)} choices "
+                "were given"
             )
         if min(answers) < 0 or not all(map(operator.lt, answers, counts)):
             self._refuse(answers)
@@ -127,7 +131,8 @@ class SearchSpace(ABC):
         for decision, choice in zip(self.decisions, answers, strict=True):
             if not 0 <= choice < len(decision.options):
                 raise SpaceError(
-                    f"decision {decision.name!r} of space {self.name!r} has options 0 to {len(decision.options) - 1}, "
+                    f"decision {decision.name!r} of space {self.name!r} has options 0 to "
+                    f"{len(decision.options) - 1}, "
                     f"but the choice is {shortened(choice)}"
                 )
 
@@ -140,7 +145,8 @@ class SearchSpace(ABC):
         if genotype.choices is not None or set(genotype.cells) != set(roles):
             found = ", ".join(genotype.cells) or "none"
             raise SpaceError(
-                f"a genotype of space {self.name!r} has the cells {', '.join(roles)}; this one has {found}"
+                f"a genotype of space {self.name!r} has the cells {', '.join(roles)}; this one "
+                f"has {found}"
             )
 
     def check_shape(self, cell: Cell, role: str, *, nodes: int, inputs: int) -> None:
@@ -155,8 +161,10 @@ class SearchSpace(ABC):
         """Refuse a cell that puts out anything but its loose ends."""
         if cell.output_states != cell.loose_ends:
             raise SpaceError(
-                f"the {role} cell puts out states {', '.join(map(str, cell.output_states))}, but its loose ends are "
-                f"{', '.join(map(str, cell.loose_ends))}, and space {self.name!r} draws only cells that put out those: "
+                f"the {role} cell puts out states {', '.join(map(str, cell.output_states))}, but "
+                "its loose ends are "
+                f"{', '.join(map(str, cell.loose_ends))}, and space {self.name!r} draws only "
+                "cells that put out those: "
                 "it can be shown, built and exported, not encoded or mutated"
             )
 

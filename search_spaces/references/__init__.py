@@ -1,7 +1,8 @@
-"""Networks designed by hand, found by file: every public function here is a network, `resnet_18` is `resnet-18`.
+"""Networks designed by hand, found by file: every public function here is a network, `resnet_18` is
+`resnet-18`.
 
-Each comes in two forms: `cifar` for small images, `imagenet` as its paper describes it. They share nothing but how
-their weights are drawn, so that each file can be read alone beside its paper.
+Each comes in two forms: `cifar` for small images, `imagenet` as its paper describes it. They share
+nothing but how their weights are drawn, so that each file can be read alone beside its paper.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def build(
     Args:
         image_size: left out, 32 in the CIFAR form and 224 in the ImageNet form.
         form: left out, images up to 64 pixels get the CIFAR form and larger ones the ImageNet form.
-        generator: left out, a new one with seed 0. Weights are drawn where it lives, then moved to `device`.
+        generator: left out, a new one with seed 0. Weights are drawn where it lives, then moved to
+            `device`.
         device: `meta` gives a network without weights, for counting.
         options: what the network's function takes beyond these, as `bias=True` for resnet-50.
     """
@@ -76,7 +78,8 @@ def _file(name: str) -> str:
 
 @cache
 def _files() -> Mapping[str, str]:
-    """Which file holds which network; parsed rather than imported, so that listing them needs no torch."""
+    """Which file holds which network; parsed rather than imported, so that listing them needs no
+    torch."""
     paths = (path for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
     return {name: path.stem for path in paths for name in _public_functions(path)}
 
@@ -102,7 +105,8 @@ def _check_form(name: str, form: object, image_size: int, smallest: Mapping[Form
         other = min(smallest.values())
         remedy = "use the cifar form" if other <= image_size else "enlarge the images"
         raise NetworkError(
-            f"image_size {image_size} is too small for the {form} form of {name}: expected {least} or more; {remedy}"
+            f"image_size {image_size} is too small for the {form} form of {name}: expected "
+            f"{least} or more; {remedy}"
         )
 
 

@@ -1,14 +1,17 @@
-"""How every reference network is initialised: He et al. 2015 for convolutions, LeCun et al. 1998 for linear layers."""
+"""How every reference network is initialised: He et al. 2015 for convolutions, LeCun et al. 1998
+for linear layers."""
 
 import torch
 from torch import nn
 
 
 def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
-    """Set every parameter and buffer, in the order of the modules; the generator is the only randomness.
+    """Set every parameter and buffer, in the order of the modules; the generator is the only
+    randomness.
 
-    The papers differ here (fixed deviations, Xavier, truncated normals). One rule for all keeps the arms of a
-    comparison alike, and it is the one that keeps the signal's size through VGG-16, which has no normalization.
+    The papers differ here (fixed deviations, Xavier, truncated normals). One rule for all keeps the
+    arms of a comparison alike, and it is the one that keeps the signal's size through VGG-16, which
+    has no normalization.
     """
     for module in network.modules():
         match module:

@@ -1,6 +1,8 @@
-"""AlexNet, the single tower: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
+"""AlexNet, the single tower: Krizhevsky, "One weird trick for parallelizing convolutional neural
+networks", 2014.
 
-The paper of 2012 splits its filters over two GPUs and normalises local responses; the single tower does neither.
+The paper of 2012 splits its filters over two GPUs and normalises local responses; the single tower
+does neither.
 """
 
 from collections import OrderedDict
@@ -15,8 +17,9 @@ SMALLEST = {"cifar": 29, "imagenet": 63}
 def alexnet(form: Form, channels: int, classes: int) -> nn.Module:
     """61,100,840 parameters on ImageNet.
 
-    The CIFAR form (2,472,266) is the one in use for tables of CIFAR: pools of 2 for overlapping pools of 3, and one
-    linear layer for three, without dropout. It keeps the stride of 4, so it is the weakest of the references.
+    The CIFAR form (2,472,266) is the one in use for tables of CIFAR: pools of 2 for overlapping
+    pools of 3, and one linear layer for three, without dropout. It keeps the stride of 4, so it is
+    the weakest of the references.
     """
     small = form == "cifar"
     maps = nn.Sequential(

@@ -1,6 +1,8 @@
-"""DenseNet-121: Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional Networks", 2017.
+"""DenseNet-121: Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional
+Networks", 2017.
 
-The paper's DenseNet-BC: a layer adds 32 maps through a bottleneck of 128, a transition halves the maps.
+The paper's DenseNet-BC: a layer adds 32 maps through a bottleneck of 128, a transition halves the
+maps.
 """
 
 from collections import OrderedDict
@@ -18,7 +20,8 @@ _GROWTH = 32
 
 
 def densenet_121(form: Form, channels: int, classes: int) -> nn.Module:
-    """7,978,856 parameters on ImageNet (8,062,504 with running statistics), 6,956,298 on CIFAR-10."""
+    """7,978,856 parameters on ImageNet (8,062,504 with running statistics), 6,956,298 on
+    CIFAR-10."""
     source = 2 * _GROWTH
     blocks = nn.Sequential()
     for number, depth in enumerate(_DEPTHS):

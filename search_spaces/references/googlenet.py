@@ -1,8 +1,9 @@
 """GoogLeNet: Szegedy et al., "Going Deeper with Convolutions", 2015, table 1.
 
-As it is built today: batch normalization after every convolution in place of local response normalization and of the
-biases, and no auxiliary heads. With 5x5 kernels that is 7,005,832 parameters; with biases instead (7,280 fewer, one for
-each map rather than two) it is the 6,998,552 of the network in the paper.
+As it is built today: batch normalization after every convolution in place of local response
+normalization and of the biases, and no auxiliary heads. With 5x5 kernels that is 7,005,832
+parameters; with biases instead (7,280 fewer, one for each map rather than two) it is the 6,998,552
+of the network in the paper.
 """
 
 from collections import OrderedDict
@@ -16,7 +17,8 @@ from search_spaces.references import Form
 
 SMALLEST = {"cifar": 8, "imagenet": 32}
 
-# Maps of each inception module: 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; behind the pool. A pool lies between stages.
+# Maps of each inception module: 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; behind the pool. A pool lies
+# between stages.
 _STAGES = (
     ((64, 96, 128, 16, 32, 32), (128, 128, 192, 32, 96, 64)),
     (
@@ -31,11 +33,12 @@ _STAGES = (
 
 
 def googlenet(form: Form, channels: int, classes: int, *, paper_kernels: bool = False) -> nn.Module:
-    """6,624,904 parameters on ImageNet, 6,166,250 on CIFAR-10, whose form has biases and no dropout.
+    """6,624,904 parameters on ImageNet, 6,166,250 on CIFAR-10, whose form has biases and no
+    dropout.
 
     Args:
-        paper_kernels: 5x5 where the paper has 5x5. The counts that are usually quoted, and so our forms, come from
-            networks with one 3x3 (ImageNet) or two of them (CIFAR) in its place.
+        paper_kernels: 5x5 where the paper has 5x5. The counts that are usually quoted, and so our
+            forms, come from networks with one 3x3 (ImageNet) or two of them (CIFAR) in its place.
     """
     small = form == "cifar"
     wide = (5,) if paper_kernels else (3, 3) if small else (3,)

@@ -1,8 +1,10 @@
-"""LeNet-5: LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", 1998.
+"""LeNet-5: LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document
+Recognition", 1998.
 
-The form in use today, 61,706 parameters for one channel and ten classes. The paper's has 60,000: its C3 maps see
-three, four or six of the six maps below (1,516 instead of 2,416 parameters), its subsampling learns a factor and a bias
-per map (12 + 32), and its output compares with fixed codes (0 instead of 850).
+The form in use today, 61,706 parameters for one channel and ten classes. The paper's has 60,000:
+its C3 maps see three, four or six of the six maps below (1,516 instead of 2,416 parameters), its
+subsampling learns a factor and a bias per map (12 + 32), and its output compares with fixed codes
+(0 instead of 850).
 """
 
 from collections import OrderedDict
@@ -17,7 +19,8 @@ SMALLEST = {"cifar": 32, "imagenet": 32}
 def lenet_5(form: Form, channels: int, classes: int) -> nn.Module:
     """Both forms are one network: it was published for 32x32 only.
 
-    C5 is a convolution because a larger image then gives a larger map (section II.B); we average that map.
+    C5 is a convolution because a larger image then gives a larger map (section II.B); we average
+    that map.
     """
     del form
     maps = nn.Sequential(

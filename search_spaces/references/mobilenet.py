@@ -1,4 +1,5 @@
-"""MobileNet: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications", 2017.
+"""MobileNet: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
+Applications", 2017.
 
 Table 1 with width and resolution multipliers of 1.
 """
@@ -11,7 +12,8 @@ from search_spaces.references import Form
 
 SMALLEST = {"cifar": 8, "imagenet": 32}
 
-# Filters and stride of each separable convolution. The last one's stride of 2 in table 1 is a slip: its map stays 7x7.
+# Filters and stride of each separable convolution. The last one's stride of 2 in table 1 is a slip:
+# its map stays 7x7.
 _LAYERS = (
     (64, 1),
     (128, 2),
@@ -44,7 +46,8 @@ def mobilenet(form: Form, channels: int, classes: int) -> nn.Module:
 
 
 def _separable(source: int, filters: int, stride: int) -> nn.Sequential:
-    """One filter per map, then 1x1 across maps, each with its normalization (the paper's figure 3)."""
+    """One filter per map, then 1x1 across maps, each with its normalization (the paper's figure
+    3)."""
     return nn.Sequential(
         nn.Conv2d(source, source, 3, stride, padding=1, groups=source, bias=False),
         *(nn.BatchNorm2d(source), nn.ReLU()),

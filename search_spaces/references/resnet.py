@@ -1,6 +1,8 @@
-"""ResNet: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2016 (table 1, projections B).
+"""ResNet: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2016 (table 1,
+projections B).
 
-And its pre-activation form, by the same authors: "Identity Mappings in Deep Residual Networks", 2016.
+And its pre-activation form, by the same authors: "Identity Mappings in Deep Residual Networks",
+2016.
 """
 
 from collections import OrderedDict
@@ -24,12 +26,13 @@ def resnet_18(form: Form, channels: int, classes: int) -> nn.Module:
 def resnet_50(form: Form, channels: int, classes: int, *, bias: bool = False) -> nn.Module:
     """25,557,032 parameters on ImageNet, 23,520,842 on CIFAR-10.
 
-    As is usual now, a stage's stride is in its first 3x3 convolution (the paper: in the 1x1 before it), which costs 6 %
-    more multiply-adds and no parameters.
+    As is usual now, a stage's stride is in its first 3x3 convolution (the paper: in the 1x1 before
+    it), which costs 6 % more multiply-adds and no parameters.
 
     Args:
-        bias: give every convolution a bias, as Keras does. Normalization makes these 26,560 parameters idle. With them
-            and 53,120 running statistics the network has the 25,636,712 that Keras prints.
+        bias: give every convolution a bias, as Keras does. Normalization makes these 26,560
+            parameters idle. With them and 53,120 running statistics the network has the 25,636,712
+            that Keras prints.
     """
     return _resnet(form, channels, classes, (3, 4, 6, 3), _bottleneck, expansion=4, bias=bias)
 
@@ -40,8 +43,9 @@ def preact_resnet_18(
     """11,687,720 parameters on ImageNet, 11,171,146 on CIFAR-10.
 
     Args:
-        final_norm: one more normalization and ReLU after the last unit. The paper has it (its appendix), so the
-            ImageNet form has it if nothing is said; the usual CIFAR form has not (with it: 11,172,170).
+        final_norm: one more normalization and ReLU after the last unit. The paper has it (its
+            appendix), so the ImageNet form has it if nothing is said; the usual CIFAR form has not
+            (with it: 11,172,170).
     """
     ends_normalized = form == "imagenet" if final_norm is None else final_norm
     units = nn.Sequential()
@@ -49,7 +53,8 @@ def preact_resnet_18(
     for stage, filters in enumerate(_FILTERS):
         for unit in range(2):
             stride = 2 if stage and not unit else 1
-            # The stem ends with an activation, so the first unit needs none of its own (the paper's appendix).
+            # The stem ends with an activation, so the first unit needs none of its own (the paper's
+            # appendix).
             units.append(_PreActivation(source, filters, stride, activated=len(units) == 0))
             source = filters
     if ends_normalized:
@@ -101,7 +106,8 @@ class _Residual(nn.Module):
 
 @final
 class _PreActivation(nn.Module):
-    """Activation first, nothing after the sum. A projection starts behind the activation, an identity before it."""
+    """Activation first, nothing after the sum. A projection starts behind the activation, an
+    identity before it."""
 
     def __init__(self, source: int, filters: int, stride: int, activated: bool) -> None:
         super().__init__()

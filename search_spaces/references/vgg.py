@@ -1,4 +1,5 @@
-"""VGG-16: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
+"""VGG-16: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+Recognition", 2015.
 
 Configuration D of table 1.
 """
@@ -17,7 +18,8 @@ _STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 def vgg_16(form: Form, channels: int, classes: int) -> nn.Module:
     """138,357,544 parameters on ImageNet.
 
-    The CIFAR form (14,728,266) has batch normalization after each convolution and one linear layer, without dropout.
+    The CIFAR form (14,728,266) has batch normalization after each convolution and one linear layer,
+    without dropout.
     """
     stages = nn.Sequential()
     for convolutions, filters in _STAGES:

@@ -1,4 +1,5 @@
-"""Published cells, one JSON file each: the genotype, the skeletons its published counts need, and where it is from."""
+"""Published cells, one JSON file each: the genotype, the skeletons its published counts need, and
+where it is from."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ Published = Mapping[str, str | float | bool]
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """A published genotype; `skeletons` are settings of `Skeleton` and `published` the figures, by skeleton name."""
+    """A published genotype; `skeletons` are settings of `Skeleton` and `published` the figures, by
+    skeleton name."""
 
     name: str
     title: str

@@ -1,4 +1,5 @@
-"""Whatever is wrong with what a user gives: one clear sentence, exit code 2, and nothing written."""
+"""Whatever is wrong with what a user gives: one clear sentence, exit code 2, and nothing
+written."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from parts.command_line import SMALL, nas
 
 HEAD = "a,b,score\n"
@@ -125,7 +127,11 @@ def content(folder: Path) -> dict[str, bytes]:
         (("--config", "missing.toml"), "missing.toml cannot be read: No such file or directory"),
         (
             ("--evaluator", "table", "--space", "darts"),
-            "no table of space 'darts' comes with the package; say which one to read with --table FILE",
+            (
+                "no table of space 'darts' comes with the package; say which one to read with "
+                "--table "
+                "FILE"
+            ),
         ),
         (("--evaluator", "table", "--table", "missing.csv"), "missing.csv"),
     ],
@@ -214,7 +220,7 @@ def test_a_table_that_is_no_table(tmp_path: Path) -> None:
     assert "table.csv.gz" in nas("search", *words).sentence
 
 
-# ------------------------------------------------------------------------------------------------ folders
+# ------------------------------------------------------------------ folders
 
 
 def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
@@ -259,7 +265,8 @@ def nobody() -> Iterator[None]:
 
 
 def test_a_read_only_folder(done: Path) -> None:
-    """(The study above has imported whatever a search needs, which nobody might not be allowed to read.)"""
+    """(The study above has imported whatever a search needs, which nobody might not be allowed to
+    read.)"""
     with tempfile.TemporaryDirectory() as place:
         closed = Path(place) / "closed"
         closed.mkdir(mode=0o555)
@@ -333,9 +340,9 @@ def test_other_settings_in_the_same_folder(done: Path) -> None:
     ]
     sentence = nas(*words).sentence
     assert (
-        "holds a study with other settings (evaluator.options.noise: 0.02 there, 0.5 asked for; seed: 0 there, 3"
-        in sentence
-    )
+        "holds a study with other settings (evaluator.options.noise: 0.02 there, 0.5 asked for; "
+        "seed: 0 there, 3"
+    ) in sentence
     assert (
         f"resume it as it is with `nas resume {done}`, or choose another folder with --out"
         in sentence

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parts.command_line import ROOT, SMALL, ended, nas, started
-from parts.studies import lines
 
 from nas import __version__, registry
 from nas.cli import VERBS
+from parts.command_line import ROOT, SMALL, ended, nas, started
+from parts.studies import lines
 
 Event = dict[str, Any]
 
@@ -144,7 +144,7 @@ def test_a_failed_trial_shows_its_traceback_once(
     assert not (tmp_path / "s" / "work").exists()
 
 
-# ------------------------------------------------------------------------------------------------ the check
+# ------------------------------------------------------------------ the check
 
 
 def test_a_sound_log(folder: Path) -> None:
@@ -221,9 +221,18 @@ def half_a_line(events: list[Event]) -> str:
 
 
 DOCTORS = (
-    told_twice, never_asked, renumbered, another_genotype, another_seed, another_key, better_score, better_copy,
-    late_news, headless, half_a_line,
-)  # fmt: skip
+    told_twice,
+    never_asked,
+    renumbered,
+    another_genotype,
+    another_seed,
+    another_key,
+    better_score,
+    better_copy,
+    late_news,
+    headless,
+    half_a_line,
+)
 
 
 @pytest.mark.parametrize("doctor", DOCTORS)
@@ -241,7 +250,7 @@ def test_a_doctored_log_is_found_out(copy: Path, doctor: Callable[[list[Event]],
     assert "problem: " in nas("status", copy, "--check").out
 
 
-# ------------------------------------------------------------------------------------------------ what there is
+# ------------------------------------------------------------------ what there is
 
 
 def test_every_kind_is_listed() -> None:
@@ -270,9 +279,9 @@ def test_every_part_is_described(kind: str) -> None:
 def test_options_of_a_part_are_described() -> None:
     out = nas("describe", "strategy", "evolution").out
     assert (
-        "options (--set strategy.OPTION=VALUE):\n  population: int = 100\n      how many trials are alive"
-        in out
-    )
+        "options (--set strategy.OPTION=VALUE):\n  population: int = 100\n      how many trials "
+        "are alive"
+    ) in out
     assert "no strategy is called 'evolve'" in nas("describe", "strategy", "evolve").sentence
 
 
@@ -289,7 +298,7 @@ def test_one_genotype_is_judged(tmp_path: Path) -> None:
     assert facts["score"] == pytest.approx(facts["metrics"]["true_score"], abs=0.2)
 
 
-# ------------------------------------------------------------------------------------------------ the shell
+# ------------------------------------------------------------------ the shell
 
 
 def completed(words: str, count: int, shell: str = "bash") -> list[str]:

@@ -1,4 +1,5 @@
-"""`nas search` and `nas resume` as a user meets them: what they print, leave behind and answer the second time."""
+"""`nas search` and `nas resume` as a user meets them: what they print, leave behind and answer the
+second time."""
 
 from __future__ import annotations
 
@@ -12,11 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from parts.command_line import ROOT, SMALL, nas, ran
-from parts.studies import kinds, lines, story
 
 from nas.reports.tables import winner_commands
 from nas.search.words import DEFAULTS
+from parts.command_line import ROOT, SMALL, nas, ran
+from parts.studies import kinds, lines, story
 from search_spaces.cells.genotype import Genotype
 
 
@@ -145,7 +146,7 @@ def test_without_a_folder_each_search_has_its_own(
     assert names[0].startswith("nasbench201-random-search-seed1-")
 
 
-# ------------------------------------------------------------------------------------------------ once more
+# ------------------------------------------------------------------ once more
 
 
 def test_the_same_command_on_a_finished_study_names_the_winner_again(tmp_path: Path) -> None:
@@ -239,13 +240,14 @@ def test_guests_come_first(tmp_path: Path) -> None:
     assert nas("status", tmp_path / "s", "--check").code == 0
 
 
-# ------------------------------------------------------------------------------------------------ settings
+# ------------------------------------------------------------------ settings
 
 
 def test_flags_win_over_words_and_words_over_the_file(tmp_path: Path) -> None:
     config = tmp_path / "settings.toml"
     config.write_text(
-        "[space]\nname = 'nasbench201'\n[strategy]\nname = 'evolution'\npopulation = 30\nsample = 7\n"
+        "[space]\nname = 'nasbench201'\n[strategy]\nname = 'evolution'\npopulation = 30\nsample = "
+        "7\n"
         "[evaluator]\nname = 'landscape'\nnoise = 0.5\n[study]\ntrials = 9\nseed = 4\n"
     )
     words = (
@@ -273,7 +275,7 @@ def test_the_defaults_are_parts_that_exist() -> None:
         assert registry.resolve(kind, name) == name
 
 
-# ------------------------------------------------------------------------------------------------ terminals
+# ------------------------------------------------------------------ terminals
 
 
 def test_lines_where_there_is_no_terminal(tmp_path: Path) -> None:

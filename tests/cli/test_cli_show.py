@@ -314,7 +314,8 @@ def test_the_shell_gets_one_sentence_and_exit_code_2() -> None:
 
 
 def test_the_drawing_in_the_readme_is_up_to_date() -> None:
-    """Made by `nas show nasnet-a --svg docs/pictures/nasnet-a.svg --png docs/pictures/nasnet-a.png`."""
+    """Made by `nas show nasnet-a --svg docs/pictures/nasnet-a.svg --png
+    docs/pictures/nasnet-a.png`."""
     shown = portrait(
         zoo.load("nasnet-a").genotype, "nasnet-a", "cifar", {"cells_per_stage": 1, "filters": 4}
     )

@@ -1,4 +1,5 @@
-"""`nas compare` and `nas report` as commands: killed and repeated, read by machines, refused in one sentence."""
+"""`nas compare` and `nas report` as commands: killed and repeated, read by machines, refused in one
+sentence."""
 
 from __future__ import annotations
 
@@ -8,11 +9,23 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.command_line import ended, nas, ran, started
-from tests.test_compare import stories
 
-SMALL = ("compare", "--space", "nasbench201", "--evaluator", "landscape", "--strategies", "evolution,random-search",
-         "--set", "evolution.population=4", "--set", "evolution.sample=2")  # fmt: skip
+from parts.command_line import ended, nas, ran, started
+from parts.comparisons import stories
+
+SMALL = (
+    "compare",
+    "--space",
+    "nasbench201",
+    "--evaluator",
+    "landscape",
+    "--strategies",
+    "evolution,random-search",
+    "--set",
+    "evolution.population=4",
+    "--set",
+    "evolution.sample=2",
+)
 
 
 def test_a_comparison_ends_with_its_verdict_and_a_report(tmp_path: Path) -> None:
@@ -46,7 +59,8 @@ def test_killed_at_any_moment_the_same_command_continues(tmp_path: Path) -> None
                 break
             time.sleep(0.005)
         time.sleep(wait)
-        process.kill()  # its workers find out by themselves; nothing happens where it has ended already
+        # its workers find out by themselves; nothing happens where it has ended already
+        process.kill()
         killed += ended(process).code == -signal.SIGKILL
     assert killed
     time.sleep(0.5)

@@ -1,16 +1,17 @@
-"""What every dataset promises: fixed stratified splits of uint8 squares, and a test split behind its handle."""
+"""What every dataset promises: fixed stratified splits of uint8 squares, and a test split behind
+its handle."""
 
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.dataset_files import write_cifar, write_pictures
 
 from nas import registry
 from nas.training.datasets import Dataset, DatasetError, open_dataset
 from nas.training.final_split import FinalSplit
 from nas.training.recipe import PRESETS
+from parts.dataset_files import write_cifar, write_pictures
 
 NAMES = registry.names("dataset")
 

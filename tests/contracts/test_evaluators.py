@@ -1,4 +1,5 @@
-"""Every evaluator file keeps the contract: one answer to one question, in JSON, and nothing left lying about."""
+"""Every evaluator file keeps the contract: one answer to one question, in JSON, and nothing left
+lying about."""
 
 import itertools
 import json

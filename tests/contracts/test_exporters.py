@@ -1,17 +1,18 @@
-"""Every exporter keeps the contract: files in its folder, a usage that names them, the network's own answers."""
+"""Every exporter keeps the contract: files in its folder, a usage that names them, the network's
+own answers."""
 
 import importlib
 from pathlib import Path
 
 import pytest
-from parts.exported_networks import images, subject
 
 from nas.exporting.export import FORMATS
-from nas.exporting.record import is_ours
 from nas.exporting.subject import Subject
 from nas.exporting.verification import verified
 from nas.exporting.written import Exporter, Written
 from nas.registry import load, names, resolve
+from nas.search.record import is_ours
+from parts.exported_networks import images, subject
 from search_spaces.cells.nasbench201_text import from_nasbench201_text
 
 EXPORTERS = names("exporter")

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parts.judges import SlowToStart, Worker
-from parts.studies import lines, story
 
 from nas.contracts import Runner
 from nas.errors import SettingsError
@@ -17,6 +15,8 @@ from nas.registry import load, names
 from nas.seeding import derive
 from nas.study.rules import Budget, Rules
 from nas.study.study import Study
+from parts.judges import SlowToStart, Worker
+from parts.studies import lines, story
 
 TESTS = str(Path(__file__).parent.parent)
 SPACE = load("space", "nasbench201")()

@@ -1,4 +1,5 @@
-"""What every space promises, over whatever spaces there are; then what each of ours promises besides."""
+"""What every space promises, over whatever spaces there are; then what each of ours promises
+besides."""
 
 from __future__ import annotations
 

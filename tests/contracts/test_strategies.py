@@ -129,7 +129,8 @@ Step = tuple[str, int, Proposal, float]
 def crowded(
     strategy: Strategy, trials: int = TRIALS, workers: int = 3, seed: int = 0
 ) -> Iterator[Step]:
-    """A study of several workers: numbers with gaps, results out of order, one in six never comes."""
+    """A study of several workers: numbers with gaps, results out of order, one in six never
+    comes."""
     rng = numpy_rng(seed, "crowd")
     flying: list[tuple[int, Proposal]] = []
     number = 0
@@ -170,7 +171,8 @@ def test_asking_twice_gives_the_same(make: Callable[..., Strategy]) -> None:
 
 
 def test_a_log_is_all_there_is_to_a_strategy(make: Callable[..., Strategy]) -> None:
-    """Every proposal of a crowded study follows from the tells before it, as they are read from a log."""
+    """Every proposal of a crowded study follows from the tells before it, as they are read from a
+    log."""
     log = list(crowded(make()))
     replayed = make()
     for event, number, proposal, result in log:
@@ -198,7 +200,8 @@ def test_resume_at_any_point_continues_exactly(make: Callable[..., Strategy]) ->
 @settings(deadline=None, max_examples=10, derandomize=True)
 @given(data=st.data())
 def test_any_order_of_tells_is_survived(spoken: str, data: st.DataObject) -> None:
-    """Results arrive in any order, some never: proposals stay in the space and follow from the tells."""
+    """Results arrive in any order, some never: proposals stay in the space and follow from the
+    tells."""
     space = space_called("odd")
     author, one, other = (fresh(spoken, space) for _ in range(3))
     proposals = {number: asked(author, number) for number in range(12)}
@@ -263,7 +266,8 @@ def test_numbers_may_be_huge(make: Callable[..., Strategy], number: int) -> None
 
 
 def test_genotypes_it_never_proposed_are_welcome(make: Callable[..., Strategy]) -> None:
-    """A user's own genotypes come first, without notes; afterwards the search goes on from a log as ever."""
+    """A user's own genotypes come first, without notes; afterwards the search goes on from a log as
+    ever."""
     one, other = make(), make()
     rng = numpy_rng(3, "guests")
     for number in range(8):
@@ -278,7 +282,8 @@ def test_genotypes_it_never_proposed_are_welcome(make: Callable[..., Strategy]) 
 
 
 def test_a_plateau_is_survived(make: Callable[..., Strategy]) -> None:
-    """When every score is the same, or all fall without end, proposals still come and still vary."""
+    """When every score is the same, or all fall without end, proposals still come and still
+    vary."""
     for slope in (0.0, -1.0):
         strategy = make()
         seen = set()
@@ -306,9 +311,8 @@ def test_no_global_randomness_is_touched(make: Callable[..., Strategy]) -> None:
     import torch
 
     def state() -> tuple[bytes, bytes]:
-        return np.random.get_state(legacy=False)["state"][
-            "key"
-        ].tobytes(), torch.get_rng_state().numpy().tobytes()  # noqa: NPY002
+        numbers = np.random.get_state(legacy=False)["state"]["key"]  # noqa: NPY002
+        return numbers.tobytes(), torch.get_rng_state().numpy().tobytes()
 
     before = state()
     assert len(list(crowded(make()))) > TRIALS

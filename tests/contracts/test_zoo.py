@@ -12,7 +12,8 @@ from search_spaces.cells.network import Network, Skeleton, build_network
 from search_spaces.errors import NasError
 
 UNITS = {"M": 10**6, "B": 10**9}
-# Counts that no convention we know reproduces (they are recorded as published), and slips of rounding in print.
+# Counts that no convention we know reproduces (they are recorded as published), and slips of
+# rounding in print.
 NOT_REPRODUCED = {
     ("amoebanet-c", "imagenet-mobile", "macs"),
     ("pnasnet-5", "imagenet-mobile", "macs"),  # 587.3M, quoted as 588M

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from parts.drawn_cells import cell, cells, genotype
 
 from nas.drawings.cells import cells_drawing
 from nas.drawings.dot import cells_dot
@@ -20,6 +19,7 @@ from nas.drawings.stack import stack_drawing, storeys_of
 from nas.drawings.svg import cell_svg, cells_svg, stack_svg
 from nas.drawings.terminal import cells_text, draws_boxes
 from nas.errors import NasError
+from parts.drawn_cells import cell, cells, genotype
 from search_spaces import zoo
 from search_spaces.cells.genotype import OP_NAMES, Cell, Genotype
 from search_spaces.cells.skeleton import SKELETONS, Skeleton
@@ -61,7 +61,8 @@ def test_every_format_shows_every_op_and_state(drawn: Cell) -> None:
 
 
 def check_dot(text: str) -> int:
-    """Every line is a statement of DOT, braces match, edges join nodes that were made; returns their number."""
+    """Every line is a statement of DOT, braces match, edges join nodes that were made; returns
+    their number."""
     word = r'"(?:[^"\\]|\\.)*"'
     attributes = rf"\[\w+=({word}|[\w.]+)(, \w+=({word}|[\w.]+))*\]"
     made, joined, depth = set(), set(), 0
@@ -147,7 +148,8 @@ def test_words_stand_out_from_their_boxes(theme: str) -> None:
 
 def test_drawings_are_the_same_bytes_in_every_process() -> None:
     script = (
-        "from search_spaces import zoo; from nas.drawings.svg import cells_svg; from nas.drawings.dot import cells_dot;"
+        "from search_spaces import zoo; from nas.drawings.svg import cells_svg; from "
+        "nas.drawings.dot import cells_dot;"
         "g = zoo.load('darts-v2').genotype; print(cells_svg(g), cells_dot(g))"
     )
     runs = [
@@ -283,7 +285,11 @@ def test_a_picture_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> Non
         ),
         (
             "imagenet-large",
-            "83×83, 168; 42×42, 336; 42×42, 1008; 21×21, 1344; 21×21, 2016; 11×11, 2688; 11×11, 4032",
+            (
+                "83×83, 168; 42×42, 336; 42×42, 1008; 21×21, 1344; 21×21, 2016; 11×11, 2688; "
+                "11×11, "
+                "4032"
+            ),
         ),
     ],
 )

@@ -4,7 +4,6 @@ from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
-from parts.drawn_cells import cell, cells, genotype
 
 from nas.drawings.cells import cells_drawing
 from nas.drawings.layers import bundled, layered, lowest_floors
@@ -12,11 +11,12 @@ from nas.drawings.layout import layout
 from nas.drawings.order import arrangements, crossings
 from nas.drawings.reinsert import reinserted
 from nas.drawings.shapes import Box, Curve, Label, Point
+from parts.drawn_cells import cell, cells, genotype
 from search_spaces import zoo
 from search_spaces.cells.genotype import Cell
 
-# Three nodes that all read both inputs and all lead to the output make a K(3,3), which nobody draws without a crossing;
-# the reduction cell of DARTS is planar, but not with every line rising.
+# Three nodes that all read both inputs and all lead to the output make a K(3,3), which nobody draws
+# without a crossing; the reduction cell of DARTS is planar, but not with every line rising.
 UNAVOIDABLE = {
     ("nasnet-a", "normal"): 0,
     ("nasnet-a", "reduction"): 1,
@@ -45,7 +45,8 @@ def test_published_cells_have_the_fewest_crossings_known(name: str, role: str) -
         ),
         cell("conv_3x3(0), none(0)+avg_3x3(1), identity(0)+conv_1x1(1)+conv_3x3(2)", inputs=1),
         cell(
-            "identity(0)+identity(0), identity(2)+identity(2), identity(3)+identity(3), identity(4)+identity(4)"
+            "identity(0)+identity(0), identity(2)+identity(2), identity(3)+identity(3), "
+            "identity(4)+identity(4)"
         ),
     ],
 )

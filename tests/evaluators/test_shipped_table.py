@@ -1,4 +1,5 @@
-"""The table of trained architectures that comes with the package: complete, small, true to its card."""
+"""The table of trained architectures that comes with the package: complete, small, true to its
+card."""
 
 import csv
 import gzip
@@ -11,13 +12,13 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from parts.command_line import nas
 
 from nas.contracts import Evaluation
 from nas.evaluators.table import SHIPPED, Table
 from nas.registry import load
 from nas.search.tabulation import Enumeration, distinct_architectures
 from nas.seeding import derive
+from parts.command_line import nas
 
 FILE = SHIPPED / "nasbench201-digits.csv.gz"
 FACTS = json.loads((SHIPPED / "nasbench201-digits.json").read_text())

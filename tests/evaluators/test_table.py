@@ -1,4 +1,5 @@
-"""A table judges: scores, costs, finals and metrics come from the right rows of any kind of file."""
+"""A table judges: scores, costs, finals and metrics come from the right rows of any kind of
+file."""
 
 import csv
 import gzip

@@ -27,7 +27,10 @@ def _as_parquet(text):
     return written.getvalue()
 
 
-GOOD = "d_op,d_width,acc,seconds,test\na,1,0.5,10,0.4\na,2,0.6,20,0.5\nb,1,0.7,30,0.6\nb,2,0.8,40,0.7\n"
+GOOD = (
+    "d_op,d_width,acc,seconds,test\n"
+    "a,1,0.5,10,0.4\na,2,0.6,20,0.5\nb,1,0.7,30,0.6\nb,2,0.8,40,0.7\n"
+)
 GOOD_FILES = {
     "csv": GOOD.encode(),
     "gzip": gzip.compress(GOOD.encode(), mtime=0),
@@ -130,12 +133,19 @@ def test_bad_content(refusal, content, sentence):
     [
         (
             {"score": "ac"},
-            "no name is called 'ac'; there are acc, d_op, d_width, seconds, test; did you mean 'acc'?",
+            (
+                "no name is called 'ac'; there are acc, d_op, d_width, seconds, test; did you "
+                "mean "
+                "'acc'?"
+            ),
         ),
         ({"score": "acc +"}, "cannot be read; it may hold numbers"),
         (
             {"score": None},
-            "has no column 'score'; name another one of d_op, d_width, acc, seconds, test with --score",
+            (
+                "has no column 'score'; name another one of d_op, d_width, acc, seconds, test with "
+                "--score"
+            ),
         ),
         ({"score": "1"}, "reads no column; name one of d_op, d_width, acc, seconds, test"),
         ({"final": "2 + 2"}, "reads no column; name one of d_op, d_width, acc, seconds, test"),
@@ -152,7 +162,10 @@ def test_bad_content(refusal, content, sentence):
         ({"cost": "15 - seconds"}, "row 2: the cost is -5; expected 0 or more seconds"),
         (
             {"final": "tset"},
-            "no name is called 'tset'; there are acc, d_op, d_width, seconds, test; did you mean 'test'?",
+            (
+                "no name is called 'tset'; there are acc, d_op, d_width, seconds, test; "
+                "did you mean 'test'?"
+            ),
         ),
         ({"metrics": ["flops"]}, "no column is called 'flops'"),
         ({"metrics": ["d_op"]}, "row 1: column 'd_op' holds 'a'; expected a number"),

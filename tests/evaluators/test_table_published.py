@@ -1,4 +1,5 @@
-"""The published tables, where they are at hand: official texts, known optima, and what does not fit is refused."""
+"""The published tables, where they are at hand: official texts, known optima, and what does not fit
+is refused."""
 
 import os
 from itertools import product

@@ -1,4 +1,5 @@
-"""Exports from the command line: verified, complete or not at all, safe, and runnable by copying what is printed."""
+"""Exports from the command line: verified, complete or not at all, safe, and runnable by copying
+what is printed."""
 
 import json
 import re
@@ -8,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from parts.exported_networks import genotype, images, subject, trained_study
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
@@ -22,6 +22,7 @@ from nas.exporting.verification import batches_for, verified
 from nas.exporting.weights import load_into, open_weights, write_weights
 from nas.exporting.written import Written
 from nas.registry import load
+from parts.exported_networks import genotype, images, subject, trained_study
 from search_spaces import zoo
 
 SMALL = [
@@ -58,8 +59,14 @@ def test_an_export_runs_by_copying_what_is_printed(drawing: str, tmp_path: Path)
     words = ["export", drawing, "--to", "python,json,svg", "--out", str(out), *SMALL]
     printed = CliRunner().invoke(app, words, catch_exceptions=False).output
     assert sorted(file.name for file in out.iterdir()) == [
-        "README.md", "cells.svg", "export.json", "genotype.json", "model.py", "network.svg", "weights.safetensors",
-    ]  # fmt: skip
+        "README.md",
+        "cells.svg",
+        "export.json",
+        "genotype.json",
+        "model.py",
+        "network.svg",
+        "weights.safetensors",
+    ]
     assert (
         "verified python-source: largest difference 0 (0 of the largest logit), batches 1, 2, 17"
         in printed
@@ -84,7 +91,9 @@ def test_an_untrained_export_stays_untrained(drawing: str, tmp_path: Path) -> No
 def test_the_card_says_what_somebody_else_needs(drawing: str, tmp_path: Path) -> None:
     run("export", drawing, "--to", "json,dot", "--out", str(tmp_path / "out"), "--latency", *SMALL)
     text = (tmp_path / "out" / "README.md").read_text()
-    for words in ("parameters and", "its weights are random", f"key: {genotype().key}", "## Latency", "| torch | cpu |",
+    for words in (("parameters "
+                  "and"), ("its weights are "
+                          "random"), f"key: {genotype().key}", "## Latency", "| torch | cpu |",
                   "None of these files computes anything", "- filters: 4"):  # fmt: skip
         assert words.lower() in text.lower(), words
 
@@ -96,7 +105,9 @@ def test_a_study_gives_its_best_with_its_weights(tmp_path: Path) -> None:
     assert record["key"] == best.key
     assert Path(record["folder"]) == tmp_path / "study" / "best"
     card = (tmp_path / "study" / "best" / "README.md").read_text()
-    for words in ("- trial: 3", "- study: study", "- commit: abc", "- data fingerprint: 77", "- validation split: 0.9",
+    for words in ("- trial: 3", "- study: study", ("- commit: "
+                                                  "abc"), ("- data fingerprint: "
+                                                          "77"), "- validation split: 0.9",
                   "- dataset: digits", "Recipe: epochs 3"):  # fmt: skip
         assert words in card, words
     again = subject_of(choices(str(tmp_path / "study" / "best"))[0])

@@ -1,18 +1,19 @@
-"""A folder that was exported to before: what is damaged is written anew, and the card knows all that lies there."""
+"""A folder that was exported to before: what is damaged is written anew, and the card knows all
+that lies there."""
 
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
-from parts.command_line import nas
-from parts.exported_networks import subject, trained_study
 
 from nas.exporting.export import export
-from nas.exporting.record import RECORD_FILE, Check, read_record
 from nas.exporting.winner import export_winner
 from nas.registry import load
+from nas.search.record import RECORD_FILE, Check, read_record
 from nas.seeding import numpy_rng
+from parts.command_line import nas
+from parts.exported_networks import subject, trained_study
 
 
 def small(**skeleton: int):

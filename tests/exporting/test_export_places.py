@@ -1,18 +1,19 @@
-"""Where an export goes, and what lies there already: nobody's files are lost, and no foreign file decides."""
+"""Where an export goes, and what lies there already: nobody's files are lost, and no foreign file
+decides."""
 
 import json
 from pathlib import Path
 
 import pytest
-from parts.command_line import nas
-from parts.exported_networks import subject
 
 from nas.errors import NasError
 from nas.exporting.choosing import choices
 from nas.exporting.export import export
-from nas.exporting.record import RECORD_FILE, Record, clear, read_record
 from nas.registry import load
+from nas.search.record import RECORD_FILE, Record, clear, read_record
 from nas.seeding import numpy_rng
+from parts.command_line import nas
+from parts.exported_networks import subject
 from search_spaces.cells.genotype import Genotype
 
 SMALL = (
@@ -51,9 +52,9 @@ def test_a_user_s_own_files_are_refused_and_stay(drawing: Path, tmp_path: Path, 
     (project / name).write_text("mine")
     sentence = nas("export", drawing, "--to", "python,json", "--out", project, *SMALL).sentence
     assert (
-        f"{project} holds {name}, which no export that is known there has written; nothing was changed"
-        in sentence
-    )
+        f"{project} holds {name}, which no export that is known there has written; nothing was "
+        "changed"
+    ) in sentence
     assert "choose another folder with --out" in sentence
     assert content(project) == {name: "mine"}
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

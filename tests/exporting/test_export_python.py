@@ -1,4 +1,5 @@
-"""The written Python file equals the network to the last bit, whatever the cell and the skeleton, and reads well."""
+"""The written Python file equals the network to the last bit, whatever the cell and the skeleton,
+and reads well."""
 
 import ast
 import subprocess
@@ -8,8 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from parts.drawn_cells import cell, genotype
-from parts.exported_networks import largest_difference, module_of, subject
 
 from nas.errors import NasError
 from nas.exporting.source.ops import op_text
@@ -17,6 +16,8 @@ from nas.exporting.source.python_file import python_file
 from nas.exporting.subject import Subject
 from nas.registry import load
 from nas.seeding import numpy_rng
+from parts.drawn_cells import cell, genotype
+from parts.exported_networks import largest_difference, module_of, subject
 from search_spaces import zoo
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.ops import op_names

@@ -1,13 +1,11 @@
-"""What is exported of trained children is right on real pictures, and says so where nobody knows."""
+"""What is exported of trained children is right on real pictures, and says so where nobody
+knows."""
 
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
-from parts.command_line import nas
-from parts.exported_networks import enliven, module_of
-from parts.picture_folders import COLOURS, coloured
 
 from nas.exporting.choosing import choices, subject_of
 from nas.exporting.subject import fresh_network
@@ -16,13 +14,28 @@ from nas.seeding import numpy_rng
 from nas.training.checkpoint import read_weights, save_weights
 from nas.training.datasets import open_dataset
 from nas.training.datasets.digits import digits
+from parts.command_line import nas
+from parts.exported_networks import enliven, module_of
+from parts.picture_folders import COLOURS, coloured
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
 
 TINY = (
-    "--space", "ladder", "--strategy", "random-search", "--device", "cpu", "--set", "recipe.epochs=1",
-    "--set", "recipe.train_images=32", "--set", "skeleton.filters=4", "--set", "skeleton.cells_per_stage=1",
-)  # fmt: skip
+    "--space",
+    "ladder",
+    "--strategy",
+    "random-search",
+    "--device",
+    "cpu",
+    "--set",
+    "recipe.epochs=1",
+    "--set",
+    "recipe.train_images=32",
+    "--set",
+    "skeleton.filters=4",
+    "--set",
+    "skeleton.cells_per_stage=1",
+)
 
 
 def genotype(number: int = 0) -> Genotype:

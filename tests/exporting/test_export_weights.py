@@ -4,10 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from parts.command_line import nas
-from parts.drawn_cells import cell
-from parts.drawn_cells import genotype as drawing_of
-from parts.exported_networks import images, subject, trained_study
 
 from nas.errors import NasError
 from nas.exporting.choosing import choices, subject_of
@@ -18,6 +14,10 @@ from nas.full_size.body import body_of
 from nas.full_size.settings import full_size
 from nas.training.checkpoint import read_weights, save_weights
 from nas.training.datasets import open_dataset
+from parts.command_line import nas
+from parts.drawn_cells import cell
+from parts.drawn_cells import genotype as drawing_of
+from parts.exported_networks import images, subject, trained_study
 from search_spaces.cells.genotype import Genotype
 
 STILL = cell("identity(0)+identity(1)")

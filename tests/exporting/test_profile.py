@@ -1,17 +1,19 @@
-"""Latencies: one per engine and batch, from many warm rounds; bad words get one sentence. No time is asserted."""
+"""Latencies: one per engine and batch, from many warm rounds; bad words get one sentence. No time
+is asserted."""
 
 import json
 from pathlib import Path
 
 import pytest
-from parts.exported_networks import subject
 from typer.testing import CliRunner
 
 from nas.cli import app
 from nas.errors import NasError
-from nas.exporting.latencies import Latency, latencies
+from nas.exporting.latencies import latencies
 from nas.registry import load
 from nas.seeding import numpy_rng
+from nas.training.latency import Latency
+from parts.exported_networks import subject
 
 GENOTYPE = load("space", "nasbench201")().sample(numpy_rng(0, "profile"))
 

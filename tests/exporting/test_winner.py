@@ -1,4 +1,5 @@
-"""The winner in `best/` after a trained search: verified files, renewed with the winner, never a reason to fail."""
+"""The winner in `best/` after a trained search: verified files, renewed with the winner, never a
+reason to fail."""
 
 import json
 import os
@@ -10,23 +11,37 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from parts.command_line import SMALL, nas
-from parts.studies import lines
 from safetensors.torch import save_file
 
 from nas.cli._winner import winner_told
 from nas.exporting import winner
 from nas.exporting.choosing import choices, subject_of
 from nas.exporting.export import export
-from nas.exporting.record import RECORD_FILE, Record, clear, read_record
 from nas.registry import load
+from nas.search.record import RECORD_FILE, Record, clear, read_record
 from nas.training.checkpoint import read_weights
+from parts.command_line import SMALL, nas
+from parts.studies import lines
 
 TRAINED = (
-    "search", "--space", "ladder", "--strategy", "random-search", "--dataset", "noise", "--device", "cpu",
-    "--set", "recipe.epochs=1", "--set", "recipe.train_images=32", "--set", "skeleton.cells_per_stage=1",
-    "--set", "skeleton.filters=4",
-)  # fmt: skip
+    "search",
+    "--space",
+    "ladder",
+    "--strategy",
+    "random-search",
+    "--dataset",
+    "noise",
+    "--device",
+    "cpu",
+    "--set",
+    "recipe.epochs=1",
+    "--set",
+    "recipe.train_images=32",
+    "--set",
+    "skeleton.cells_per_stage=1",
+    "--set",
+    "skeleton.filters=4",
+)
 FILES = {
     "README.md",
     "cells.svg",
@@ -275,7 +290,8 @@ def test_formats_for_a_search_that_trains_nothing_are_refused_before_it(tmp_path
         "search", *SMALL, "--trials", "3", "--out", tmp_path / "s", "--to", "python,onnx"
     ).sentence
     assert sentence == (
-        "--to python,onnx exports trained weights, and evaluator 'landscape' trains none: leave it out, and export the "
+        "--to python,onnx exports trained weights, and evaluator 'landscape' trains none: leave "
+        "it out, and export the "
         "winner untrained with `nas export`"
     )
     assert not (tmp_path / "s").exists()

@@ -1,4 +1,5 @@
-"""Where trainings run, as the command line says it: what is refused, and what decides the weights."""
+"""Where trainings run, as the command line says it: what is refused, and what decides the
+weights."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from parts.command_line import nas
 
 from nas.cli._training import place_of
 from nas.errors import SettingsError, StudyError
@@ -17,6 +17,7 @@ from nas.full_size.trainings import Here
 from nas.registry import load, names
 from nas.training.datasets import open_dataset
 from nas.training.recipe import Recipe
+from parts.command_line import nas
 from runners.on_ray.training_messages import Desk, Ended, Progressed, Raised
 from search_spaces import zoo
 from search_spaces.cells.network import build_network
@@ -48,12 +49,16 @@ RETRAIN = ("retrain", "nasnet-a", "--preset", "digits-demo", "--device", "cpu")
         ),
         (
             ("--workers", "2", "--sync-batch-norm"),
-            "batch norms are synchronised on GPUs only, but the workers train on cpu: leave out --sync-batch-norm, or "
+            "batch norms are synchronised on GPUs only, but the workers train on cpu: leave out "
+            "--sync-batch-norm, or "
             "give each worker a GPU with --gpus-per-worker 1",
         ),
         (
             ("--workers", "2", "--gpus-per-worker", "0.5"),
-            "gpus-per-worker is 0.5: workers that train one network together take a whole GPU each, so expected 0 or 1",
+            (
+                "gpus-per-worker is 0.5: workers that train one network together take a whole GPU "
+                "each, so expected 0 or 1"
+            ),
         ),
         (
             ("--workers", "2", "--gpus-per-worker", "1"),
@@ -80,9 +85,14 @@ def test_what_cannot_be_gets_one_sentence(
 
 def place(workers: int, runner: str | None = None) -> object:
     return place_of(
-        runner=runner, workers=workers, gpus_per_worker=None, sync_batch_norm=False, address=None, device="cpu",
+        runner=runner,
+        workers=workers,
+        gpus_per_worker=None,
+        sync_batch_norm=False,
+        address=None,
+        device="cpu",
         threads=None,
-    )  # fmt: skip
+    )
 
 
 def test_one_worker_is_this_process() -> None:

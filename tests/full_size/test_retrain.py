@@ -1,4 +1,5 @@
-"""Retraining: several seeds, ranked on validation, the test split read once for the first, resumed after any kill."""
+"""Retraining: several seeds, ranked on validation, the test split read once for the first, resumed
+after any kill."""
 
 import errno
 import json

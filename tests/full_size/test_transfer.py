@@ -1,4 +1,5 @@
-"""Transfer: fitted skeletons, three modes, matched controls, weights that are refused where they do not belong."""
+"""Transfer: fitted skeletons, three modes, matched controls, weights that are refused where they do
+not belong."""
 
 import json
 from dataclasses import replace
@@ -6,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from parts.picture_folders import COLOURS, coloured
 from typer.testing import CliRunner
 
 from nas.cli import app
@@ -24,6 +24,7 @@ from nas.training.checkpoint import read_weights
 from nas.training.datasets import open_dataset
 from nas.training.recipe import Recipe
 from nas.training.schedule import make_optimizer
+from parts.picture_folders import COLOURS, coloured
 from search_spaces import zoo
 from search_spaces.cells.cost import cost, macs
 from search_spaces.cells.genotype import Genotype
@@ -281,9 +282,9 @@ def test_too_many_open_cells_are_refused_before_any_arm_is_trained(
     sentence = refused(*words(drawing, pictures, tmp_path / "out", *more))
     there = 8 if open_cells > 8 else 6
     assert (
-        f"{open_cells} cells cannot be unfrozen; this network has {there}: give --open-cells {there}"
-        in sentence
-    )
+        f"{open_cells} cells cannot be unfrozen; this network has {there}: give --open-cells "
+        f"{there}"
+    ) in sentence
     assert not (tmp_path / "out").exists()
 
 

@@ -101,6 +101,7 @@ def test_parts_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_listing_imports_no_part() -> None:
     script = (
         "import sys; from nas import registry; [registry.names(kind) for kind in registry.KINDS]\n"
-        "sys.exit(', '.join({'torch', 'optuna', 'ray', 'pandas', 'numpy'} & sys.modules.keys()) or 0)"
+        "sys.exit(', '.join({'torch', 'optuna', 'ray', 'pandas', 'numpy'} & sys.modules.keys()) "
+        "or 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])

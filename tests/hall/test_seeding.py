@@ -1,4 +1,5 @@
-"""The only doors to randomness: purposes do not disturb each other, and numbers stay what they were."""
+"""The only doors to randomness: purposes do not disturb each other, and numbers stay what they
+were."""
 
 from __future__ import annotations
 

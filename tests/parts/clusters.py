@@ -1,4 +1,5 @@
-"""Parts for tests that start a real Ray: nodes and drivers as processes, an evaluator that keeps files, and kills."""
+"""Parts for tests that start a real Ray: nodes and drivers as processes, an evaluator that keeps
+files, and kills."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from nas.errors import SettingsError
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 ANYWHERE = "NAS_TEST_RAY_ANYWHERE"
 PATIENCE = 300.0  # seconds until we believe that something hangs; a busy machine takes its time
 
@@ -29,7 +30,10 @@ def why_not_here() -> str | None:
     routes = Path("/proc/self/net/route")
     if routes.exists() and len(routes.read_text().splitlines()) <= 1:
         return None
-    return f"Ray listens on all interfaces: run `make test-ray`, or set {ANYWHERE}=1 where that does no harm"
+    return (
+        f"Ray listens on all interfaces: run `make test-ray`, or set {ANYWHERE}=1 where that "
+        "does no harm"
+    )
 
 
 class Keeper(Evaluator):
@@ -113,7 +117,8 @@ def _ask_for_too_much() -> None:
 def environment(**more: str) -> dict[str, str]:
     """What a subprocess sees: our tests can be imported, and one core is one core."""
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-for-tests"}
-    # That a node is dead is known after five of these; without the other, workers starve where other work goes on.
+    # That a node is dead is known after five of these; without the other, workers starve where
+    # other work goes on.
     ray = {"RAY_health_check_period_ms": "1000", "RAY_worker_niceness": "0"}
     paths = {
         "PYTHONPATH": os.pathsep.join(
@@ -129,10 +134,24 @@ def search(
 ) -> list[str]:
     """A command that searches the smallest real space."""
     return [
-        sys.executable, "-m", "nas", "search", "--space", "nasbench201", "--strategy", "random-search",
-        "--evaluator", evaluator, "--set", "study.duplicates=retrain", "--trials", str(trials), "--out", str(folder),
+        sys.executable,
+        "-m",
+        "nas",
+        "search",
+        "--space",
+        "nasbench201",
+        "--strategy",
+        "random-search",
+        "--evaluator",
+        evaluator,
+        "--set",
+        "study.duplicates=retrain",
+        "--trials",
+        str(trials),
+        "--out",
+        str(folder),
         *words,
-    ]  # fmt: skip
+    ]
 
 
 def run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
@@ -171,7 +190,8 @@ def wait_to_hear(process: subprocess.Popen[str], words: str) -> None:
 
 
 def wait_for(happened: Callable[[], bool], driver: subprocess.Popen[str] | None = None) -> None:
-    """Wait until something is so; where a driver is named, it can only become so while that lives."""
+    """Wait until something is so; where a driver is named, it can only become so while that
+    lives."""
     end = time.monotonic() + PATIENCE
     while not happened():
         if driver is not None and driver.poll() is not None and not happened():
@@ -222,7 +242,8 @@ def kill(pid: int, how: int = signal.SIGKILL) -> bool:
 
 @contextmanager
 def cluster(*cpus: int) -> Iterator[list[int]]:
-    """A head and more nodes on this machine, each with so many processors; yields the processes of the nodes."""
+    """A head and more nodes on this machine, each with so many processors; yields the processes of
+    the nodes."""
     try:
         yield [start_node(number, head=index == 0) for index, number in enumerate(cpus)]
     finally:

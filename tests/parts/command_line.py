@@ -1,4 +1,5 @@
-"""The command line from tests: in this process where possible, in one of its own where signals are the subject."""
+"""The command line from tests: in this process where possible, in one of its own where signals are
+the subject."""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def started(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
 
 
 def _hears_ctrl_c() -> None:
-    """As from a terminal; a shell's background jobs are deaf to it, and so would be their children."""
+    """As from a terminal; a shell's background jobs are deaf to it, and so would be their
+    children."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

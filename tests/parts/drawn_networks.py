@@ -11,7 +11,8 @@ from search_spaces.cells.ops import op_names
 
 
 def random_cell(rng: np.random.Generator, ops: tuple[str, ...] = op_names()) -> Cell:
-    """One to five nodes of one to three edges; its outputs are loose ends or any states, the inputs among them."""
+    """One to five nodes of one to three edges; its outputs are loose ends or any states, the inputs
+    among them."""
     count = int(rng.integers(1, 6))
     nodes = tuple(
         Node(

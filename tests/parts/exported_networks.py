@@ -1,4 +1,5 @@
-"""Networks to export in tests: small ones with lively batch norms, and the module of a written file."""
+"""Networks to export in tests: small ones with lively batch norms, and the module of a written
+file."""
 
 import importlib.util
 import json

@@ -52,7 +52,8 @@ class Worker(Evaluator):
 
 
 class SlowToStart(Worker):
-    """Only its first process is ready at once; each trial leaves a line in `begun` when it begins."""
+    """Only its first process is ready at once; each trial leaves a line in `begun` when it
+    begins."""
 
     def __init__(self, space: SearchSpace, folder: Path) -> None:
         super().__init__(space)

@@ -1,4 +1,5 @@
-"""A small folder of pictures: classes are colours, so that a small network learns them in a few steps."""
+"""A small folder of pictures: classes are colours, so that a small network learns them in a few
+steps."""
 
 from pathlib import Path
 

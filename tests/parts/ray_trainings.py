@@ -1,7 +1,8 @@
-"""A driver for tests: a small network trained by the workers of a Ray cluster, kept after every epoch.
+"""A driver for tests: a small network trained by the workers of a Ray cluster, kept after every
+epoch.
 
-`python parts.ray_trainings.py FOLDER WORKERS EPOCHS`; with no workers it is trained in this process by two halves of each
-batch.
+`python parts.ray_trainings.py FOLDER WORKERS EPOCHS`; with no workers it is trained in this process
+by two halves of each batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Small parts for tests of studies: a space of 16 architectures, a judge that sometimes fails, and readers of logs."""
+"""Small parts for tests of studies: a space of 16 architectures, a judge that sometimes fails, and
+readers of logs."""
 
 from __future__ import annotations
 
@@ -141,7 +142,8 @@ def kinds(folder: Path) -> list[str]:
 
 
 def story(events: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """What a log says, number by number: proposal, seed, end and score. Every trial must have ended exactly once."""
+    """What a log says, number by number: proposal, seed, end and score. Every trial must have ended
+    exactly once."""
     proposed = {e["number"]: e for e in events if e["event"] in ("asked", "skipped")}
     ended: dict[int, Mapping[str, Any]] = {}
     for event in events:

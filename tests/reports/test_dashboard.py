@@ -1,4 +1,5 @@
-"""The dashboard shows what the log says, for every strategy and every end of a trial, also while it grows."""
+"""The dashboard shows what the log says, for every strategy and every end of a trial, also while it
+grows."""
 
 from __future__ import annotations
 
@@ -11,14 +12,14 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
-from parts.command_line import SMALL, ended, nas, started
-from parts.studies import STRATEGIES, of_trials
 
 from nas.contracts import Evaluation, Failure, Stopped
 from nas.reports.dashboard import Mirror
 from nas.search.plan import Plan
 from nas.study.rules import Rules
 from nas.study.study import Study
+from parts.command_line import SMALL, ended, nas, started
+from parts.studies import STRATEGIES, of_trials
 
 pytest.importorskip("optuna_dashboard")
 

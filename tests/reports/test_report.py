@@ -1,4 +1,5 @@
-"""Reports: every number against a computation of its own, the same bytes twice, and pages that need nothing else."""
+"""Reports: every number against a computation of its own, the same bytes twice, and pages that need
+nothing else."""
 
 from __future__ import annotations
 
@@ -11,10 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parts.command_line import nas
 from scipy import stats
-from tests.study_parts import lines
-from tests.test_compare import CHEAP, compared, costly
 
 from nas.errors import NasError
 from nas.reports import curves
@@ -24,6 +22,9 @@ from nas.reports.frame import read_frame
 from nas.reports.outcome import outcome_of
 from nas.reports.write import write_report
 from nas.search.run import opened, run
+from parts.command_line import nas
+from parts.comparisons import CHEAP, compared, costly
+from parts.studies import lines
 
 SEEDS = range(1, 9)
 ARMS = ("evolution", "random-search")
@@ -73,7 +74,8 @@ def arm(result: dict[str, Any], label: str) -> dict[str, Any]:
     return next(row for row in result["arms"] if row["label"] == label)
 
 
-# ------------------------------------------------------------------------------------- numbers, checked by hand
+# ------------------------------------------------------------------------------------- numbers,
+# checked by hand
 
 
 def test_arms_are_compared_by_the_final_of_their_winners(
@@ -238,7 +240,8 @@ def test_the_winner_is_chosen_by_score_never_by_final(folder: Path, result: dict
         )
 
 
-# -------------------------------------------------------------------------------------------- what is reported
+# -------------------------------------------------------------------------------------------- what
+# is reported
 
 
 def test_the_same_report_twice_is_the_same_bytes(
@@ -392,7 +395,7 @@ def test_failures_and_networks_without_cells_are_reported(tmp_path: Path) -> Non
     tree = {
         "space": {"name": "nasbench201"},
         "strategy": {"name": "random-search"},
-        "evaluator": {"name": "tests.study_parts:Judge", "fails": 1},
+        "evaluator": {"name": "parts.studies:Judge", "fails": 1},
         "study": {"trials": 6, "retries": 0},
     }
     todo = assignment(tree)
@@ -521,14 +524,16 @@ def test_an_arm_that_did_what_random_search_did_is_not_called_equivalent(tmp_pat
     tree = {name: table for name, table in CHEAP.items() if name != "evolution"}
     compared(tmp_path, seeds="7", tree=tree, progress=Progress(notice=heard.append))
     assert heard == [
-        "evolution draws at random until it has heard of 100 trials, and a study has 12: it is random search here; "
+        "evolution draws at random until it has heard of 100 trials, and a study has 12: it is "
+        "random search here; "
         "give more --trials, or let it learn sooner"
     ]
     found = analysed(read_experiment([tmp_path]))
     assert found["verdict"] == "Evolution cannot be compared with random-search."
     (row,) = found["comparisons"]
     assert row["sentence"] == (
-        "evolution is not compared with random-search: in every study it proposed exactly what random-search did: give "
+        "evolution is not compared with random-search: in every study it proposed exactly what "
+        "random-search did: give "
         "it more trials, or let it learn sooner."
     )
     assert row["more_seeds"] is None
@@ -537,13 +542,14 @@ def test_an_arm_that_did_what_random_search_did_is_not_called_equivalent(tmp_pat
 def test_arms_whose_trials_all_failed_get_no_advice_about_seeds(tmp_path: Path) -> None:
     tree = {
         "space": {"name": "nasbench201"},
-        "evaluator": {"name": "tests.study_parts:Judge", "fails": 1},
+        "evaluator": {"name": "parts.studies:Judge", "fails": 1},
         "study": {"trials": 3, "retries": 0},
     }
     compared(tmp_path, "local-search,random-search", seeds="2", tree=tree)
     (row,) = analysed(read_experiment([tmp_path]))["comparisons"]
     assert row["sentence"] == (
-        "local-search is not compared with random-search: no seed has a winner in both arms (6 trials of local-search "
+        "local-search is not compared with random-search: no seed has a winner in both arms (6 "
+        "trials of local-search "
         "failed, 6 trials of random-search failed)."
     )
 

@@ -11,10 +11,18 @@ from nas.reports.outcome import Outcome
 from nas.reports.words import interval_text, p_text, score_text, sentence, short, verdict
 
 ROW: dict[str, Any] = {
-    "arm": "evolution", "baseline": "random-search", "verdict": "better", "negligible": False, "more_seeds": None,
-    "seeds": 20, "mean_difference": 0.2214, "interval": (0.1021, 0.3407), "effect_size": 0.871, "superiority": 0.85,
+    "arm": "evolution",
+    "baseline": "random-search",
+    "verdict": "better",
+    "negligible": False,
+    "more_seeds": None,
+    "seeds": 20,
+    "mean_difference": 0.2214,
+    "interval": (0.1021, 0.3407),
+    "effect_size": 0.871,
+    "superiority": 0.85,
     "p": 0.00412,
-}  # fmt: skip
+}
 OUTCOME = Outcome("final", "test", confirmed=False)
 
 
@@ -53,9 +61,13 @@ def test_single_numbers() -> None:
 
 
 def test_every_verdict_is_a_sentence() -> None:
-    evidence = "(95 % interval 0.102 to 0.341, 20 seeds, effect 0.87 sd, ahead in 85 % of seeds, p = 0.0041)."
+    evidence = (
+        "(95 % interval 0.102 to 0.341, 20 seeds, effect 0.87 sd, ahead in 85 % of seeds, "
+        "p = 0.0041)."
+    )
     assert sentence(ROW, OUTCOME, 0.1) == (
-        f"evolution is better than random-search: the test of its winners is 0.221 higher on average {evidence}"
+        "evolution is better than random-search: the test of its winners is 0.221 higher on "
+        f"average {evidence}"
     )
     small = {**ROW, "negligible": True}
     assert "on average, though surely by less than the margin of 0.5 (" in sentence(
@@ -68,11 +80,13 @@ def test_every_verdict_is_a_sentence() -> None:
     )
     same = {**ROW, "verdict": "equivalent"}
     assert sentence(same, OUTCOME, 0.5).startswith(
-        "evolution and random-search are equivalent: the test of its winners differs by less than 0.5 on average ("
+        "evolution and random-search are equivalent: the test of its winners differs by less than "
+        "0.5 on average ("
     )
     few = {**ROW, "verdict": "not enough seeds", "more_seeds": 12, "p": None}
     assert sentence(few, Outcome("score", "score", confirmed=True), 0.1) == (
-        "evolution against random-search: 20 seeds are not enough to tell (about 12 more would probably do) "
+        "evolution against random-search: 20 seeds are not enough to tell (about 12 more would "
+        "probably do) "
         "(95 % interval 0.102 to 0.341, 20 seeds, effect 0.87 sd, ahead in 85 % of seeds)."
     )
 
@@ -87,7 +101,8 @@ def test_the_verdict_names_every_arm_once() -> None:
     ]
     result = {"comparisons": rows, "baseline": "random-search", "margin": {"value": 0.1}}
     assert verdict(result) == (
-        "A and c are better than random-search; e is worse than random-search; d is equivalent to random-search within "
+        "A and c are better than random-search; e is worse than random-search; d is equivalent to "
+        "random-search within "
         "0.1; for b there are not enough seeds to tell."
     )
 

@@ -1,4 +1,5 @@
-"""Every number of a comparison against an independent computation: by hand, by brute force, or by another formula."""
+"""Every number of a comparison against an independent computation: by hand, by brute force, or by
+another formula."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ def by_all_signs(d: np.ndarray) -> float:
     return float(np.mean(np.abs(means) >= abs(d.mean()) - 1e-12))
 
 
-# ------------------------------------------------------------------------------------------------- intervals
+# ------------------------------------------------------------------ intervals
 
 
 def test_the_t_interval_of_students_data_is_the_published_one() -> None:
@@ -112,7 +113,7 @@ def test_the_paired_interval_of_a_ratio_moves_both_together() -> None:
     assert (low, high) == pytest.approx((1.1, 1.1))
 
 
-# ----------------------------------------------------------------------------------------------------- tests
+# ------------------------------------------------------------------ tests
 
 
 @pytest.mark.parametrize("n", [2, 3, 6, 9, 12])
@@ -190,7 +191,7 @@ def test_holm_by_hand() -> None:
     assert holm([]) == []
 
 
-# ------------------------------------------------------------------------------------------------- how many seeds
+# ------------------------------------------------------------------ how many seeds
 
 
 def test_how_many_seeds_a_p_value_needs() -> None:
@@ -226,7 +227,7 @@ def test_no_number_of_seeds_finds_what_is_not_there() -> None:
     assert seeds_to_detect(1e-6, 0.05) is None
 
 
-# -------------------------------------------------------------------------------------------------- verdicts
+# ------------------------------------------------------------------ verdicts
 
 
 def verdicts(*differences: np.ndarray, margin: float = 0.1) -> list[str]:
@@ -294,7 +295,8 @@ def test_the_printed_interval_is_the_bootstraps_from_fifty_seeds() -> None:
     assert (early.interval, early.interval_kind) == (early.t_interval, "paired t")
 
 
-# ---------------------------------------------------------------------------------- calibration by simulation
+# ---------------------------------------------------------------------------------- calibration by
+# simulation
 
 
 @pytest.mark.slow

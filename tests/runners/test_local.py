@@ -1,4 +1,5 @@
-"""Worker processes die, hang, cannot start or outlive their driver: the study goes on or says why not."""
+"""Worker processes die, hang, cannot start or outlive their driver: the study goes on or says why
+not."""
 
 from __future__ import annotations
 
@@ -9,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parts.command_line import SMALL, started
-from parts.judges import Unloadable, Unsendable, Worker
-from parts.studies import lines, story
 
 from nas.errors import SettingsError, StudyError
 from nas.registry import load
 from nas.study.rules import Budget, Rules
 from nas.study.study import Study
+from parts.command_line import SMALL, started
+from parts.judges import Unloadable, Unsendable, Worker
+from parts.studies import lines, story
 from runners.local import Local
 
 SPACE = load("space", "nasbench201")()

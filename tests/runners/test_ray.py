@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from parts.clusters import (
     busy_workers,
     cluster,

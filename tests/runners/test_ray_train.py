@@ -10,18 +10,30 @@ from typing import Any
 
 import pytest
 import torch
-from parts.clusters import HERE, cluster, kill, processes, run, running, wait_for
 from torch import Tensor
 
 from nas.training.checkpoint import read_weights
+from parts.clusters import HERE, cluster, kill, processes, run, running, wait_for
 
 pytestmark = pytest.mark.ray
 STATISTICS = ("running_mean", "running_var")
 EPOCHS = 20
 SMALL = (
-    "--device", "cpu", "--threads", "1", "--to", "none", "--preset", "digits-demo", "--set", "recipe.epochs=2",
-    "--set", "recipe.train_images=256", "--set", "skeleton.filters=4",
-)  # fmt: skip
+    "--device",
+    "cpu",
+    "--threads",
+    "1",
+    "--to",
+    "none",
+    "--preset",
+    "digits-demo",
+    "--set",
+    "recipe.epochs=2",
+    "--set",
+    "recipe.train_images=256",
+    "--set",
+    "skeleton.filters=4",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,7 +46,7 @@ def nodes() -> Iterator[list[int]]:
 def training(folder: Path, workers: int) -> list[str]:
     return [
         sys.executable,
-        str(HERE / "parts.ray_trainings.py"),
+        str(HERE / "parts" / "ray_trainings.py"),
         str(folder),
         str(workers),
         str(EPOCHS),
@@ -111,7 +123,8 @@ def test_a_killed_driver_continues(together: Path, tmp_path: Path) -> None:
 def test_trainings_side_by_side_are_those_of_one_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two seeds at once; the record of the command is the same to the letter, and so are the weights."""
+    """Two seeds at once; the record of the command is the same to the letter, and so are the
+    weights."""
     for place, words in (("here", ()), ("there", ("--runner", "ray", "--address", "auto"))):
         (tmp_path / place).mkdir()
         monkeypatch.chdir(tmp_path / place)

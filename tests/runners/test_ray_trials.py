@@ -1,4 +1,5 @@
-"""The driver's side of the Ray runner without Ray: what is asked, told, stopped, killed and fetched."""
+"""The driver's side of the Ray runner without Ray: what is asked, told, stopped, killed and
+fetched."""
 
 from __future__ import annotations
 
@@ -13,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parts.judges import Worker as Judge
-from parts.studies import Listed, kinds, lines, no_limit, tiny
 
 from nas.contracts import Evaluation, Failure, Stopped, Trial
 from nas.errors import SettingsError, StoreError, StudyError
@@ -23,6 +22,8 @@ from nas.settings import complete
 from nas.study.rules import Rules
 from nas.study.study import Study
 from nas.training.datasets import Dataset, Images, share
+from parts.judges import Worker as Judge
+from parts.studies import Listed, kinds, lines, no_limit, tiny
 from runners.on_ray.packed_files import packed, unpack
 from runners.on_ray.trial_messages import TICKET, WORDS, Ended, Progressed, Raised, Ticket, Word
 from runners.on_ray.trials import Actors, Flights
@@ -179,9 +180,12 @@ def test_a_trial_given_to_a_worker_that_was_killed_for_another_has_lost_nothing(
         assert again.trial is not None
         assert again.trial.number == 1
         flights.lost("c", Failure("worker_lost", "died of it"))
-        assert [(line["number"], line["kind"]) for line in lines(tmp_path) if line["event"] == "failed"] == [
-            (0, "timeout"), (1, "worker_lost"),
-        ]  # fmt: skip
+        assert [
+            (line["number"], line["kind"]) for line in lines(tmp_path) if line["event"] == "failed"
+        ] == [
+            (0, "timeout"),
+            (1, "worker_lost"),
+        ]
         assert flights.is_over
 
 

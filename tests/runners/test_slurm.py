@@ -1,4 +1,5 @@
-"""The recipe of docs/slurm.md, run: its script hears SIGTERM, queues itself again, and ends when the search does."""
+"""The recipe of docs/slurm.md, run: its script hears SIGTERM, queues itself again, and ends when
+the search does."""
 
 from __future__ import annotations
 
@@ -13,7 +14,10 @@ from pathlib import Path
 from parts.command_line import ROOT, SMALL
 from parts.studies import kinds, lines, story
 
-SEARCH = f"{sys.executable} -m nas search {' '.join(SMALL)} --set evaluator.delay_seconds=0.2 --trials 10 --out s &"
+SEARCH = (
+    f"{sys.executable} -m nas search {' '.join(SMALL)} --set evaluator.delay_seconds=0.2 "
+    "--trials 10 --out s &"
+)
 
 
 def test_the_script_queues_itself_again(tmp_path: Path) -> None:

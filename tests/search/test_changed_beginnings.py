@@ -1,4 +1,5 @@
-"""A study whose beginnings have changed would not continue exactly, so it is not continued at all."""
+"""A study whose beginnings have changed would not continue exactly, so it is not continued at
+all."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Comparisons: ordinary studies in turn, paired by seed, the same however they are run and wherever they are killed."""
+"""Comparisons: ordinary studies in turn, paired by seed, the same however they are run and wherever
+they are killed."""
 
 from __future__ import annotations
 
@@ -7,61 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.study_parts import kinds, lines, story
 
 from nas.errors import NasError
 from nas.search.comparing.arms import arms_of, baseline_of, seeds_of
-from nas.search.comparing.plan import Asked, Confirm, read_comparison
-from nas.search.comparing.run import Progress, compare
+from nas.search.comparing.plan import Confirm, read_comparison
+from nas.search.comparing.run import Progress
 from nas.search.plan import Plan
 from nas.search.run import opened, run
 from nas.search.words import assignment
 from nas.seeding import derive
 from nas.study.rules import Budget
+from parts.comparisons import CHEAP, compared, costly, stories
+from parts.studies import kinds, lines, story
 
-CHEAP: dict[str, Any] = {
-    "space": {"name": "nasbench201"},
-    "evaluator": {"name": "landscape"},
-    "study": {"trials": 12},
-    "evolution": {"population": 4, "sample": 2},
-}
-
-
-def costly(diary: Path, wait: float = 0.0, workers: int = 1) -> dict[str, Any]:
-    return {
-        **CHEAP,
-        "evaluator": {"name": "tests.compare_parts:Costly", "diary": str(diary), "wait": wait},
-        "runner": {"name": "local", "workers": workers},
-        "study": {"trials": 6},
-    }
-
-
-def compared(
-    folder: Path,
-    strategies: str = "evolution,random-search",
-    seeds: str = "3",
-    tree: dict[str, Any] | None = None,
-    processes: int = 1,
-    progress: Progress | None = None,
-    **more: Any,
-) -> bool:
-    used = CHEAP if tree is None else tree
-    if "evolution" not in strategies:
-        used = {name: table for name, table in used.items() if name != "evolution"}
-    arms, budget = arms_of(strategies, used)
-    asked = Asked(arms, seeds_of(seeds), Budget(), **more)
-    return compare(folder, asked, budget, processes, progress or Progress())
-
-
-def stories(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """What every study below a folder says, without its times."""
-    return {
-        path.parent.relative_to(folder).as_posix(): story(lines(path.parent))
-        for path in sorted(folder.rglob("events.jsonl"))
-    }
-
-
-# ------------------------------------------------------------------------------------------------ words
+# ------------------------------------------------------------------ words
 
 
 @pytest.mark.parametrize(
@@ -131,7 +91,10 @@ def test_arms_have_options_of_their_own() -> None:
         (
             "evolution",
             {"strategy": {"population": 3}},
-            "a setting of 'strategy' would be every arm's: name the arm, say --set evolution.OPTION=...",
+            (
+                "a setting of 'strategy' would be every arm's: name the arm, say --set "
+                "evolution.OPTION=..."
+            ),
         ),
         (
             "evolution",
@@ -141,7 +104,8 @@ def test_arms_have_options_of_their_own() -> None:
         (
             "evolution",
             {"study": {"max_hours": 1.0}},
-            "hours of wall clock depend on what else runs, so arms would not have the same: give --trials or "
+            "hours of wall clock depend on what else runs, so arms would not have the same: give "
+            "--trials or "
             "--budget-seconds",
         ),
         (
@@ -166,7 +130,7 @@ def test_the_baseline_is_random_search() -> None:
     assert baseline_of([("evolution", "evolution")]) is None
 
 
-# ------------------------------------------------------------------------------------------------ the studies
+# ------------------------------------------------------------------ the studies
 
 
 def test_every_pair_is_an_ordinary_study(tmp_path: Path) -> None:
@@ -323,7 +287,7 @@ def test_a_damaged_plan_is_refused(tmp_path: Path, content: str) -> None:
         compared(tmp_path)
 
 
-# ------------------------------------------------------------------------------------------------ one runner
+# ------------------------------------------------------------------ one runner
 
 
 def diary(path: Path) -> list[tuple[str, str]]:
@@ -398,7 +362,7 @@ def test_trained_arms_that_were_stopped_go_on(tmp_path: Path) -> None:
     assert stories(tmp_path / "parts") == stories(tmp_path / "whole")
 
 
-# ------------------------------------------------------------------------------------------------ confirmation
+# ------------------------------------------------------------------ confirmation
 
 
 @pytest.mark.parametrize("kind", ["cheap", "costly"])

@@ -1,4 +1,5 @@
-"""What a winner is judged by after its search: read once, never the reason to lose a winner, made up for later."""
+"""What a winner is judged by after its search: read once, never the reason to lose a winner, made
+up for later."""
 
 from __future__ import annotations
 
@@ -7,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from parts.command_line import nas
-from parts.picture_folders import coloured
-from parts.studies import kinds, lines
-from tests.test_compare import compared
 
 from nas.training.datasets import Dataset, DatasetError, Images, open_dataset
 from nas.training.datasets.digits import digits
+from parts.command_line import nas
+from parts.comparisons import compared
+from parts.picture_folders import coloured
+from parts.studies import kinds, lines
 
 
 def wavering(data_dir: Path) -> Dataset:
@@ -27,10 +28,23 @@ def wavering(data_dir: Path) -> Dataset:
 
 
 QUICK = (
-    "--space", "nasbench201", "--strategy", "random-search", "--device", "cpu", "--set", "evaluator.precision=fp32",
-    "--set", "evaluator.layout=contiguous", "--set", "recipe.epochs=1", "--set", "recipe.train_images=64",
-    "--set", "skeleton.filters=4",
-)  # fmt: skip
+    "--space",
+    "nasbench201",
+    "--strategy",
+    "random-search",
+    "--device",
+    "cpu",
+    "--set",
+    "evaluator.precision=fp32",
+    "--set",
+    "evaluator.layout=contiguous",
+    "--set",
+    "recipe.epochs=1",
+    "--set",
+    "recipe.train_images=64",
+    "--set",
+    "skeleton.filters=4",
+)
 
 
 def test_a_winner_that_cannot_be_judged_is_named_all_the_same_and_judged_later(
@@ -51,9 +65,9 @@ def test_a_winner_that_cannot_be_judged_is_named_all_the_same_and_judged_later(
     assert answer.code == 0, answer.err
     assert "    winner: trial " in answer.err
     assert (
-        " is not judged until this command is given again: the test split of wavering cannot be read: "
-        in answer.err
-    )
+        " is not judged until this command is given again: the test split of wavering cannot be "
+        "read: "
+    ) in answer.err
     assert (folder / "best" / "genotype.json").exists()
     assert "opened" not in kinds(folder)
     (tmp_path / "test").touch()

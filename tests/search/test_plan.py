@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parts.command_line import nas
 
 from nas.errors import SettingsError, StudyError
 from nas.search.plan import Plan, differences
 from nas.search.run import opened
 from nas.search.words import TRIALS_IF_CHEAP, amount, assignment, extended
 from nas.study.rules import Budget
+from parts.command_line import nas
 
 
 def tree(**tables: dict[str, Any]) -> dict[str, Any]:

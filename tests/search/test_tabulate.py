@@ -1,4 +1,5 @@
-"""Tabulation: every architecture once per seed, through ordinary studies, into a table that the evaluator reads."""
+"""Tabulation: every architecture once per seed, through ordinary studies, into a table that the
+evaluator reads."""
 
 import csv
 import gzip

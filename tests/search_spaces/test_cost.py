@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from parts.drawn_networks import random_genotype
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._plain_network import PlainNetwork
+from parts.drawn_networks import random_genotype
 from search_spaces import zoo
 from search_spaces.cells import cost as costs
 from search_spaces.cells.genotype import Cell, Edge, Genotype, Node

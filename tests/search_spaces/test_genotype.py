@@ -21,12 +21,15 @@ SCHEMA = json.loads(
 )
 
 NASNET_A_BEGINNING = (
-    '{"schema": 1, "space": "nasnet", "cells": {"normal": {"nodes": [{"edges": [[1, "sep_5x5"], [0, "sep_3x3"]], '
-    '"combine": "add"}], "outputs": [0, 2]}, "reduction": {"nodes": [{"edges": [[1, "sep_5x5"], [0, "sep_7x7"]], '
+    '{"schema": 1, "space": "nasnet", "cells": {"normal": {"nodes": [{"edges": [[1, "sep_5x5"], '
+    '[0, "sep_3x3"]], '
+    '"combine": "add"}], "outputs": [0, 2]}, "reduction": {"nodes": [{"edges": [[1, "sep_5x5"], '
+    '[0, "sep_7x7"]], '
     '"combine": "concat"}]}}}'
 )
 ONE_INPUT = (
-    '{"schema": 1, "space": "nasbench201", "cells": {"normal": {"nodes": [{"edges": [[0, "conv_3x3"]], '
+    '{"schema": 1, "space": "nasbench201", "cells": {"normal": {"nodes": [{"edges": [[0, '
+    '"conv_3x3"]], '
     '"combine": "add"}], "inputs": 1}}}'
 )
 CHOICES = '{"schema": 1, "space": "table", "choices": {"d_0": "a", "d_1": 3}}'

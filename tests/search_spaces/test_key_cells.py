@@ -1,8 +1,9 @@
-"""The key of cells with two inputs: rewrites keep it and the function, and different keys are different functions.
+"""The key of cells with two inputs: rewrites keep it and the function, and different keys are
+different functions.
 
-The judge is an interpreter of its own, in which every edge and every output has a weight. Where weights can
-be mapped, outputs are compared; where they cannot, the means of outputs over every assignment of a few
-weights, which no permutation of weights can change.
+The judge is an interpreter of its own, in which every edge and every output has a weight. Where
+weights can be mapped, outputs are compared; where they cannot, the means of outputs over every
+assignment of a few weights, which no permutation of weights can change.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _BENDS = {op: 0.5 + 0.37 * index for index, op in enumerate(OP_NAMES)}
 
 
 def evaluated(cell: Cell, edge_weights: Iterator[Array], output_weights: Iterable[Array]) -> Array:
-    """What the cell puts out; `output_weights` are those of the states that are read from outside, in order."""
+    """What the cell puts out; `output_weights` are those of the states that are read from outside,
+    in order."""
     states: list[Array] = list(_INPUTS)
     for node in cell.nodes:
         brought = [carried(edge, states, next(edge_weights)) for edge in node.edges]
@@ -61,7 +63,8 @@ def mixed(brought: Array) -> Array:
     return np.tanh(0.7 * brought + brought * brought)
 
 
-# ── rewrites ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── rewrites
+# ──────────────────────────────────────────────────────────────────
 
 
 @dataclass
@@ -152,11 +155,13 @@ def test_rewrites_keep_the_key_and_the_function(seed: int) -> None:
     assert cell_form(other.as_cell()) == cell_form(cell.as_cell())
 
 
-# ── all cells of a kind ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── all cells of a kind
+# ──────────────────────────────────────────────────────────────────
 
 
 def every_cell(blocks: int, ops: Sequence[str], combines: Sequence[Combine]) -> Iterator[Cell]:
-    """All cells with this many nodes of two edges each; every pair of edges once, as their order says nothing."""
+    """All cells with this many nodes of two edges each; every pair of edges once, as their order
+    says nothing."""
 
     def nodes(states: int) -> list[Node]:
         edges = [Edge(source, op) for source in range(states) for op in ops]
@@ -168,7 +173,8 @@ def every_cell(blocks: int, ops: Sequence[str], combines: Sequence[Combine]) -> 
 
 
 def fingerprint(cell: Cell) -> Array:
-    """Moments of what the cell puts out over every assignment of two weights to its edges and outputs."""
+    """Moments of what the cell puts out over every assignment of two weights to its edges and
+    outputs."""
     edges = sum(len(node.edges) for node in cell.nodes)
     grid = np.array(list(product((0.8, -1.9), repeat=edges + len(cell.output_states)))).T[
         :, :, None
@@ -179,7 +185,8 @@ def fingerprint(cell: Cell) -> Array:
 
 
 def check_that_keys_are_functions(cells: Sequence[Cell]) -> None:
-    """The partition by form is the partition by fingerprint; a near miss is an error of this test."""
+    """The partition by form is the partition by fingerprint; a near miss is an error of this
+    test."""
     matrix = np.array([fingerprint(cell) for cell in cells])
     direction = np.random.default_rng(5).standard_normal(matrix.shape[1])
     order = np.argsort(matrix @ direction, kind="stable")
@@ -212,7 +219,8 @@ def test_cells_with_edges_that_carry_nothing() -> None:
     check_that_keys_are_functions(list(every_cell(2, ("sep_3x3", "none"), ("add",))))
 
 
-# ── many equal nodes ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── many equal nodes
+# ──────────────────────────────────────────────────────────────────
 
 
 def node(*sources: int, op: str = "sep_3x3") -> Node:
@@ -220,7 +228,8 @@ def node(*sources: int, op: str = "sep_3x3") -> Node:
 
 
 def graph_cell(vertices: Sequence[int], edges: Sequence[tuple[int, int]], inputs: int) -> Cell:
-    """A cell that spells a graph: a node for each vertex, all equal but for their names, then a node for each edge."""
+    """A cell that spells a graph: a node for each vertex, all equal but for their names, then a
+    node for each edge."""
     place = {vertex: inputs + index for index, vertex in enumerate(vertices)}
     nodes = (*[node(0) for _ in vertices], *[node(place[one], place[two]) for one, two in edges])
     return Cell(nodes, tuple(range(inputs, inputs + len(nodes))), inputs)
@@ -242,7 +251,8 @@ def cycles(*lengths: int) -> list[tuple[int, int]]:
 
 
 def lattice(steps: set[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The graph of 16 places of a four by four torus in which places these steps apart are joined."""
+    """The graph of 16 places of a four by four torus in which places these steps apart are
+    joined."""
     return [
         (one, two)
         for one, two in combinations(range(16), 2)
@@ -307,7 +317,8 @@ def test_many_equal_nodes_are_no_trouble(blocks: int, inputs: int) -> None:
     assert cell_form(chained) == cell_form(Cell(chained.nodes, (inputs + blocks - 1,), inputs))
 
 
-# ── by hand ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── by hand
+# ──────────────────────────────────────────────────────────────────
 
 
 def genotype(*nodes: Node, outputs: tuple[int, ...] | None = None) -> Genotype:

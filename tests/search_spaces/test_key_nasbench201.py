@@ -1,9 +1,9 @@
 """The key over all of NAS-Bench-201: it merges exactly what is one function.
 
-The judge is an interpreter of its own: convolutions multiply by a weight, a function of each kind follows,
-pools are one fixed function. A genotype's fingerprint is the mean of its outputs over every assignment of
-three weights to its edges: no permutation of weights can change it, and two architectures that differ as
-functions of their weights do not share it.
+The judge is an interpreter of its own: convolutions multiply by a weight, a function of each kind
+follows, pools are one fixed function. A genotype's fingerprint is the mean of its outputs over
+every assignment of three weights to its edges: no permutation of weights can change it, and two
+architectures that differ as functions of their weights do not share it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def genotypes() -> list[Genotype]:
 
 
 def fingerprint(genotype: Genotype, pool_bend: float) -> Array:
-    """Moments of the outputs over all weight assignments; nothing flows out of nothing, whatever stands on the edge."""
+    """Moments of the outputs over all weight assignments; nothing flows out of nothing, whatever
+    stands on the edge."""
     states: list[Array] = [np.broadcast_to(_INPUT, (1, 2))]
     weights = iter(_GRID)
     for node in genotype.cells["normal"].nodes:
@@ -69,7 +70,8 @@ def carried(op: str, state: Array, weight: Array, pool_bend: float) -> Array:
 
 
 def groups_of(prints: list[Array]) -> list[list[int]]:
-    """Indices of equal fingerprints; what is nearly but not quite equal is an error of this test."""
+    """Indices of equal fingerprints; what is nearly but not quite equal is an error of this
+    test."""
     matrix = np.array(prints)
     direction = np.random.default_rng(5).standard_normal(matrix.shape[1])
     order = np.argsort(matrix @ direction, kind="stable")

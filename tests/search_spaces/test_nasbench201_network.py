@@ -26,7 +26,10 @@ OURS = {
     "nor_conv_3x3": "conv_3x3",
     "avg_pool_3x3": "avg_3x3",
 }
-FIRST = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
+FIRST = (
+    "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|"
+    "+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
+)
 SKELETON = SKELETONS["nasbench201"]
 TINY = replace(SKELETON, filters=4, cells_per_stage=1, image_size=8, classes=3)
 

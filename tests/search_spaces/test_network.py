@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +26,8 @@ from search_spaces.cells.network import (
 )
 from search_spaces.cells.skeleton import auxiliary_index, stack
 from search_spaces.errors import NetworkError
+
+ROOT = Path(__file__).parents[2]
 
 NASNET_A = zoo.load("nasnet-a").genotype
 _SMALL = Cell(
@@ -47,7 +52,8 @@ def images(skeleton: Skeleton = TINY, batch: int = 2) -> torch.Tensor:
 
 
 def prev_of(network: Network) -> list[int | None]:
-    """For each cell the number of the output that is its `prev`: 0 is the stem's, 1 the first cell's."""
+    """For each cell the number of the output that is its `prev`: 0 is the stem's, 1 the first
+    cell's."""
     return [
         None if place.back is None else index + 1 - place.back
         for index, place in enumerate(network.places)
@@ -377,3 +383,24 @@ def test_layouts_are_dispatched() -> None:
         build_network(genotype, replace(SKELETONS["nasbench201"], filters=4)), NasBench201Network
     )
     assert isinstance(build_network(NASNET_A, TINY), Network)
+
+
+@pytest.mark.parametrize("channels", [3, 4, 12])
+def test_the_gradient_of_a_strided_point_convolution_stays_within_its_memory(channels: int) -> None:
+    """On processors without AVX-512, oneDNN 3.12 writes beyond its memory there."""
+    script = f"""
+import torch
+from search_spaces.cells.layers import Conv
+from search_spaces.cells.skeleton import Skeleton
+
+conv = Conv({channels}, 8, 1, Skeleton(), stride=2)
+for _ in range(30):
+    torch.nn.init.normal_(conv.weight)
+    images = torch.randn(32, {channels}, 8, 8, requires_grad=True)
+    conv(images).square().sum().backward()
+    exact = torch.nn.functional.conv2d(images.double(), conv.weight.double(), stride=2)
+    slope = torch.autograd.grad(exact.square().sum(), (images, conv.weight))
+    torch.testing.assert_close((images.grad, conv.weight.grad), slope, rtol=1e-4, atol=1e-4)
+    conv.zero_grad()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from parts.drawn_networks import enliven, random_genotype
 
 from benchmarks._plain_network import PlainNetwork, transplant
+from parts.drawn_networks import enliven, random_genotype
 from search_spaces import zoo
 from search_spaces.cells.genotype import Cell, Genotype
 from search_spaces.cells.network import Network, Skeleton, build_network
@@ -61,7 +61,8 @@ def compare(genotype: Genotype, skeleton: Skeleton, seed: int) -> None:
     scale = max(float(gradient.abs().max()) for gradient in gradients[1])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9 * scale)
-    # Batch norm over a few values enlarges what differs in the last bit from layer to layer: hence the tolerance.
+    # Batch norm over a few values enlarges what differs in the last bit from layer to layer: hence
+    # the tolerance.
     torch.testing.assert_close(fast.train()(images), plain.train()(images), rtol=1e-5, atol=1e-5)
     # That pass has changed the statistics, of both alike.
     torch.testing.assert_close(fast.eval()(images), plain.eval()(images), rtol=1e-5, atol=1e-5)

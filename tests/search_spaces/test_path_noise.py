@@ -1,4 +1,5 @@
-"""ScheduledDropPath and dropout: the schedule, what is exempt, and where the randomness comes from."""
+"""ScheduledDropPath and dropout: the schedule, what is exempt, and where the randomness comes
+from."""
 
 from __future__ import annotations
 

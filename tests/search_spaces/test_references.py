@@ -1,4 +1,5 @@
-"""The hand-designed networks: their published counts, their forms, and what can be done with them."""
+"""The hand-designed networks: their published counts, their forms, and what can be done with
+them."""
 
 import copy
 import io
@@ -121,7 +122,8 @@ def test_resnet_50_as_keras_counts() -> None:
 
 
 def test_googlenet_of_the_paper() -> None:
-    """With 5x5 kernels, and a bias for each map in place of the two parameters of its normalization."""
+    """With 5x5 kernels, and a bias for each map in place of the two parameters of its
+    normalization."""
     network = references.build(
         "googlenet", classes=1000, form="imagenet", device="meta", paper_kernels=True
     )
@@ -254,7 +256,10 @@ def test_export_gives_the_same_outputs(name: str) -> None:
 
 
 def test_listing_imports_no_torch() -> None:
-    code = "import sys; from search_spaces import references; references.names(); print('torch' in sys.modules)"
+    code = (
+        "import sys; from search_spaces import references; references.names(); print('torch' "
+        "in sys.modules)"
+    )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -267,7 +272,8 @@ def test_listing_imports_no_torch() -> None:
         (
             "resnet18",
             {"classes": 10},
-            "no reference network is called 'resnet18'; there are alexnet, densenet-121, googlenet, lenet-5, "
+            "no reference network is called 'resnet18'; there are alexnet, densenet-121, "
+            "googlenet, lenet-5, "
             "mobilenet, preact-resnet-18, resnet-18, resnet-50, vgg-16; did you mean 'resnet-18'?",
         ),
         ("resnet-18", {"classes": 0}, "classes is 0; expected a whole number from 1 to 1000000"),
@@ -294,17 +300,27 @@ def test_listing_imports_no_torch() -> None:
         (
             "vgg-16",
             {"classes": 2, "image_size": 31},
-            "image_size 31 is too small for the cifar form of vgg-16: expected 32 or more; enlarge the images",
+            (
+                "image_size 31 is too small for the cifar form of vgg-16: expected 32 or more; "
+                "enlarge the images"
+            ),
         ),
         (
             "alexnet",
             {"classes": 2, "image_size": 62, "form": "imagenet"},
-            "image_size 62 is too small for the imagenet form of alexnet: expected 63 or more; use the cifar form",
+            (
+                "image_size 62 is too small for the imagenet form of alexnet: expected 63 or more; "
+                "use the cifar form"
+            ),
         ),
         (
             "alexnet",
             {"classes": 2, "form": "imagnet"},
-            "no form of a reference network is called 'imagnet'; there are cifar, imagenet; did you mean 'imagenet'?",
+            (
+                "no form of a reference network is called 'imagnet'; there are cifar, imagenet; "
+                "did "
+                "you mean 'imagenet'?"
+            ),
         ),
         (
             "resnet-50",

@@ -1,4 +1,5 @@
-"""What single spaces promise: their decisions, sizes and options, and the sentences for what is no member."""
+"""What single spaces promise: their decisions, sizes and options, and the sentences for what is no
+member."""
 
 from __future__ import annotations
 
@@ -19,10 +20,17 @@ from search_spaces.nasbench201 import Nasbench201Space
 from search_spaces.nasnet import NasnetSpace
 from search_spaces.table import TableSpace
 
-# The targets of the synthetic landscape: what a generator draws, decision by decision, from these counts.
+# The targets of the synthetic landscape: what a generator draws, decision by decision, from these
+# counts.
 LANDSCAPE = {
-    0: "1 1 6 3 0 0 0 0 2 1 2 3 6 7 1 3 3 7 7 1 1 4 8 0 0 1 1 0 9 1 2 0 1 11 0 2 0 3 6 0 2 0 0 1 0 4 3 8 3 1",
-    1: "0 1 9 12 0 0 2 12 3 0 3 1 3 10 0 2 3 7 1 0 5 4 10 6 1 0 0 10 1 0 0 1 12 1 0 1 3 2 6 0 0 3 0 3 0 2 0 12 9 1",
+    0: (
+        "1 1 6 3 0 0 0 0 2 1 2 3 6 7 1 3 3 7 7 1 1 4 8 0 0 1 1 0 9 1 2 0 1 11 0 2 0 3 6 0 2 0 0 1 "
+        "0 4 3 8 3 1"
+    ),
+    1: (
+        "0 1 9 12 0 0 2 12 3 0 3 1 3 10 0 2 3 7 1 0 5 4 10 6 1 0 0 10 1 0 0 1 12 1 0 1 3 2 6 0 0 3 "
+        "0 3 0 2 0 12 9 1"
+    ),
 }
 
 
@@ -77,7 +85,10 @@ def test_the_fingerprint_changes_with_the_options() -> None:
 
 def test_nasnet_a_is_shown_but_not_encoded_or_mutated() -> None:
     genotype, space = read_genotype("nasnet-a"), NasnetSpace()
-    sentence = "the normal cell puts out states 0, 2, 3, 4, 5, 6, but its loose ends are 2, 3, 4, 5, 6, .*not encoded or mu"
+    sentence = (
+        "the normal cell puts out states 0, 2, 3, 4, 5, 6, but its loose ends are 2, 3, 4, "
+        "5, 6, .*not encoded or mu"
+    )
     with pytest.raises(SpaceError, match=sentence):
         space.encode(genotype)
     with pytest.raises(SpaceError, match=sentence):
@@ -153,7 +164,7 @@ BAD_OPTIONS: list[tuple[Callable[[], Any], str]] = [
         lambda: NasnetSpace(ops=["sep_3"]),
         "ops: no op is called 'sep_3'; there are .*; did you mean 'sep_3x3'",
     ),
-    (lambda: NasnetSpace(ops=[3]), "ops is \\[3\\]; expected different names"),  # type: ignore[list-item]
+    (lambda: NasnetSpace(ops=[3]), ("ops is \\[3\\]; expected different names")),  # type: ignore[list-item]
     (
         lambda: NasnetSpace(combines=["sum"]),
         "combines: no option is called 'sum'; there are add, concat",
@@ -174,7 +185,7 @@ BAD_OPTIONS: list[tuple[Callable[[], Any], str]] = [
         lambda: TableSpace(decisions={"a": [True]}),
         "decision 'a' has the option True; expected texts and integers",
     ),
-    (lambda: TableSpace(decisions={"a": [0.5]}), "decision 'a' has the option 0.5"),  # type: ignore[list-item]
+    (lambda: TableSpace(decisions={"a": [0.5]}), ("decision 'a' has the option 0.5")),  # type: ignore[list-item]
     (
         lambda: TableSpace(decisions=[Decision("a", (1,))] * 2),
         "different names, but these are \\['a', 'a'\\]",

@@ -1,4 +1,5 @@
-"""The controller as an Optuna sampler: Optuna's own conformance suite, and that it learns and resumes."""
+"""The controller as an Optuna sampler: Optuna's own conformance suite, and that it learns and
+resumes."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ PLAIN: dict[str, Any] = {"preset": "plain", "batch": 5, "hidden": 16}
 
 
 class TestConformance(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase):
-    """Optuna's cases, whole; numbers among the relative ones are drawn by the independent sampler."""
+    """Optuna's cases, whole; numbers among the relative ones are drawn by the independent
+    sampler."""
 
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
@@ -63,7 +65,8 @@ def test_it_learns_to_maximise() -> None:
 
 
 def test_a_new_sampler_learns_from_the_stored_study() -> None:
-    """Nothing that matters lives in the sampler: a fresh one, or a pickled one, continues the study alike."""
+    """Nothing that matters lives in the sampler: a fresh one, or a pickled one, continues the study
+    alike."""
     lived = studied(PolicyGradientSampler(seed=3, **OPTIONS), 60)
     born_again = studied(PolicyGradientSampler(seed=3, **OPTIONS), 33)
     for replace in (

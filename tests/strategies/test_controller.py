@@ -1,4 +1,5 @@
-"""The controller: what it remembers, how it draws, how it is saved, and what it says when a setting is wrong."""
+"""The controller: what it remembers, how it draws, how it is saved, and what it says when a setting
+is wrong."""
 
 from __future__ import annotations
 
@@ -58,11 +59,12 @@ def weights(strategy: BatchLearner) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in strategy.policy.parameters()])
 
 
-# ------------------------------------------------------------------------------------------------------ the policy
+# ------------------------------------------------------------------ the policy
 
 
 def test_the_step_by_step_pass_is_the_lstm() -> None:
-    """The draw sees, step by step, the logits that learning sees: the same choices, the same numbers."""
+    """The draw sees, step by step, the logits that learning sees: the same choices, the same
+    numbers."""
     space = NasnetSpace()
     policy = Policy(
         space.counts, Settings(tanh_constant=2.5, temperature=0.1), torch_rng(0, "test")
@@ -107,7 +109,8 @@ def test_the_start_is_uniform_within_a_tenth() -> None:
 
 
 def test_a_caller_cannot_change_the_bits() -> None:
-    """Threads, autocast and gradient mode of the process neither reach the controller nor are changed by it."""
+    """Threads, autocast and gradient mode of the process neither reach the controller nor are
+    changed by it."""
     plain = controller()
     teach(plain, 20)
     other = controller()
@@ -124,11 +127,12 @@ def test_a_caller_cannot_change_the_bits() -> None:
     assert torch.equal(weights(plain), weights(other))
 
 
-# --------------------------------------------------------------------------------------------------------- the fold
+# ------------------------------------------------------------------ the fold
 
 
 def test_a_block_is_drawn_anew_after_an_update_in_its_middle() -> None:
-    """Tells that arrive between asks of one block change what its later rows are, and nothing else does."""
+    """Tells that arrive between asks of one block change what its later rows are, and nothing else
+    does."""
     strategy, replayed = controller(), controller()
     first = [strategy.ask(number) for number in range(8)]
     for number in range(5):
@@ -142,7 +146,8 @@ def test_a_block_is_drawn_anew_after_an_update_in_its_middle() -> None:
 
 
 def test_late_results_are_weighed_by_their_own_log_probabilities() -> None:
-    """Notes of an older policy count: the same trials with today's log-probabilities would teach otherwise."""
+    """Notes of an older policy count: the same trials with today's log-probabilities would teach
+    otherwise."""
     strategy, other = controller(), controller()
     late = [strategy.ask(number) for number in range(100, 105)]
     for learner in (strategy, other):
@@ -258,7 +263,7 @@ def test_reinforce_takes_one_step_per_batch() -> None:
     assert torch.equal(weights(one), weights(other))
 
 
-# ------------------------------------------------------------------------------------------------------ advantages
+# ------------------------------------------------------------------ advantages
 
 
 def test_the_first_batch_is_judged_by_the_others_in_it() -> None:
@@ -304,7 +309,7 @@ def test_monstrous_scores_leave_finite_weights(advantage: str) -> None:
     json.dumps(strategy.diagnostics(), allow_nan=False)
 
 
-# -------------------------------------------------------------------------------------------------------- settings
+# ------------------------------------------------------------------ settings
 
 
 @pytest.mark.parametrize(
@@ -312,7 +317,7 @@ def test_monstrous_scores_leave_finite_weights(advantage: str) -> None:
     [
         (
             {"preset": "papr"},
-            "no preset of policy-gradient is called 'papr'; there are default, paper, plain; did you mean",
+            "no preset of policy-gradient is called 'papr'; there are default, paper, plain; did",
         ),
         (
             {"algorithm": "a2c"},

@@ -173,7 +173,9 @@ def test_a_study_without_a_controller_says_so(
     assert "has no updates of a controller" in capsys.readouterr().err
     plan = Plan.read(tmp_path / "s")
     with pytest.raises(StudyError, match="which has no weights; only policy-gradient has"):
-        export_weights(tmp_path / "s", plan, tmp_path / "w")
+        export_weights(
+            tmp_path / "s", plan.make_strategy(plan.make_space()), plan.rules, tmp_path / "w"
+        )
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ def wrong_sign(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float
 
 
 def stale_log_probs(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """Log-probabilities taken again from the policy that is being trained: the ratio is always 1."""
+    """Log-probabilities taken again from the policy that is being trained: the ratio is always
+    1."""
     return ppo(log_probs, log_probs.detach(), advantages, clip)
 
 
@@ -141,7 +142,7 @@ def test_the_random_state_is_left_alone() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-# ---------------------------------------------------------------------------------- mistakes about the critic
+# ------------------------------------------------------------------ mistakes about the critic
 
 
 def shuffled_scores(kernel: Kernel, choices: Tensor, scores: Tensor) -> Critic:

@@ -79,7 +79,8 @@ def test_age_is_the_order_of_results_not_of_numbers() -> None:
 
 
 def test_a_tournament_draws_with_replacement() -> None:
-    """Of two members, two draws miss the better one a quarter of the time (Algorithm 1), not never."""
+    """Of two members, two draws miss the better one a quarter of the time (Algorithm 1), not
+    never."""
     worse, better = drawn(2)
     evolution = Evolution(SPACE, 0, population=2, sample=2)
     tell_all(evolution, [worse, better], [0.0, 1.0])

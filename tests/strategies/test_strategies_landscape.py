@@ -17,7 +17,8 @@ SPACE = load("space", "nasnet")()
 
 
 def best(name: str, seed: int, trials: int, **options: Any) -> float:
-    """The largest true score of a serial search on the noisy landscape of the 50 decisions of NASNet."""
+    """The largest true score of a serial search on the noisy landscape of the 50 decisions of
+    NASNet."""
     strategy = load("strategy", name)(SPACE, seed, **options)
     landscape = Landscape(SPACE)
     found = 0.0

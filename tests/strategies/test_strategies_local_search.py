@@ -1,4 +1,5 @@
-"""Local search: neighbours in turn, the first better one, restarts on peaks, and what late results may do."""
+"""Local search: neighbours in turn, the first better one, restarts on peaks, and what late results
+may do."""
 
 from __future__ import annotations
 
@@ -88,7 +89,8 @@ def test_the_order_of_neighbours_changes_with_the_incumbent_and_the_seed() -> No
 def test_neighbours_without_a_result_get_a_second_turn_and_no_third(
     peak: tuple[LocalSearch, Choices],
 ) -> None:
-    """Trials that failed, or were drawn for an older incumbent by other workers, do not stop the search."""
+    """Trials that failed, or were drawn for an older incumbent by other workers, do not stop the
+    search."""
     strategy, top = peak
     lost = {3, 40}
     for number in range(1, 1 + NEIGHBOURS):
@@ -140,7 +142,8 @@ def test_a_late_result_of_this_climb_counts_when_it_is_better(
 def test_a_restart_in_flight_does_not_end_a_climb_that_goes_on(
     peak: tuple[LocalSearch, Choices],
 ) -> None:
-    """Several workers ask for restarts while the last neighbours are out; one of those may still be better."""
+    """Several workers ask for restarts while the last neighbours are out; one of those may still be
+    better."""
     strategy, _ = peak
     last, restart = strategy.ask(NEIGHBOURS), strategy.ask(1 + 2 * NEIGHBOURS)
     tell(strategy, NEIGHBOURS, last, 1.5)

@@ -1,4 +1,5 @@
-"""Optuna's samplers: they draw what Optuna itself would draw, with every argument pinned and nothing left behind."""
+"""Optuna's samplers: they draw what Optuna itself would draw, with every argument pinned and
+nothing left behind."""
 
 from __future__ import annotations
 
@@ -46,10 +47,11 @@ def tell(strategy: OptunaSampler, number: int, proposal: Proposal, score: float)
 
 @pytest.mark.parametrize("sampler", sorted(CLASSES))
 def test_proposals_are_optunas_own(sampler: str) -> None:
-    """A study of Optuna's, whose sampler is replaced by one with our seed before every ask, draws the same trials.
+    """A study of Optuna's, whose sampler is replaced by one with our seed before every ask, draws
+    the same trials.
 
-    NSGA-II is asked once more beforehand, for nothing: the first ask of a generation writes down its parents, and sees
-    them in another order than the asks after it.
+    NSGA-II is asked once more beforehand, for nothing: the first ask of a generation writes down
+    its parents, and sees them in another order than the asks after it.
     """
     space = SMALL if sampler == "gp" else NASNET
     ours = OptunaSampler(space, 11, sampler=sampler, **QUICK[sampler])
@@ -134,7 +136,10 @@ WORKS = "there are optuna:gp, optuna:nsgaii, optuna:random, optuna:tpe"
         ({"sampler": "partialfixed"}, f"optuna:partialfixed does not work here: .*; {WORKS}"),
         (
             {"sampler": "tpee"},
-            "no sampler of optuna is called 'tpee'; there are gp, nsgaii, random, tpe; did you mean 'tpe'?",
+            (
+                "no sampler of optuna is called 'tpee'; there are gp, nsgaii, random, tpe; did you "
+                "mean 'tpe'?"
+            ),
         ),
         (
             {"sampler": "gp"},
@@ -156,7 +161,10 @@ WORKS = "there are optuna:gp, optuna:nsgaii, optuna:random, optuna:tpe"
         ),
         (
             {"sampler": "random", "n_startup_trials": 9},
-            "option n_startup_trials does not belong to optuna:random, but to optuna:gp or optuna:tpe; leave it out",
+            (
+                "option n_startup_trials does not belong to optuna:random, but to optuna:gp or "
+                "optuna:tpe; leave it out"
+            ),
         ),
     ],
 )
@@ -184,7 +192,8 @@ def test_nsgaii_moves_on_by_generations() -> None:
 
 
 def test_nsgaii_counts_guests_and_leaves_out_latecomers() -> None:
-    """A user's genotypes, without notes, fill the open generation; a result of a closed one changes nothing."""
+    """A user's genotypes, without notes, fill the open generation; a result of a closed one changes
+    nothing."""
     strategy, punctual = (
         OptunaSampler(NASNET, 0, sampler="nsgaii", population_size=4) for _ in range(2)
     )
@@ -210,5 +219,8 @@ def test_it_says_nothing_and_leaves_optunas_logging_alone(
 
 
 def test_listing_strategies_does_not_import_optuna() -> None:
-    script = "import sys; from nas.registry import names; names('strategy'); assert 'optuna' not in sys.modules"
+    script = (
+        "import sys; from nas.registry import names; names('strategy'); assert 'optuna' not "
+        "in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from parts.studies import TINY, A
 
 from nas.contracts import Evaluation, Evaluator, Failure, Outcome, Report, Stopped, Trial
 from nas.errors import NasError, NetworkError, SettingsError, SpaceError
 from nas.study.attempt import attempt, never_stop, plain
+from parts.studies import TINY, A
 
 
 class Does(Evaluator):

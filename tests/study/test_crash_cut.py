@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parts.studies import STRATEGIES, TINY, Judge, fresh_strategy, run_all, story, tiny
 
 from nas.study.rules import Budget, Rules
 from nas.study.store import read_events
 from nas.study.study import Study
+from parts.studies import STRATEGIES, TINY, Judge, fresh_strategy, run_all, story, tiny
 from search_spaces.cells.genotype import Genotype
 
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from parts.command_line import SMALL, Answer, ended, nas, ran, started
-from parts.studies import lines, story
 
 from nas.seeding import numpy_rng
+from parts.command_line import SMALL, Answer, ended, nas, ran, started
+from parts.studies import lines, story
 
 SLOW = ("--set", "evaluator.delay_seconds=0.004")  # costly: every line is synced
 LEARNING = ("--space", "nasbench201", "--strategy", "evolution", "--evaluator", "landscape")

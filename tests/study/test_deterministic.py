@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
-from parts.studies import TINY, Judge, Listed, fresh_strategy, lines, no_limit, of_trials, tiny
 
 from nas.contracts import Evaluation, Failure, Outcome, Trial
 from nas.errors import SettingsError
@@ -18,6 +17,7 @@ from nas.search.words import assignment
 from nas.study.attempt import attempt
 from nas.study.rules import Rules
 from nas.study.study import Study
+from parts.studies import TINY, Judge, Listed, fresh_strategy, lines, no_limit, of_trials, tiny
 
 TRIALS, LAG = 14, 4
 CLOCKS = ("time", "strategy_seconds")
@@ -44,7 +44,8 @@ def comparable(folder: Path) -> list[dict[str, Any]]:
 def run_in_order(
     study: Study, places: int, picks: Iterator[int], stop_after: int | None = None
 ) -> None:
-    """Run as a pool of `places` workers would, whose results arrive in the order that `picks` says."""
+    """Run as a pool of `places` workers would, whose results arrive in the order that `picks`
+    says."""
     judge = Judge(TINY, steps=2, fails=5)
     flying: list[Trial] = []
     told = 0
@@ -151,7 +152,8 @@ def test_a_log_cut_anywhere_ends_alike(tmp_path: Path, spoken: str) -> None:
 
 
 def story_of(events: Iterable[dict[str, Any]]) -> list[Any]:
-    """What was proposed and how it ended, in this order; sessions and repeated attempts left out."""
+    """What was proposed and how it ended, in this order; sessions and repeated attempts left
+    out."""
     kinds = ("asked", "skipped", "told", "failed", "updated")
     return [event for event in events if event["event"] in kinds]
 

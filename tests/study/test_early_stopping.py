@@ -1,4 +1,5 @@
-"""The stopping rules: a pure fold over the log, so that a study that was away decides as if it had not been."""
+"""The stopping rules: a pure fold over the log, so that a study that was away decides as if it had
+not been."""
 
 from __future__ import annotations
 
@@ -10,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from parts.studies import TINY, Judge, Listed, fresh_strategy, judged, lines, no_limit, tiny
 
 from nas.contracts import Evaluation, Failure, Stopped, Trial
 from nas.errors import SettingsError
@@ -20,6 +20,7 @@ from nas.study.ledger import Ledger
 from nas.study.rules import Budget, Rules
 from nas.study.store import read_events
 from nas.study.study import Study
+from parts.studies import TINY, Judge, Listed, fresh_strategy, judged, lines, no_limit, tiny
 
 ASHA = Rules(early_stop="asha", reduction=2.0)
 MEDIAN = Rules(early_stop="median", grace_steps=2, grace_trials=2)

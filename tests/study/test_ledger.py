@@ -6,6 +6,13 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+
+from nas.registry import load
+from nas.search.run import ranked
+from nas.study.ledger import Ledger
+from nas.study.rules import Budget, Rules
+from nas.study.store import read_events
+from nas.study.study import Study
 from parts.studies import (
     STRATEGIES,
     TINY,
@@ -22,13 +29,6 @@ from parts.studies import (
     told,
 )
 
-from nas.registry import load
-from nas.search.run import ranked
-from nas.study.ledger import Ledger
-from nas.study.rules import Budget, Rules
-from nas.study.store import read_events
-from nas.study.study import Study
-
 
 def folded(folder: Path, rules: Rules) -> Ledger:
     ledger = Ledger(rules)
@@ -39,9 +39,21 @@ def folded(folder: Path, rules: Rules) -> Ledger:
 
 def state(ledger: Ledger) -> str:
     names = (
-        "counts", "failure_kinds", "next_number", "cost", "idle", "known", "ended_at", "top", "worst", "budget",
-        "finished", "updates", "opened", "wall_seconds",
-    )  # fmt: skip
+        "counts",
+        "failure_kinds",
+        "next_number",
+        "cost",
+        "idle",
+        "known",
+        "ended_at",
+        "top",
+        "worst",
+        "budget",
+        "finished",
+        "updates",
+        "opened",
+        "wall_seconds",
+    )
     return (
         repr([getattr(ledger, name) for name in names])
         + repr(sorted(ledger.open))
@@ -116,7 +128,8 @@ def test_a_budget_is_more_than_nothing(budget: dict[str, float]) -> None:
 
 
 def test_a_trial_leaves_little_in_memory(tmp_path: Path) -> None:
-    """Below 1 KiB, though all genotypes are different. (Nodes of cells are shared, so here are none.)"""
+    """Below 1 KiB, though all genotypes are different. (Nodes of cells are shared, so here are
+    none.)"""
     decisions = {f"decision {index}": list(range(13)) for index in range(50)}
     strategy = load("strategy", "random-search")(load("space", "table")(decisions=decisions), 0)
     with Study(tmp_path, strategy, budget=of_trials(1_500), sync="grouped") as study:

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from parts.command_line import SMALL
-from parts.command_line import nas as run_command
-from parts.studies import lines
 
 import nas.study.snapshots
 from nas.contracts import Evaluation
@@ -18,6 +15,9 @@ from nas.study.rules import Budget, Rules
 from nas.study.snapshots import FILE_NAME, Snapshot, read_snapshot, write_snapshot
 from nas.study.store import Event
 from nas.study.study import Study
+from parts.command_line import SMALL
+from parts.command_line import nas as run_command
+from parts.studies import lines
 
 LINES = b'{"event":"started"}\n{"event":"told"}\n'
 ARRAYS = {
@@ -119,7 +119,8 @@ def updates(study: Study) -> list[Event]:
 def test_a_study_resumed_from_a_snapshot_goes_on_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told only what came after it, the strategy proposes, and writes down, what the study without a stop does."""
+    """Told only what came after it, the strategy proposes, and writes down, what the study without
+    a stop does."""
     told: list[int] = []
     whole, proposals = studied(tmp_path / "whole", 70, monkeypatch)
     studied(tmp_path / "halves", 47, monkeypatch)
@@ -136,7 +137,8 @@ def test_a_study_resumed_from_a_snapshot_goes_on_exactly(
 def test_updates_lost_in_a_kill_are_written_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed after a snapshot, between a told line and the update it brought: that update follows, and no other."""
+    """Killed after a snapshot, between a told line and the update it brought: that update follows,
+    and no other."""
     whole, _ = studied(tmp_path / "s", 50, monkeypatch)
     expected = updates(whole)
     log = tmp_path / "s" / "events.jsonl"

@@ -1,4 +1,5 @@
-"""One append-only file: a single writer, any number of readers, and a clear word about whatever is wrong with it."""
+"""One append-only file: a single writer, any number of readers, and a clear word about whatever is
+wrong with it."""
 
 from __future__ import annotations
 
@@ -142,7 +143,8 @@ def test_one_writer_any_number_of_readers(log: Path) -> None:
 def test_the_lock_dies_with_its_process(log: Path) -> None:
     script = (
         "import os, sys; from pathlib import Path; from nas.study.store import Store\n"
-        "store = Store(Path(sys.argv[1])); store.append({'event': 'told', 'number': 0}); os.kill(os.getpid(), 9)"
+        "store = Store(Path(sys.argv[1])); store.append({'event': 'told', 'number': 0}); "
+        "os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", script, str(log)], check=False).returncode == -9
     with Store(log) as store:

@@ -6,6 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nas.contracts import Evaluation, Failure, Proposal, Stopped, Trial
+from nas.errors import StudyError
+from nas.seeding import derive
+from nas.study.rules import Rules
+from nas.study.study import NUMBERS_WITHOUT_COST, Study
 from parts.studies import (
     TINY,
     A,
@@ -25,15 +31,9 @@ from parts.studies import (
     tiny,
     told,
 )
-
-from nas.contracts import Evaluation, Failure, Proposal, Stopped, Trial
-from nas.errors import StudyError
-from nas.seeding import derive
-from nas.study.rules import Rules
-from nas.study.study import NUMBERS_WITHOUT_COST, Study
 from search_spaces.cells.genotype import Genotype
 
-# ------------------------------------------------------------------------------------------------ one trial
+# ------------------------------------------------------------------ one trial
 
 
 def test_a_trial_is_in_the_log_before_it_runs_and_a_result_before_the_strategy_hears_it(
@@ -91,7 +91,7 @@ def test_steps_of_an_earlier_attempt_are_told_apart(tmp_path: Path) -> None:
     ]
 
 
-# ------------------------------------------------------------------------------------------------ duplicates
+# ------------------------------------------------------------------ duplicates
 
 
 def test_reuse_tells_the_known_score_at_no_cost_and_counts(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_thousand_numbers_without_cost_end_the_study(tmp_path: Path, duplicate
         assert study.ledger.counts["evaluated"] == 2
 
 
-# ------------------------------------------------------------------------------------------------ failures and stops
+# ------------------------------------------------------------------ failures and stops
 
 
 def test_a_failure_is_tried_again_and_then_recorded(tmp_path: Path) -> None:

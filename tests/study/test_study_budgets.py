@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from nas.errors import StudyError
+from nas.study.rules import Budget
+from nas.study.study import Study
 from parts.studies import (
     TINY,
     A,
@@ -24,10 +28,6 @@ from parts.studies import (
     tiny,
     told,
 )
-
-from nas.errors import StudyError
-from nas.study.rules import Budget
-from nas.study.study import Study
 
 
 def test_the_trial_that_crosses_a_budget_of_seconds_counts(tmp_path: Path) -> None:

@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nas.contracts import Evaluation, Json, Trial
+from nas.errors import StoreError
+from nas.study.rules import Rules
+from nas.study.study import Study
 from parts.studies import (
     TINY,
     A,
@@ -24,14 +29,9 @@ from parts.studies import (
     tiny,
     told,
 )
-
-from nas.contracts import Evaluation, Json, Trial
-from nas.errors import StoreError
-from nas.study.rules import Rules
-from nas.study.study import Study
 from search_spaces.cells.genotype import Genotype
 
-# ------------------------------------------------------------------------------------------------ files
+# ------------------------------------------------------------------ files
 
 
 def with_files(study: Study, score: float) -> int:
@@ -74,7 +74,7 @@ def test_files_of_an_open_trial_stay_for_its_next_attempt(tmp_path: Path) -> Non
         assert (study.workdir(0) / "half").read_text() == "way"
 
 
-# ------------------------------------------------------------------------------------------------ the log
+# ------------------------------------------------------------------ the log
 
 
 class Updating(Listed):

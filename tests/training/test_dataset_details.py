@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.dataset_files import write_cifar, write_pictures
 
 from nas.errors import NasError
 from nas.training.datasets import Dataset, DatasetError, open_dataset
@@ -23,6 +22,7 @@ from nas.training.datasets.cifar10 import cifar10
 from nas.training.datasets.digits import digits
 from nas.training.datasets.digits_hard import digits_hard
 from nas.training.final_split import FinalSplit
+from parts.dataset_files import write_cifar, write_pictures
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,5 @@
-"""Two processes that train one network: the same weights as one process that takes the halves of each batch in turn."""
+"""Two processes that train one network: the same weights as one process that takes the halves of
+each batch in turn."""
 
 from __future__ import annotations
 
@@ -6,6 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.errors import SettingsError
+from nas.seeding import torch_rng
+from nas.training.augment import Source, drawn
+from nas.training.computation import Computation
+from nas.training.process_group import ALONE, Gang, check_gang, check_norms, synchronized_norms
+from nas.training.schedule import learning_rate_at, make_optimizer
+from nas.training.trainer import evaluated
 from parts.process_groups import (
     DATA,
     PLAIN,
@@ -18,16 +29,6 @@ from parts.process_groups import (
     in_a_gang,
     learned,
 )
-from torch import Tensor, nn
-from torch.nn import functional
-
-from nas.errors import SettingsError
-from nas.seeding import torch_rng
-from nas.training.augment import Source, drawn
-from nas.training.computation import Computation
-from nas.training.process_group import ALONE, Gang, check_gang, check_norms, synchronized_norms
-from nas.training.schedule import learning_rate_at, make_optimizer
-from nas.training.trainer import evaluated
 
 CLOCKS = ("seconds", "images_per_second", "peak_memory_mib")
 
@@ -77,7 +78,8 @@ def test_all_processes_hold_and_say_the_same(gang: list[dict[str, Any]]) -> None
 
 
 def by_hand() -> tuple[nn.Module, Source]:
-    """Two copies of the network, each with batch statistics of its own; gradients are averaged, statistics too."""
+    """Two copies of the network, each with batch statistics of its own; gradients are averaged,
+    statistics too."""
     computation = Computation()
     copies = [child(QUIET).to(memory_format=torch.channels_last) for _ in range(2)]  # type: ignore[call-overload]
     optimizers = [make_optimizer(copy, PLAIN) for copy in copies]
@@ -158,7 +160,10 @@ def test_one_process_divides_nothing() -> None:
 def test_what_cannot_be_divided_is_refused() -> None:
     with pytest.raises(
         SettingsError,
-        match=r"a batch of 12 images cannot be divided among 8 workers: .* recipe.batch_size=16 or more",
+        match=(
+            r"a batch of 12 images cannot be divided among 8 workers: .* recipe.batch_size=16 "
+            r"or more"
+        ),
     ):
         check_gang(Gang(0, 8), 12, Computation())
     with pytest.raises(

@@ -13,14 +13,16 @@ from nas.errors import NasError
 
 
 def session_of(file: Path, device: str = "cpu") -> Any:
-    """A session on the CPU with torch's number of threads, or on CUDA where this ONNX Runtime has it."""
+    """A session on the CPU with torch's number of threads, or on CUDA where this ONNX Runtime has
+    it."""
     runtime = _runtime()
     provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(
         device.partition(":")[0], ""
     )
     if provider not in runtime.get_available_providers():
         raise NasError(
-            f"this ONNX Runtime cannot use device {device!r}; install onnxruntime-gpu, or say --device cpu"
+            f"this ONNX Runtime cannot use device {device!r}; install onnxruntime-gpu, or say "
+            "--device cpu"
         )
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -40,6 +42,7 @@ def _runtime() -> Any:
         import onnxruntime
     except ImportError as problem:
         raise NasError(
-            "ONNX Runtime is not installed: pip install 'nas-toolkit[onnx]', or leave onnx out of --to"
+            "ONNX Runtime is not installed: pip install 'nas-toolkit[onnx]', or leave onnx out of "
+            "--to"
         ) from problem
     return onnxruntime

@@ -1,4 +1,5 @@
-"""`genotype.json`: the drawing itself, which every command takes; its JSON Schema ships with the package."""
+"""`genotype.json`: the drawing itself, which every command takes; its JSON Schema ships with the
+package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`model.onnx`: the network for ONNX Runtime and everything else that reads ONNX, for any batch size."""
+"""`model.onnx`: the network for ONNX Runtime and everything else that reads ONNX, for any batch
+size."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def _refuse_huge(subject: Subject) -> None:
     )
     if size > _LARGEST_BYTES:
         raise NasError(
-            f"the weights take {size:,} bytes, but one ONNX file holds about {_LARGEST_BYTES:,}; leave onnx out of --to"
+            f"the weights take {size:,} bytes, but one ONNX file holds about {_LARGEST_BYTES:,}; "
+            "leave onnx out of --to"
         )
 
 
@@ -52,7 +54,8 @@ def _translated(subject: Subject) -> Any:
         import onnxscript  # noqa: F401
     except ImportError as problem:
         raise NasError(
-            f"onnx needs the package {problem.name}: pip install 'nas-toolkit[onnx]', or leave onnx out of --to"
+            f"onnx needs the package {problem.name}: pip install 'nas-toolkit[onnx]', or leave "
+            "onnx out of --to"
         ) from problem
     program = traced(subject.network, subject.shape)
     images = torch.zeros(2, *subject.shape)
@@ -81,9 +84,11 @@ def _name_batch(values: Iterable[Any]) -> None:
 
 
 def _keep_zero_padding(graph: Any) -> None:
-    """Put a maximum of one tensor, which changes nothing, between a padding with zeros and a max pool.
+    """Put a maximum of one tensor, which changes nothing, between a padding with zeros and a max
+    pool.
 
-    ONNX Runtime would make one node of the two, whose padding is minus infinity: other numbers where all are negative.
+    ONNX Runtime would make one node of the two, whose padding is minus infinity: other numbers
+    where all are negative.
     """
     import onnx
 

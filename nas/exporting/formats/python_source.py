@@ -1,4 +1,5 @@
-"""`model.py`: the network as one readable file that needs torch alone, and its weights as `weights.safetensors`."""
+"""`model.py`: the network as one readable file that needs torch alone, and its weights as
+`weights.safetensors`."""
 
 from __future__ import annotations
 
@@ -31,5 +32,6 @@ def python_source(subject: Subject, folder: Path) -> Written:
     source.write_text(python_file(subject), encoding="utf-8")
     write_weights(weights, subject, names_in_file(subject))
     usage = _USAGE.format(size=subject.skeleton.image_size, channels=subject.skeleton.channels)
-    # The source computes the same steps in the same order; other threads or processors may round another way.
+    # The source computes the same steps in the same order; other threads or processors may round
+    # another way.
     return Written((source, weights), usage, partial(answers_of_python, source), limit=1e-5)

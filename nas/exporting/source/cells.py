@@ -1,4 +1,5 @@
-"""A cell of an exported file as text: a class whose `forward` reads like the drawing, and names for its weights."""
+"""A cell of an exported file as text: a class whose `forward` reads like the drawing, and names for
+its weights."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from search_spaces.cells.genotype import Cell, Node
 
 @dataclass(frozen=True, slots=True)
 class WrittenEdge:
-    """One operation: its place among the node's edges, the attribute that holds it, the state it reads."""
+    """One operation: its place among the node's edges, the attribute that holds it, the state it
+    reads."""
 
     place: int
     attribute: str
@@ -36,7 +38,8 @@ def written_edges(cell: Cell, k: int) -> list[WrittenEdge]:
 
 
 def weight_names(cell: Cell) -> Mapping[str, str]:
-    """For each part of our module of a cell, what the written class calls it; both are beginnings of weights' names."""
+    """For each part of our module of a cell, what the written class calls it; both are beginnings
+    of weights' names."""
     names = {f"align.{state}.": f"output_h{state}." for state in range(cell.inputs)}
     for k in range(len(cell.nodes)):
         names |= {
@@ -58,7 +61,10 @@ def cell_text(role: str, cell: Cell) -> str:
         *(f"    {line}" for line in _formulas(cell)),
         '    """',
         "",
-        "    def __init__(self, older: int | None, newer: int, filters: int, larger: bool = False):",
+        (
+            "    def __init__(self, older: int | None, newer: int, filters: int, larger: bool = "
+            "False):"
+        ),
         "        super().__init__()",
         "        self.fit = fit_older(older, filters, larger)",
         "        self.begin = rectified(first=conv_bn(newer, filters, 1))",
@@ -133,7 +139,9 @@ def _members(cell: Cell, reduces: bool) -> Iterator[str]:
             yield f"self.{edge.attribute} = {edge.op}({width}, filters{stride})"
         if node.combine == "concat":
             joined = f"{len(node.edges)} * filters"
-            yield f"self.h{cell.inputs + k}_squeeze = rectified(first=conv_bn({joined}, filters, 1))"
+            yield (
+                f"self.h{cell.inputs + k}_squeeze = rectified(first=conv_bn({joined}, filters, 1))"
+            )
 
 
 def _outputs_made(cell: Cell, reduces: bool) -> Iterator[str]:

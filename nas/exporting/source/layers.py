@@ -159,7 +159,8 @@ class ResidualReduction(nn.Module):
 
 
 def layers_text(skeleton: Skeleton, needed: set[str]) -> str:
-    """The layers that are needed: `separable`, `average`, `max`, `zero`, `reduction`, `match`, `fit`."""
+    """The layers that are needed: `separable`, `average`, `max`, `zero`, `reduction`, `match`,
+    `fit`."""
     same = skeleton.alignment == "same" and skeleton.layout != "nasbench201"
     parts = [_SAME_CONV if same else _SYMMETRIC_CONV]
     parts.append(_UNITS.format(eps=skeleton.bn_eps, momentum=skeleton.bn_momentum))

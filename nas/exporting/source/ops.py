@@ -1,4 +1,5 @@
-"""The operations of an exported file as text: one function each, in the reading (`op_semantics`) of the skeleton."""
+"""The operations of an exported file as text: one function each, in the reading (`op_semantics`) of
+the skeleton."""
 
 from __future__ import annotations
 
@@ -135,7 +136,8 @@ def op_text(name: str, semantics: str) -> str:
     """The function of this operation."""
     if name not in _FAMILIES:
         raise NasError(
-            f"no source is known for op {name!r}; write it in nas/exporting/source/ops.py, or leave out python"
+            f"no source is known for op {name!r}; write it in nas/exporting/source/ops.py, or "
+            "leave out python"
         )
     family, kernel = _FAMILIES[name]
     if name == "conv_3x3" and semantics == "tpu":

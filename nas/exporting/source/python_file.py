@@ -1,4 +1,5 @@
-"""A network as one readable file that needs torch alone: cells first, then layers, loading and a `main`."""
+"""A network as one readable file that needs torch alone: cells first, then layers, loading and a
+`main`."""
 
 from __future__ import annotations
 
@@ -163,11 +164,17 @@ def _top(subject: Subject) -> str:
     mean = subject.mean or (0.0,) * skeleton.channels
     std = subject.std or (1.0,) * skeleton.channels
     facts = [
-        f"MEAN, STD = {_floats(mean)}, {_floats(std)}  # of the pixels the network was trained on, in 0..1"
+        (
+            f"MEAN, STD = {_floats(mean)}, {_floats(std)}  # of the pixels the network was trained "
+            "on, in 0..1"
+        )
     ]
     if not subject.mean:
         facts = [
-            f"MEAN, STD = {_floats(mean)}, {_floats(std)}  # nothing is known of the pixels: bytes become 0..1"
+            (
+                f"MEAN, STD = {_floats(mean)}, {_floats(std)}  # nothing is known of the pixels: "
+                "bytes become 0..1"
+            )
         ]
     names = ", ".join(f'"{name}"' for name in map(plain, subject.classes))
     facts.append(_names_line(names))
@@ -213,7 +220,10 @@ def _network(subject: Subject) -> str:
         )
     else:
         cells, head, forward = _cells(network), *_wiring(skeleton)
-        sentence = "Stem, cells, classifier. A cell's arguments: channels of its older and newer input, its filters."
+        sentence = (
+            "Stem, cells, classifier. A cell's arguments: channels of its older and newer "
+            "input, its filters."
+        )
     return _NETWORK.format(
         sentence=sentence,
         stem=_stem(skeleton),
@@ -273,7 +283,10 @@ def _wiring(skeleton: Skeleton) -> tuple[str, str]:
     backs = [place.back or 1 for place in stack(skeleton)]
     if backs == [1] + [2] * (len(backs) - 1):
         return "", _TWO_NEWEST
-    line = f"        self.older_is_back = ({', '.join(map(str, backs))})  # outputs from the newest on\n"
+    line = (
+        f"        self.older_is_back = ({', '.join(map(str, backs))})  # outputs from the "
+        "newest on\n"
+    )
     if len(line) > 120:
         line = (
             "        self.older_is_back = (\n"

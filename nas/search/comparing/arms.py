@@ -22,7 +22,8 @@ _TAKEN = (*_TABLES, "strategy", "figures", "confirm", "report")
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One strategy with its options, under the name of its folder; the seed of its plan stands for all seeds."""
+    """One strategy with its options, under the name of its folder; the seed of its plan stands for
+    all seeds."""
 
     label: str
     plan: Plan
@@ -42,7 +43,8 @@ def arms_of(strategies: str, tree: Mapping[str, Any]) -> tuple[list[Arm], Budget
     """The arms, and the budget if the settings name one; random search is always among them.
 
     Args:
-        strategies: `evolution,small=evolution`: names of strategies, each with a label of its own if it needs one.
+        strategies: `evolution,small=evolution`: names of strategies, each with a label of its own
+            if it needs one.
         tree: settings that all arms share, and tables named after an arm for its own options.
     """
     named = _labels(strategies)
@@ -63,14 +65,16 @@ def seeds_of(text: str) -> list[int]:
         match = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", piece)
         if match is None:
             raise SettingsError(
-                f"--seeds is {shortened(text)}: expected a number of seeds, a range 1-50 or a list 1,2,5"
+                f"--seeds is {shortened(text)}: expected a number of seeds, a range 1-50 or a "
+                "list 1,2,5"
             )
         first, last = int(match[1]), int(match[2] or match[1])
         if match[2] is None and "," not in text:
             first, last = 1, first
         if not 0 <= last - first < MOST_SEEDS:
             raise SettingsError(
-                f"--seeds is {shortened(text)}: expected between 1 and {MOST_SEEDS:,} of them, in order"
+                f"--seeds is {shortened(text)}: expected between 1 and {MOST_SEEDS:,} of them, in "
+                "order"
             )
         seeds += range(first, last + 1)
     if len(set(seeds)) < len(seeds):
@@ -103,7 +107,8 @@ def _labels(strategies: str) -> dict[str, str]:
             )
         if label in _TAKEN:
             raise SettingsError(
-                f"an arm cannot be called {label!r}: that name is taken, choose another before the ="
+                f"an arm cannot be called {label!r}: that name is taken, choose another before "
+                "the ="
             )
         if label in named:
             raise SettingsError(
@@ -123,7 +128,8 @@ def _divided(
     for table, options in tree.items():
         if table == "strategy":
             raise SettingsError(
-                f"a setting of 'strategy' would be every arm's: name the arm, say --set {next(iter(named))}.OPTION=..."
+                "a setting of 'strategy' would be every arm's: name the arm, say --set "
+                f"{next(iter(named))}.OPTION=..."
             )
         if table not in _TABLES and _spelling(table) in spelled:
             own[spelled[_spelling(table)]] = dict(options)
@@ -144,7 +150,8 @@ def _assigned(shared: Mapping[str, Any], strategy: Mapping[str, Any]) -> Assignm
         raise SettingsError("a comparison has many seeds: give them with --seeds")
     if "max_hours" in study:
         raise SettingsError(
-            "hours of wall clock depend on what else runs, so arms would not have the same: give --trials or "
+            "hours of wall clock depend on what else runs, so arms would not have the same: give "
+            "--trials or "
             "--budget-seconds"
         )
     return assignment({**shared, "strategy": strategy, "study": {**study, "out": None}})

@@ -1,4 +1,5 @@
-"""Many studies that a runner sees as one: their trials in turn, so that a drifting machine hits all arms alike."""
+"""Many studies that a runner sees as one: their trials in turn, so that a drifting machine hits all
+arms alike."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ Searches = Generator[OpenSearch, None, None]
 class Interleaved:
     """What runners need of a study (`ask`, `tell`, `progress`, ...), answered by several in turn.
 
-    Seeds are taken up one after another, each by all arms at once; the arm with the fewest trials under way and the
-    fewest asked is next. With one trial under way per study, results do not depend on the number of workers.
+    Seeds are taken up one after another, each by all arms at once; the arm with the fewest trials
+    under way and the fewest asked is next. With one trial under way per study, results do not
+    depend on the number of workers.
 
     Args:
         folder: of the whole comparison.
@@ -39,8 +41,8 @@ class Interleaved:
         watch: Watch | None = None,
     ) -> None:
         self.folder = folder
-        self.rules = rules
-        self.end_reason: str | None = None  # nobody knows before the last study was asked
+        self.is_over = False  # nobody knows before the last study was asked
+        self.stops_early = rules.early_stop != "none"
         self.stopping = False
         self._watch = watch
         self._rows = rows
@@ -63,12 +65,6 @@ class Interleaved:
             if not active.under_way:
                 self._advance(active)
         return None
-
-    def todo(self, trials: int | None = None) -> Iterator[Trial]:
-        """Trials to run one after another, each told before the next is asked; at most so many of them."""
-        while (trials is None or trials > 0) and (trial := self.ask()) is not None:
-            yield trial
-            trials = None if trials is None else trials - 1
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Give a result to the study it belongs to."""

@@ -1,4 +1,5 @@
-"""One arm with one seed: its search, then the confirmation of its best trials, each an ordinary study."""
+"""One arm with one seed: its search, then the confirmation of its best trials, each an ordinary
+study."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def judges(plan: Plan, confirm: Confirm | None) -> Judges:
 def searches(
     lane: Lane, judges: Judges, watch: Watch | None = None
 ) -> Generator[OpenSearch, None, None]:
-    """Open one study after another; each must be run before the next is asked for, and is settled then."""
+    """Open one study after another; each must be run before the next is asked for, and is settled
+    then."""
     with opened(lane.plan, lane.folder, lane.budget, watch, judges.searching) as search:
         yield search
         if settle(search) is None:
@@ -78,7 +80,8 @@ def done(lane: Lane) -> bool:
 def _ended(folder: Path, budget: Budget | None) -> bool:
     """Whether a study was begun with this budget, ended, was judged and left its winner.
 
-    Where there is nothing to judge a winner by, this is not known: such a study is opened, and has nothing to do.
+    Where there is nothing to judge a winner by, this is not known: such a study is opened, and has
+    nothing to do.
     """
     log = folder / "events.jsonl"
     if not (folder / "best" / "genotype.json").exists() or not log.exists():
@@ -102,7 +105,8 @@ def _ended(folder: Path, budget: Budget | None) -> bool:
 
 
 def _confirmation(lane: Lane) -> Plan:
-    """The best trials once more, with seeds that no search has seen; the same seeds for every arm."""
+    """The best trials once more, with seeds that no search has seen; the same seeds for every
+    arm."""
     assert lane.confirm is not None
     best = ranked(lane.folder, lane.confirm.top)
     return replace(

@@ -1,4 +1,5 @@
-"""The plan of a comparison, as it stands in `compare.json`: what was to be compared, how, and when it was asked for."""
+"""The plan of a comparison, as it stands in `compare.json`: what was to be compared, how, and when
+it was asked for."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _LARGEST_FILE = 64_000_000
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """How winners are chosen again, after each search: of its top trials, evaluated with fresh seeds.
+    """How winners are chosen again, after each search: of its top trials, evaluated with fresh
+    seeds.
 
     Args:
         top: how many of the best trials of each search.
@@ -113,7 +115,8 @@ def write_comparison(folder: Path, asked: Asked, there: Mapping[str, Any] | None
 
 
 def refuse_changed(folder: Path, asked: Asked, there: Mapping[str, Any]) -> None:
-    """A comparison goes on as it was begun; more seeds, arms and budget are welcome, and written down as such."""
+    """A comparison goes on as it was begun; more seeds, arms and budget are welcome, and written
+    down as such."""
     wanted = _content(asked)
     lines = []
     for label in wanted["arms"].keys() & there["arms"].keys():
@@ -127,7 +130,8 @@ def refuse_changed(folder: Path, asked: Asked, there: Mapping[str, Any]) -> None
             f"; and {len(lines) - 4} more" if len(lines) > 4 else ""
         )
         raise StudyError(
-            f"{folder} holds a comparison with other settings ({shown}): give these settings, or choose another folder "
+            f"{folder} holds a comparison with other settings ({shown}): give these settings, or "
+            "choose another folder "
             "with --out"
         )
 
@@ -144,7 +148,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     except BlockingIOError as problem:
         raise StudyError(
-            f"another comparison is running in {folder}: wait for it, stop it, or choose another folder with --out"
+            f"another comparison is running in {folder}: wait for it, stop it, or choose another "
+            "folder with --out"
         ) from problem
     finally:
         os.close(file)
@@ -156,7 +161,8 @@ def checked_confirm(arm: Arm, confirm: Confirm) -> Confirm:
         raise SettingsError(f"--confirm is {confirm.top}: expected 1 or more of the best trials")
     if arm.plan.evaluator.name == "table" and confirm.score is None:
         raise SettingsError(
-            "--confirm would read the same score of the table again: say by which other columns to confirm with "
+            "--confirm would read the same score of the table again: say by which other columns "
+            "to confirm with "
             "--confirm-score"
         )
     return confirm

@@ -1,4 +1,5 @@
-"""Cheap studies on all cores: each runs whole in one of several processes that share nothing but the plan."""
+"""Cheap studies on all cores: each runs whole in one of several processes that share nothing but
+the plan."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def run_in_processes(
             _feed(pool, iter(lanes), count + 1, ended)
         except BrokenProcessPool as problem:
             raise StudyError(
-                "a process of the comparison was killed from outside (out of memory?): give the same command again to "
+                "a process of the comparison was killed from outside (out of memory?): give the "
+                "same command again to "
                 "continue, perhaps with fewer --processes"
             ) from problem
 

@@ -1,4 +1,5 @@
-"""Run a comparison: every arm with every seed, each an ordinary study, from the first trial to the last winner."""
+"""Run a comparison: every arm with every seed, each an ordinary study, from the first trial to the
+last winner."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from nas.errors import SettingsError, StudyError
 from nas.search.comparing.arms import default_budget, study_folder
@@ -26,7 +27,7 @@ from nas.search.comparing.processes import run_here, run_in_processes
 from nas.search.plan import differences
 from nas.study.attempt import plain
 from nas.study.rules import Budget
-from nas.study.study import Study, Watch
+from nas.study.study import Watch
 
 MOST_PROCESSES = 1024
 
@@ -99,8 +100,10 @@ def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> None
         strategy = arm.plan.make_strategy(space)
         if 0 < (asked.budget.trials or 0) <= strategy.learns_after:
             notice(
-                f"{arm.label} draws at random until it has heard of {strategy.learns_after:,} trials, and a study has "
-                f"{asked.budget.trials:,}: it is random search here; give more --trials, or let it learn sooner"
+                f"{arm.label} draws at random until it has heard of {strategy.learns_after:,} "
+                "trials, and a study has "
+                f"{asked.budget.trials:,}: it is random search here; give more --trials, or let "
+                "it learn sooner"
             )
     plan.make_runner()
     cheap = getattr(plan.evaluator.factory, "cheap", False)
@@ -110,7 +113,8 @@ def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> None
         and not (cheap and plan.runner.name == "local")
     ):
         raise SettingsError(
-            "--confirm-score and --confirm-cost read a table with other columns, in local processes: without them, the "
+            "--confirm-score and --confirm-cost read a table with other columns, in local "
+            "processes: without them, the "
             "best trials are evaluated again with fresh seeds"
         )
 
@@ -130,7 +134,8 @@ def _measured(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> tu
     changed = differences(before, measured) if there else []
     if changed:
         raise StudyError(
-            f"what {folder} was begun with has changed ({'; '.join(changed)}), so its arms would not have the same: "
+            f"what {folder} was begun with has changed ({'; '.join(changed)}), so its arms would "
+            "not have the same: "
             "restore it, or begin another comparison with --out"
         )
     arms = [replace(arm, plan=arm.plan.with_measured(measured)) for arm in arms]
@@ -193,8 +198,7 @@ def _run_interleaved(
     if progress.stopping:
         return
     try:
-        # Runners need of a study what Interleaved offers; the contract names the one kind of study there is besides.
-        plan.make_runner().run(cast(Study, many), shared.searching)
+        plan.make_runner().run(many, shared.searching)
     finally:
         many.close()
 
@@ -220,5 +224,6 @@ def _refuse_foreign(folder: Path) -> None:
     )
     if strangers:
         raise StudyError(
-            f"{folder} is a folder of something else ({strangers[0]} is in it): choose another with --out"
+            f"{folder} is a folder of something else ({strangers[0]} is in it): choose another "
+            "with --out"
         )

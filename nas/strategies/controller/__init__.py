@@ -1,1 +1,2 @@
-"""What surrounds the RNN controller: its settings, diagnostics, snapshots and the proof that it learns."""
+"""What surrounds the RNN controller: its settings, diagnostics, snapshots and the proof that it
+learns."""

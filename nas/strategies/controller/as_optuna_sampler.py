@@ -34,15 +34,18 @@ class _Learner(NamedTuple):
 
 @final
 class PolicyGradientSampler(BaseSampler):
-    """Draws all categorical parameters together by a policy gradient; other parameters by `independent_sampler`.
+    """Draws all categorical parameters together by a policy gradient; other parameters by
+    `independent_sampler`.
 
-    What each draw needs to be learned from is stored with its trial, so a new sampler on a stored study learns from
-    all of it; trials drawn by other samplers, pruned or failed ones are handled too. The parameters must be the same
-    in every trial; a parameter that only some trials have is drawn by the independent sampler.
+    What each draw needs to be learned from is stored with its trial, so a new sampler on a stored
+    study learns from all of it; trials drawn by other samplers, pruned or failed ones are handled
+    too. The parameters must be the same in every trial; a parameter that only some trials have is
+    drawn by the independent sampler.
 
     Args:
         seed: of all draws; None takes one by chance.
-        independent_sampler: for numbers, for conditional parameters and for the very first trial; by default random.
+        independent_sampler: for numbers, for conditional parameters and for the very first trial;
+            by default random.
         options: those of the strategy `policy-gradient`, say `preset="paper"` or `batch=20`.
     """
 
@@ -64,7 +67,8 @@ class PolicyGradientSampler(BaseSampler):
         )  # wrong options are refused here, not in the second trial
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what is learned, which comes back from the study, and without the lock, which cannot travel."""
+        """Without what is learned, which comes back from the study, and without the lock, which
+        cannot travel."""
         state = dict(self.__dict__)
         del state["_lock"], state["_learners"]
         return state
@@ -74,7 +78,8 @@ class PolicyGradientSampler(BaseSampler):
         self._lock, self._learners = threading.Lock(), {}
 
     def reseed_rng(self) -> None:
-        """Only the independent sampler's: ours follow the trial's number, so no two workers draw the same."""
+        """Only the independent sampler's: ours follow the trial's number, so no two workers draw
+        the same."""
         self._independent.reseed_rng()
 
     def infer_relative_search_space(
@@ -136,7 +141,8 @@ class PolicyGradientSampler(BaseSampler):
         self._independent.after_trial(study, trial, state, values)
 
     def _taught(self, study: Study, ours: Mapping[str, CategoricalDistribution]) -> PolicyGradient:
-        """The controller of these parameters, told every finished trial in the order in which they finished."""
+        """The controller of these parameters, told every finished trial in the order in which they
+        finished."""
         key = (
             study._study_id,
             tuple((name, distribution.choices) for name, distribution in ours.items()),
@@ -175,7 +181,8 @@ def _finished(study: Study, told: set[int]) -> Iterator[FrozenTrial]:
 
 
 def _choices_of(trial: FrozenTrial, ours: Mapping[str, CategoricalDistribution]) -> Choices | None:
-    """Which options a trial took; None if it lacks a parameter or took an option that is not there."""
+    """Which options a trial took; None if it lacks a parameter or took an option that is not
+    there."""
     choices = []
     for name, distribution in ours.items():
         if trial.distributions.get(name) != distribution:
@@ -187,6 +194,7 @@ def _choices_of(trial: FrozenTrial, ours: Mapping[str, CategoricalDistribution])
 def _notes_of(
     trial: FrozenTrial, ours: Mapping[str, CategoricalDistribution], choices: Choices
 ) -> Mapping[str, Any]:
-    """The notes of our own draw; none if another sampler drew, or the drawn values were not the ones used."""
+    """The notes of our own draw; none if another sampler drew, or the drawn values were not the
+    ones used."""
     notes: Mapping[str, Any] = trial.system_attrs.get(_NOTES, {})
     return notes if notes.get("drawn") == dict(zip(ours, choices, strict=True)) else {}

@@ -1,9 +1,10 @@
-"""The RNN controller of the NASNet line: a policy that answers one decision after another and learns from the scores.
+"""The controller without a critic: a policy that learns from the scores of its own draws.
 
-After Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image Recognition" (2018),
-section 3 and appendix A (called "the paper" below), Zoph and Le, "Neural Architecture Search with Reinforcement
-Learning" (2017, "the first paper"), and Schulman et al., "Proximal Policy Optimization Algorithms" (2017, "PPO").
-The network itself is nas/strategies/controller/policy.py. Read from top to bottom; docs/controller.md tells the rest.
+After Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image
+Recognition" (2018), section 3 and appendix A (called "the paper" below), Zoph and Le, "Neural
+Architecture Search with Reinforcement Learning" (2017, "the first paper"), and Schulman et al.,
+"Proximal Policy Optimization Algorithms" (2017, "PPO"). The network itself is
+nas/strategies/controller/policy.py. Read from top to bottom; docs/controller.md tells the rest.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _DIGITS = 5  # of a log-probability in the notes
 _LARGEST_ADVANTAGE = 1e4  # a score of 1e300 must not become an infinite gradient
 
 
-# ------------------------------------------------------------------------------------------ the rules of learning
+# ------------------------------------------------------------------------------------------ the
+# rules of learning
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -43,9 +45,9 @@ def judge(
 ) -> tuple[np.ndarray, float]:
     """How much better than expected each score of a batch is, and the baseline for the next batch.
 
-    The paper subtracts an exponential moving average of earlier scores. The batch enters the average only after it was
-    judged by it, or each score would be compared with itself. Before there is an average, the first batch is judged by
-    the mean of the others in it.
+    The paper subtracts an exponential moving average of earlier scores. The batch enters the
+    average only after it was judged by it, or each score would be compared with itself. Before
+    there is an average, the first batch is judged by the mean of the others in it.
     """
     if baseline is None:
         differences = (scores - scores.mean()) * (len(scores) / max(len(scores) - 1, 1))
@@ -63,23 +65,24 @@ def judge(
 
 
 def _ranks(scores: np.ndarray, recent: np.ndarray) -> np.ndarray:
-    """Where each score stands among recent ones, from -sqrt(3) to sqrt(3): variance 1, whatever the unit of a score."""
+    """Where each score stands among recent ones, from -sqrt(3) to sqrt(3): variance 1."""
     below = (recent < scores[:, None]).mean(1)
     equal = (recent == scores[:, None]).mean(1)
     return np.asarray((2 * below + equal - 1) * 3**0.5)
 
 
 def reinforce(log_probs: Tensor, advantages: Tensor) -> Tensor:
-    """REINFORCE (the first paper, section 3.2): the gradient is the advantage times the log-probability's; (B,)."""
+    """REINFORCE (the first paper, section 3.2): advantage times log-probability; (B,)."""
     return log_probs.sum(1) * advantages
 
 
 def ppo(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float) -> Tensor:
     """The clipped objective of PPO (its section 3), each decision an action of its own; (B,).
 
-    `drawn` are the log-probabilities at the time of the draw, so a result that comes late is weighed by how much the
-    policy has changed since then. A ratio for the whole sequence would be exact also for long sequences, but among 50
-    decisions nearly every sequence leaves the clip range after one step.
+    `drawn` are the log-probabilities at the time of the draw, so a result that comes late is
+    weighed by how much the policy has changed since then. A ratio for the whole sequence would be
+    exact also for long sequences, but among 50 decisions nearly every sequence leaves the clip
+    range after one step.
     """
     ratios = (log_probs - drawn).exp()
     gain = advantages[:, None]
@@ -87,7 +90,7 @@ def ppo(log_probs: Tensor, drawn: Tensor, advantages: Tensor, clip: float) -> Te
 
 
 def entropy(distributions: Tensor, choices: Tensor) -> Tensor:
-    """The entropy of every softmax in full, summed along each sequence: (B,). Choices play no part beyond that."""
+    """The entropy of every softmax in full, summed along each sequence: (B,)."""
     del choices
     return -(distributions.exp() * distributions).sum(-1).sum(0)
 
@@ -116,7 +119,7 @@ class Batch(NamedTuple):
 def loss_of(
     policy: Policy, batch: Batch, settings: Settings, rules: Rules
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What gradient descent lowers, with the distributions (T, B, K) and log-probabilities (B, T) behind it."""
+    """What descent lowers, with the distributions (T, B, K) and log-probabilities (B, T)."""
     rows = len(batch.choices)
     together = torch.cat([batch.choices, batch.imitated])
     distributions = policy.log_distributions(together)
@@ -130,21 +133,24 @@ def loss_of(
         -gains.mean() - settings.entropy_weight * rules.entropy(distributions, batch.choices).mean()
     )
     if len(batch.imitated):
-        # Not in the paper: the best architectures so far are made likelier in every update, wherever they came from.
+        # Not in the paper: the best architectures so far are made likelier in every update,
+        # wherever they came from.
         loss = loss - settings.replay_weight * all_log_probs[rows:].sum(1).mean()
     return loss, distributions.detach(), log_probs.detach()
 
 
-# -------------------------------------------------------------------------------------------------- the strategy
+# --------------------------------------------------------------------------------------------------
+# the strategy
 
 
 @final
 class BatchLearner(Strategy):
-    """The presets `plain` and `paper`: an LSTM that learns from its own draws, a batch at a time, once they are judged.
+    """The presets `plain` and `paper`: an LSTM learns from its own draws, a batch at a time.
 
-    Ask n is row n % batch of block n // batch: one pass through the LSTM draws a whole block, each row from its own
-    generator. An update happens when `batch` trials of ours are told. Trials without our notes (a user's own, another
-    strategy's) are never taken for draws of this policy: they count among recent scores and can be imitated, no more.
+    Ask n is row n % batch of block n // batch: one pass through the LSTM draws a whole block, each
+    row from its own generator. An update happens when `batch` trials of ours are told. Trials
+    without our notes (a user's own, another strategy's) are never taken for draws of this policy:
+    they count among recent scores and can be imitated, no more.
     """
 
     def __init__(
@@ -219,10 +225,11 @@ class BatchLearner(Strategy):
         return proposals
 
     def _first_new(self, candidates: Sequence[Choices], taken: Container[Choices]) -> int:
-        """The first that was not told before the last update and stands not earlier in this block; else the last.
+        """The first not told before the last update and not earlier in this block; else the last.
 
-        Not in the paper. Leaving out what is known draws from a slightly different policy than the log-probabilities
-        say; it costs a small bias and saves the trials in which a controller that has settled repeats itself.
+        Not in the paper. Leaving out what is known draws from a slightly different policy than the
+        log-probabilities say; it costs a small bias and saves the trials in which a controller that
+        has settled repeats itself.
         """
         for index, choices in enumerate(candidates):
             if choices not in taken and choices not in self.memory.known:
@@ -277,7 +284,7 @@ class BatchLearner(Strategy):
 
 
 def _noted(notes: Mapping[str, Json], decisions: int) -> tuple[float, ...] | None:
-    """The log-probabilities we wrote into the notes of a proposal; None for a trial that is not ours."""
+    """The log-probabilities in the notes of a proposal; None for a trial that is not ours."""
     values = notes.get("log_probs")
     if not isinstance(values, list) or len(values) != decisions:
         return None

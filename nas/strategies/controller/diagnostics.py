@@ -1,4 +1,5 @@
-"""What each update of the controller did, as records for the log, and an alarm when it collapses."""
+"""What each update of the controller did, as records for the log, and an alarm when it
+collapses."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class Step(NamedTuple):
 
 @final
 class Diagnostics:
-    """Collects one record per update; they are given out once and are no part of what decides a proposal."""
+    """Collects one record per update; they are given out once and are no part of what decides a
+    proposal."""
 
     def __init__(self, counts: Sequence[int], settings: Settings) -> None:
         self.counts = tuple(counts)
@@ -83,7 +85,8 @@ class Diagnostics:
         return records
 
     def _change(self, step: Step) -> dict[str, Json]:
-        """How far the policy has moved since the draws: KL, estimated by (r - 1) - log r, and the clipped share."""
+        """How far the policy has moved since the draws: KL, estimated by (r - 1) - log r, and the
+        clipped share."""
         difference = step.log_probs - step.drawn
         ratios = difference.exp()
         kl = ((ratios - 1) - difference).sum(1).mean()
@@ -97,8 +100,10 @@ class Diagnostics:
             return None
         settings = self.settings
         return (
-            f"the controller has collapsed: entropy is {share:.0%} of its maximum, and only {distinct} of the last "
-            f"{last} proposals were distinct; raise strategy.entropy_weight (now {settings.entropy_weight:g}), lower "
+            f"the controller has collapsed: entropy is {share:.0%} of its maximum, and only "
+            f"{distinct} of the last "
+            f"{last} proposals were distinct; raise strategy.entropy_weight (now "
+            f"{settings.entropy_weight:g}), lower "
             f"strategy.learning_rate (now {settings.learning_rate:g}), or raise strategy.redraws "
             f"(now {settings.redraws})"
         )

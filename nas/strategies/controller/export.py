@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from nas.contracts import Strategy
 from nas.errors import StudyError
 from nas.strategies.controller.weights import write_weights
 from nas.strategies.policy_gradient import PolicyGradient
 from nas.study.ledger import Ledger
+from nas.study.rules import Rules
 from nas.study.store import read_events
 
-if TYPE_CHECKING:
-    from nas.search.plan import Plan
 
-
-def export_weights(folder: Path, plan: Plan, target: Path) -> Path:
+def export_weights(folder: Path, strategy: Strategy, rules: Rules, target: Path) -> Path:
     """Tell a fresh controller the past of this study, and write down what it has become."""
-    strategy = plan.make_strategy(plan.make_space())
     if not isinstance(strategy, PolicyGradient):
         raise StudyError(
-            f"{folder} was searched by {plan.strategy.name}, which has no weights; only policy-gradient has"
+            f"{folder} was searched by a strategy which has no weights; only policy-gradient has"
         )
-    ledger = Ledger(plan.rules)
+    ledger = Ledger(rules)
     for offset, event in read_events(folder / "events.jsonl"):
         heard = ledger.apply(event, offset)
         if heard is not None:

@@ -38,8 +38,9 @@ def updates_of(folder: Path) -> list[Record]:
     ]
     if not records:
         raise StudyError(
-            f"{folder} has no updates of a controller: its strategy has none, or fewer trials were told than one takes "
-            "(ten, or strategy.batch); wait, or inspect a study of policy-gradient or critic"
+            f"{folder} has no updates of a controller: its strategy has none, or fewer trials "
+            "were told than one takes (ten, or strategy.batch); wait, or inspect a study of "
+            "policy-gradient or critic"
         )
     return records
 
@@ -47,7 +48,7 @@ def updates_of(folder: Path) -> list[Record]:
 def histograms(
     record: Record, space: SearchSpace
 ) -> Iterator[tuple[str, tuple[int | str, ...], list[float]]]:
-    """How likely the policy takes each option, averaged over the decisions that share the same options.
+    """How likely the policy takes each option, averaged over decisions with the same options.
 
     Nothing, where there is no policy, or none has taken a step yet.
     """
@@ -71,7 +72,8 @@ def _is_update(event: Record) -> bool:
 
 
 def _title(names: Sequence[str], options: int) -> str:
-    """What decisions with the same options are called: the only name, or the parts all names end in."""
+    """What decisions with the same options are called: the only name, or the parts all names end
+    in."""
     if len(names) == 1:
         return names[0]
     ends = sorted({name.rpartition(".")[2] for name in names})

@@ -117,9 +117,8 @@ class Insight:
         if seen >= _ENOUGH and correlation < -2 / seen**0.5:
             return (
                 f"the critic is worse than nothing: over the last {seen} trials its expectation "
-                f"and the score that followed have a rank correlation of {correlation:.2f}; look for "
-                "scores that are noise, or take "
-                "strategy.preset=plain"
+                f"and the score that followed have a rank correlation of {correlation:.2f}; look "
+                "for scores that are noise, or take strategy.preset=plain"
             )
         share = record.get("entropy_share")
         if share is not None and self.told >= LAST and share < ALARM_ENTROPY:

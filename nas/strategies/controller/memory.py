@@ -1,4 +1,5 @@
-"""What the controller remembers besides its weights: the open batch, recent scores, the best, what is known."""
+"""What the controller remembers besides its weights: the open batch, recent scores, the best, what
+is known."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class Told(NamedTuple):
-    """A trial of ours that has its score: what was chosen, with what log-probability each, and how good it is."""
+    """A trial of ours that has its score: what was chosen, with what log-probability each, and how
+    good it is."""
 
     choices: Choices
     log_probs: tuple[float, ...]

@@ -1,7 +1,7 @@
 """The controller's network: one LSTM that answers the decisions of a space one after another.
 
-"The paper" is Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image Recognition"
-(2018).
+"The paper" is Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable
+Image Recognition" (2018).
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ _FORBIDDEN = -1e9  # a logit; minus infinity would turn 0 x log 0 into NaN
 
 @final
 class Policy(nn.Module):
-    """One LSTM, and for each decision a softmax over its options; the answer is embedded and fed to the next step.
+    """One LSTM, and for each decision a softmax over its options; the answer is embedded and fed to
+    the next step.
 
-    The paper (appendix A) has one layer of 100 units, all weights uniform in +-0.1. It does not say what is fed back;
-    here every option of every decision has its own embedding, and every decision its own softmax weights, so the
-    network always knows which decision it is at.
+    The paper (appendix A) has one layer of 100 units, all weights uniform in +-0.1. It does not say
+    what is fed back; here every option of every decision has its own embedding, and every decision
+    its own softmax weights, so the network always knows which decision it is at.
     """
 
     offsets: Tensor
@@ -63,7 +64,8 @@ class Policy(nn.Module):
         )  # (T, 1, K)
 
     def log_distributions(self, choices: Tensor) -> Tensor:
-        """Log-probabilities of all options of every decision, given the choices (B, T) before it: (T, B, K)."""
+        """Log-probabilities of all options of every decision, given the choices (B, T) before it:
+        (T, B, K)."""
         fed = self.embedding[(choices + self.offsets).T[:-1]]
         start = self.embedding[0].expand(1, len(choices), -1)
         states, _ = self.lstm(torch.cat([start, fed]))
@@ -72,7 +74,8 @@ class Policy(nn.Module):
 
     @torch.no_grad()
     def sample(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Choices (B, T) where logits plus Gumbel noise (B, T, K) are largest, and their log-probabilities (B, T)."""
+        """Choices (B, T) where logits plus Gumbel noise (B, T, K) are largest, and their
+        log-probabilities (B, T)."""
         from_input, from_state, input_bias, state_bias = map(
             _output_before_new, self.lstm.all_weights[0]
         )
@@ -93,7 +96,8 @@ class Policy(nn.Module):
         return drawn, log_probs_of(torch.stack(logits).log_softmax(-1), drawn)
 
     def _squashed(self, logits: Tensor) -> Tensor:
-        """Temperature and squashing as in ENAS (Pham et al. 2018, appendix A); both are off in the paper."""
+        """Temperature and squashing as in ENAS (Pham et al. 2018, appendix A); both are off in the
+        paper."""
         if self.temperature != 1:
             logits = logits / self.temperature
         if self.tanh_constant:
@@ -105,7 +109,8 @@ class Policy(nn.Module):
 
 
 def _output_before_new(gates: Tensor) -> Tensor:
-    """Rows of torch's LSTM weights, in the order input, forget, new, output, with the three sigmoid gates first."""
+    """Rows of torch's LSTM weights, in the order input, forget, new, output, with the three sigmoid
+    gates first."""
     enter, forget, new, leave = gates.chunk(4)
     return torch.cat([enter, forget, leave, new])
 
@@ -117,7 +122,8 @@ def log_probs_of(distributions: Tensor, choices: Tensor) -> Tensor:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """One thread, no autocast and no gradient mode of the caller's, so that every pass gives the same bits."""
+    """One thread, no autocast and no gradient mode of the caller's, so that every pass gives the
+    same bits."""
     threads = torch.get_num_threads()
     if threads != 1:
         torch.set_num_threads(1)

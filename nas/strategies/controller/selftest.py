@@ -1,7 +1,8 @@
-"""Proof that the controller learns for the right reason: formulas against enumeration, then learning against control.
+"""Proof that the controller learns for the right reason: formulas against enumeration, then
+learning against control.
 
-On a space small enough to enumerate, the expected score and its gradient are known exactly. Every check takes the
-rules of learning as an argument, so that wrong ones can be shown to fail.
+On a space small enough to enumerate, the expected score and its gradient are known exactly. Every
+check takes the rules of learning as an argument, so that wrong ones can be shown to fail.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ CONTROLS = 16
 
 
 def run() -> Iterator[Check]:
-    """All checks, one after another: of learning from batches, then of the critic and what it teaches."""
+    """All checks: of learning from batches, then of the critic and what it teaches."""
     for check in CHECKS:
         yield check(Rules())
     for imagined in selftest_critic.CHECKS:
         yield imagined(ImaginedRules())
 
 
-# ------------------------------------------------------------------------------------------- formulas, enumerated
+# ------------------------------------------------------------------ formulas, enumerated
 
 
 def check_determinism(rules: Rules) -> Check:
@@ -67,7 +68,8 @@ def check_determinism(rules: Rules) -> Check:
 
 
 def check_exact_gradient(rules: Rules) -> Check:
-    """Summed over all architectures, one-trial batches move the policy along the gradient of the expected score."""
+    """Summed over all architectures, one-trial batches move the policy along the gradient of the
+    expected score."""
     policy, every, scores = _enumerated()
     wanted = _exact_gradient(policy, every, scores)
     advantages = torch.cat(
@@ -97,12 +99,16 @@ def check_sampled_gradient(rules: Rules) -> Check:
         ]
         means.append(float(np.mean(errors)))
     slope = float(np.polyfit(np.log(SAMPLES), np.log(means), 1)[0])
-    detail = f"relative error {means[0]:.3f} at {SAMPLES[0]:,} draws, {means[-1]:.3f} at {SAMPLES[-1]:,}; order {slope:.2f}"
+    detail = (
+        f"relative error {means[0]:.3f} at {SAMPLES[0]:,} draws, {means[-1]:.3f} at "
+        f"{SAMPLES[-1]:,}; order {slope:.2f}"
+    )
     return Check("sampled gradient converges", -0.6 < slope < -0.4 and means[-1] < 0.1, detail)
 
 
 def check_late_results(rules: Rules) -> Check:
-    """Draws of an older policy, weighed by the ratio, still give today's gradient (exact for a single decision)."""
+    """Draws of an older policy, weighed by the ratio, still give today's gradient (exact for a
+    single decision)."""
     policy, every, scores = _enumerated((6,))
     older, _, _ = _enumerated((6,), seed=1)
     wanted = _exact_gradient(policy, every, scores)
@@ -137,7 +143,8 @@ def check_ppo_is_reinforce(rules: Rules) -> Check:
 
 
 def check_clipping(rules: Rules) -> Check:
-    """The gradient of a ratio stops beyond the clip range where moving on would gain, and nowhere else."""
+    """The gradient of a ratio stops beyond the clip range where moving on would gain, and nowhere
+    else."""
     ratios = torch.tensor([1.5, 1.1, 0.5, 1.5, 0.9, 0.5])
     advantages = torch.tensor([1.0, 1.0, 1.0, -1.0, -1.0, -1.0])
     moves = [False, True, True, True, True, False]
@@ -156,7 +163,8 @@ def check_clipping(rules: Rules) -> Check:
 
 @torch.no_grad()
 def check_entropy(rules: Rules) -> Check:
-    """Every row's entropy is that of the whole softmax, and its mean is the entropy of the enumerated space."""
+    """Every row's entropy is that of the whole softmax, and its mean is the entropy of the
+    enumerated space."""
     single, options, _ = _enumerated((6,))
     rows = rules.entropy(single.log_distributions(options), options)
     first = single.log_distributions(options)[0, 0]
@@ -171,7 +179,8 @@ def check_entropy(rules: Rules) -> Check:
     return Check("entropy of the full distribution", worst < 1e-4 and abs(whole) < 1e-4, detail)
 
 
-# --------------------------------------------------------------------------------------- learning, and its control
+# --------------------------------------------------------------------------------------- learning,
+# and its control
 
 
 def check_bandits(rules: Rules) -> Check:
@@ -191,9 +200,11 @@ def check_bandits(rules: Rules) -> Check:
 
 
 def check_shuffled_scores(rules: Rules) -> Check:
-    """Negative control: scores of other architectures, dealt out at random, teach nothing on average over targets.
+    """Negative control: scores of other architectures, dealt out at random, teach nothing on
+    average over targets.
 
-    Shuffling within a batch would not do: one in ten would get its own score back, and the controller learns from that.
+    Shuffling within a batch would not do: one in ten would get its own score back, and the
+    controller learns from that.
     """
     gains = []
     for seed in range(CONTROLS):
@@ -209,7 +220,7 @@ def check_shuffled_scores(rules: Rules) -> Check:
     )
 
 
-# ------------------------------------------------------------------------------------------------------- the parts
+# ------------------------------------------------------------------ the parts
 
 Score = Callable[[Sequence[int]], float]
 
@@ -221,7 +232,8 @@ def _share_of_hits(target: Sequence[int]) -> Score:
 
 
 def _enumerated(counts: Sequence[int] = COUNTS, seed: int = 0) -> tuple[Policy, Tensor, np.ndarray]:
-    """An uneven policy, every architecture (N, T), and a score for each that no decision explains alone."""
+    """An uneven policy, every architecture (N, T), and a score for each that no decision explains
+    alone."""
     policy = Policy(counts, PLAIN, torch_rng(seed, "selftest", "policy"))
     with torch.no_grad():
         for parameter in policy.parameters():

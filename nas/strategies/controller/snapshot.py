@@ -25,7 +25,8 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 def pack(
     policy: nn.Module, optimizer: Optimizer, memory: Memory, diagnostics: Diagnostics
 ) -> dict[str, np.ndarray]:
-    """Weights, Adam's moments, memory and counters; numbers that are not arrays stand as JSON in `facts`."""
+    """Weights, Adam's moments, memory and counters; numbers that are not arrays stand as JSON in
+    `facts`."""
     facts = {
         "baseline": memory.baseline,
         "best": memory.best,

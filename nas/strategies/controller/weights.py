@@ -49,14 +49,16 @@ def _read(file: Path, place: str) -> tuple[dict[str, Tensor], str]:
         content = file.read_bytes()
     except OSError as problem:
         raise SettingsError(
-            f"warm_start {shortened(place)} cannot be read: {problem.strerror}; expected a folder with "
+            f"warm_start {shortened(place)} cannot be read: {problem.strerror}; expected a folder "
+            "with "
             f"{FILE_NAME}, which `nas inspect STUDY --export FOLDER` writes"
         ) from problem
     try:
         return load(content), hashlib.sha256(content).hexdigest()
     except (SafetensorError, ValueError, KeyError) as problem:
         raise SettingsError(
-            f"warm_start {shortened(str(file))} is no safetensors file: {problem}; other formats are not read"
+            f"warm_start {shortened(str(file))} is no safetensors file: {problem}; other formats "
+            "are not read"
         ) from problem
 
 
@@ -65,8 +67,10 @@ def _check(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], file: Path)
     if described != expected:
         strange = sorted(described.items() ^ expected.items())
         raise SettingsError(
-            f"warm_start {shortened(str(file))} holds the weights of another controller: they differ in "
-            f"{', '.join(dict.fromkeys(name for name, _ in strange))} ({_brief(described)}; this one has "
+            f"warm_start {shortened(str(file))} holds the weights of another controller: they "
+            "differ in "
+            f"{', '.join(dict.fromkeys(name for name, _ in strange))} ({_brief(described)}; this "
+            "one has "
             f"{_brief(expected)}), so space and strategy.hidden must be those it was trained with"
         )
     if not all(bool(torch.isfinite(weight).all()) for weight in weights.values()):

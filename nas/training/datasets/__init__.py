@@ -1,4 +1,5 @@
-"""What networks learn from: a dataset is one frozen record that loads its splits as uint8 arrays."""
+"""What networks learn from: a dataset is one frozen record that loads its splits as uint8
+arrays."""
 
 from __future__ import annotations
 
@@ -53,9 +54,11 @@ Reader = Callable[
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A classification task of square images; `mean` and `std` are those of the training pixels in 0..1.
+    """A classification task of square images; `mean` and `std` are those of the training pixels in
+    0..1.
 
-    `load` gives what a search may see. The test split opens only through `nas.training.final_split.FinalSplit`.
+    `load` gives what a search may see. The test split opens only through
+    `nas.training.final_split.FinalSplit`.
     """
 
     name: str
@@ -93,7 +96,8 @@ _shared: dict[tuple[Dataset, str], Images] = {}
 
 
 def share(dataset: Dataset, splits: Mapping[str, Images]) -> None:
-    """Let this process see these arrays, which others see too, instead of reading the dataset itself."""
+    """Let this process see these arrays, which others see too, instead of reading the dataset
+    itself."""
     for split, images in splits.items():
         _shared[dataset, split] = Images(
             images.pixels, images.labels.copy()
@@ -111,10 +115,11 @@ def _read_once(dataset: Dataset, split: str) -> Images:
 
 
 def open_dataset(name: str, data_dir: str | Path | None = None, **options: Any) -> Dataset:
-    """The dataset of this name (`digits`, `image-folder:DIR`, `my_pkg.my_file:MyDataset`), set to a data folder.
+    """The dataset of this name (`digits`, `image-folder:DIR`, `my_pkg.my_file:MyDataset`), set to a
+    data folder.
 
-    A part is a `Dataset`, or a function that gives one: it is called with those of `argument` (what stands behind
-    the colon), `data_dir` and the options that it names.
+    A part is a `Dataset`, or a function that gives one: it is called with those of `argument` (what
+    stands behind the colon), `data_dir` and the options that it names.
     """
     from nas.registry import load, names
 
@@ -128,7 +133,8 @@ def open_dataset(name: str, data_dir: str | Path | None = None, **options: Any) 
     dataset = _called(part, name, given)
     if not isinstance(dataset, Dataset):
         raise DatasetError(
-            f"{shortened(name)} should be a nas.training.datasets.Dataset or a function that returns one"
+            f"{shortened(name)} should be a nas.training.datasets.Dataset or a function that "
+            "returns one"
         )
     return dataset
 

@@ -1,4 +1,5 @@
-"""CIFAR's python layout: in a folder, in its tarball, or downloaded; its pickles are read without being trusted."""
+"""CIFAR's python layout: in a folder, in its tarball, or downloaded; its pickles are read without
+being trusted."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ _PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Cifar:
-    """Reads the splits of one CIFAR: 45,000 training and 5,000 validation images, the 10,000 test images untouched."""
+    """Reads the splits of one CIFAR: 45,000 training and 5,000 validation images, the 10,000 test
+    images untouched."""
 
     name: str
     folder: str
@@ -67,7 +69,8 @@ class Cifar:
             labels = np.asarray(content[self.labels.encode()], dtype=np.int64)
         except (KeyError, TypeError, ValueError) as problem:
             raise DatasetError(
-                f"a batch of {self.name} should hold rows of 3,072 bytes under 'data' and labels under "
+                f"a batch of {self.name} should hold rows of 3,072 bytes under 'data' and labels "
+                "under "
                 f"{self.labels!r}; expected the python version of {self.address}"
             ) from problem
         return Images(np.ascontiguousarray(rows.transpose(0, 2, 3, 1)), labels)
@@ -88,7 +91,8 @@ class Cifar:
             return file.read_bytes()
         except OSError as problem:
             raise DatasetError(
-                f"{file} of {self.name} cannot be read ({problem.strerror}); the folder should hold "
+                f"{file} of {self.name} cannot be read ({problem.strerror}); the folder should "
+                "hold "
                 f"{', '.join(self.train_files)} and {self.test_file}: get {self.address} again"
             ) from problem
 
@@ -104,7 +108,8 @@ class Cifar:
                 return [self._batch(self._member(tar, file), file) for file in files]
         except (tarfile.TarError, EOFError, OSError, KeyError) as problem:
             raise DatasetError(
-                f"{archive} is not the archive {self.address} ({problem}); remove it or put the right one there"
+                f"{archive} is not the archive {self.address} ({problem}); remove it or put the "
+                "right one there"
             ) from problem
 
     def _member(self, tar: tarfile.TarFile, file: str) -> bytes:
@@ -144,8 +149,10 @@ class Cifar:
             self._install(Path(part.name), archive)
         except OSError as problem:
             raise DatasetError(
-                f"{self.name} is not at {archive.parent} and could not be downloaded ({problem}); get {self.address} "
-                f"and say --data-dir DIR (or NAS_DATA=DIR), where DIR holds {self.archive} or the folder "
+                f"{self.name} is not at {archive.parent} and could not be downloaded ({problem}); "
+                f"get {self.address} "
+                f"and say --data-dir DIR (or NAS_DATA=DIR), where DIR holds {self.archive} or the "
+                "folder "
                 f"{self.folder} with {', '.join(self.train_files)} and {self.test_file}"
             ) from problem
 
@@ -158,7 +165,8 @@ class Cifar:
             return
         part.unlink()
         raise DatasetError(
-            f"{self.address} came with the checksum {found[:16]}..., but {self.sha256[:16]}... was expected; "
+            f"{self.address} came with the checksum {found[:16]}..., but {self.sha256[:16]}... "
+            "was expected; "
             "try again, or put the right archive there by hand"
         )
 

@@ -1,4 +1,5 @@
-"""What travels with weights so that they can be used on pictures: names of classes, mean and deviation of pixels."""
+"""What travels with weights so that they can be used on pictures: names of classes, mean and
+deviation of pixels."""
 
 from __future__ import annotations
 

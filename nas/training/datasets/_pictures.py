@@ -1,4 +1,5 @@
-"""One picture file as a square of RGB bytes: grey, palette, transparent, CMYK and 16-bit ones alike (needs Pillow)."""
+"""One picture file as a square of RGB bytes: grey, palette, transparent, CMYK and 16-bit ones alike
+(needs Pillow)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def shorter_side(file: Path) -> int | None:
 
 
 def decoded(file: Path, size: int) -> Pixels | None:
-    """The picture, its middle square scaled to `size`, as (size, size, 3); None where it cannot be decoded.
+    """The picture, its middle square scaled to `size`, as (size, size, 3); None where it cannot be
+    decoded.
 
     32-bit and floating-point pictures do not say which value is white, so they count as such.
     """
@@ -59,6 +61,7 @@ def _pillow() -> ModuleType:
         from PIL import Image
     except ImportError as problem:
         raise DatasetError(
-            "image-folder reads pictures with Pillow, which is missing here; pip install 'nas-toolkit[images]'"
+            "image-folder reads pictures with Pillow, which is missing here; pip install "
+            "'nas-toolkit[images]'"
         ) from problem
     return Image

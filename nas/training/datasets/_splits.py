@@ -16,10 +16,11 @@ Indices = npt.NDArray[np.int64]
 def stratified(
     labels: npt.NDArray[np.int64], sizes: Sequence[int], *, seed: int, purpose: str
 ) -> list[Indices]:
-    """Disjoint ascending index lists of exactly these sizes, each with (nearly) the classes' shares of the whole.
+    """Disjoint ascending index lists of exactly these sizes, each with (nearly) the classes' shares
+    of the whole.
 
-    Every image gets a rank within its class between 0 and 1, at random; cutting the images ordered by rank cuts
-    every class alike.
+    Every image gets a rank within its class between 0 and 1, at random; cutting the images ordered
+    by rank cuts every class alike.
     """
     rng = numpy_rng(seed, "split", purpose)
     ranks = np.empty(len(labels))

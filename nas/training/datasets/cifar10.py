@@ -1,4 +1,5 @@
-"""CIFAR-10 (Krizhevsky 2009): 45,000 images to train on, 5,000 to validate, the official 10,000 for the final test."""
+"""CIFAR-10 (Krizhevsky 2009): 45,000 images to train on, 5,000 to validate, the official 10,000 for
+the final test."""
 
 from nas.training.datasets import Dataset
 from nas.training.datasets._cifar import Cifar

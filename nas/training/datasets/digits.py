@@ -1,4 +1,5 @@
-"""The 1,797 handwritten digits of UCI, 8x8 and grey, which come with the package: nothing to download.
+"""The 1,797 handwritten digits of UCI, 8x8 and grey, which come with the package: nothing to
+download.
 
 997 images to train on, 400 to validate, 400 for the final test.
 """
@@ -12,7 +13,7 @@ import numpy as np
 from nas.training.datasets import Dataset, Images
 from nas.training.datasets._splits import stratified
 
-_FILE = Path(__file__).parent.parent / "digits.npz"
+_FILE = Path(__file__).parents[2] / "digits.npz"
 _SIZES = {"test": 400, "val": 400, "train": 997}
 
 

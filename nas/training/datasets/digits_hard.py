@@ -1,11 +1,14 @@
-"""The digits with few images to learn from and many to be judged by, so that architectures differ by more than luck.
+"""The digits with few images to learn from and many to be judged by, so that architectures differ
+by more than luck.
 
-The test split is the 400 images of `digits`; what is left is divided anew. The spread of random cells, three
-seeds each, as their range and as their standard deviation, both divided by the deviation between seeds:
+The test split is the 400 images of `digits`; what is left is divided anew. The spread of random
+cells, three seeds each, as their range and as their standard deviation, both divided by the
+deviation between seeds:
 
-30 of nasnet, preset `digits-demo` (18 steps): 0.265 to 0.869, range 11.1, deviation 2.8 (seeds 0.054).
-30 of nasnet, `digits-hard` with 6 epochs (24 steps): 0.403 to 0.887, range 14.1, deviation 3.3 (seeds 0.034).
-20 of nasbench201, preset `digits-hard` (64 steps): 0.871 to 0.940, range 6.6, deviation 1.8 (seeds 0.0105).
+30 of nasnet, preset `digits-demo` (18 steps): 0.265 to 0.869, range 11.1, deviation 2.8 (seeds
+0.054). 30 of nasnet, `digits-hard` with 6 epochs (24 steps): 0.403 to 0.887, range 14.1, deviation
+3.3 (seeds 0.034). 20 of nasbench201, preset `digits-hard` (64 steps): 0.871 to 0.940, range 6.6,
+deviation 1.8 (seeds 0.0105).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Any folder of class folders: `image-folder:DIR`, decoded once into memory-mapped arrays.
 
-`DIR/train`, `DIR/val` and `DIR/test` hold one folder per class. What is missing is taken from `train` (or from DIR
-itself where it holds the class folders), every class alike: a tenth to validate, a tenth for the final test. With
-`train` and `val` alone, `val` is the final split, for nobody who published a `val` meant it to steer a search.
+`DIR/train`, `DIR/val` and `DIR/test` hold one folder per class. What is missing is taken from
+`train` (or from DIR itself where it holds the class folders), every class alike: a tenth to
+validate, a tenth for the final test. With `train` and `val` alone, `val` is the final split, for
+nobody who published a `val` meant it to steer a search.
 """
 
 from __future__ import annotations
@@ -74,10 +75,12 @@ def image_folder(
     image_size: int | None = None,
     skip_corrupt: bool = False,
 ) -> Dataset:
-    """The dataset in this folder; the image size is the median of the shorter sides (8 to 224) where none is given."""
+    """The dataset in this folder; the image size is the median of the shorter sides (8 to 224)
+    where none is given."""
     if not argument and data_dir is None:
         raise DatasetError(
-            "image-folder needs a folder; say image-folder:DIR, where DIR holds one folder per class"
+            "image-folder needs a folder; say image-folder:DIR, where DIR holds one folder per "
+            "class"
         )
     root = Path(argument or data_dir or "").expanduser()
     names, parts = _surveyed(root)
@@ -101,7 +104,8 @@ def image_folder(
 
 
 def names_of_classes(root: Path) -> tuple[str, ...]:
-    """The names of the classes, in the order of their labels; `classes.tsv` may give each folder a name for people."""
+    """The names of the classes, in the order of their labels; `classes.tsv` may give each folder a
+    name for people."""
     spoken = _spoken_names(root / "classes.tsv")
     return tuple(spoken.get(name, name) for name in _classes(_places(root)["train"]))
 
@@ -117,7 +121,8 @@ def _spoken_names(file: Path) -> dict[str, str]:
 
 
 def _part_of(split: str, parts: Sequence[str]) -> str | None:
-    """The stored part that is this split as it stands; None where the split is a piece of the first part."""
+    """The stored part that is this split as it stands; None where the split is a piece of the first
+    part."""
     if "test" not in parts and "val" in parts:
         return {"test": "val"}.get(split)
     if split == "train":
@@ -132,13 +137,15 @@ def _surveyed(root: Path) -> tuple[list[str], dict[str, list[_Picture]]]:
     for part, pictures in parts.items():
         if not pictures:
             raise DatasetError(
-                f"{places[part]} holds no pictures in folders of its classes; sort them into {shortened(names[0])} "
+                f"{places[part]} holds no pictures in folders of its classes; sort them into "
+                f"{shortened(names[0])} "
                 "and so on, or move it away"
             )
     for name, label in zip(names, range(len(names)), strict=True):
         if sum(picture.label == label for picture in parts["train"]) < 3:
             raise DatasetError(
-                f"class {shortened(name)} of {places['train']} has fewer than three images; add some"
+                f"class {shortened(name)} of {places['train']} has fewer than three images; add "
+                "some"
             )
     return names, parts
 
@@ -214,7 +221,8 @@ def _fill(cache: Path, parts: dict[str, list[_Picture]], size: int, skip_corrupt
                 ", ..." if len(corrupt) > 5 else ""
             )
             raise DatasetError(
-                f"{len(corrupt)} images cannot be decoded: {shown}; mend or remove them, or say --skip-corrupt"
+                f"{len(corrupt)} images cannot be decoded: {shown}; mend or remove them, or say "
+                "--skip-corrupt"
             )
         (draft / "corrupt.txt").write_text("".join(f"{file}\n" for file in corrupt))
         (draft / "facts.json").write_text(
@@ -249,7 +257,8 @@ def _store(draft: Path, name: str, part: Sequence[_Picture], size: int) -> list[
 
 
 def _statistics(pixels: Pixels) -> dict[str, list[float]]:
-    """Mean and deviation of the channels, from at most 2,000 images spread over the training part."""
+    """Mean and deviation of the channels, from at most 2,000 images spread over the training
+    part."""
     some = pixels[:: max(1, len(pixels) // 2000)] / 255.0
     spread = np.maximum(some.std(axis=(0, 1, 2)), 1e-3)
     return {"mean": some.mean(axis=(0, 1, 2)).round(6).tolist(), "std": spread.round(6).tolist()}

@@ -15,7 +15,8 @@ _COUNTS = {"train": 512, "val": 256, "test": 256}
 
 
 def noise(argument: str = "") -> Dataset:
-    """Noise of this image size (8 to 1024; 32 where nothing is said) in three channels and ten classes."""
+    """Noise of this image size (8 to 1024; 32 where nothing is said) in three channels and ten
+    classes."""
     if argument and not (
         argument.isascii() and argument.isdigit() and 8 <= int(argument[:9]) <= 1024
     ):

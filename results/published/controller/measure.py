@@ -1,10 +1,12 @@
-"""The controller's published figures: NAS-Bench-201 under its simulated budget, and the landscape of 50 decisions.
+"""The controller's published figures: NAS-Bench-201 under its simulated budget, and the landscape
+of 50 decisions.
 
-    python results/published/controller/measure.py nasbench201 --table nasbench201.csv.gz --columns c10 c100
-    python results/published/controller/measure.py landscape
-    python results/published/controller/measure.py landscape --in-flight 16
+    python results/published/controller/measure.py nasbench201 --table nasbench201.csv.gz --columns
+    c10 c100 python results/published/controller/measure.py landscape python
+    results/published/controller/measure.py landscape --in-flight 16
 
-Every row of the CSV files is one search; the same command writes the same rows. `summarise.py` makes the tables.
+Every row of the CSV files is one search; the same command writes the same rows. `summarise.py`
+makes the tables.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ MOST_ASKS = 5_000  # a strategy that only repeats itself spends nothing
 
 
 class Column(NamedTuple):
-    """What strategies see, what an architecture costs, what winners are judged by, by index of the architecture."""
+    """What strategies see, what an architecture costs, what winners are judged by, by index of the
+    architecture."""
 
     score: np.ndarray
     seconds: np.ndarray
@@ -52,11 +55,12 @@ def made(arm: str, space: Any, seed: int) -> Strategy:
     return strategy
 
 
-# ----------------------------------------------------------------------------------------------------- NAS-Bench-201
+# ------------------------------------------------------------------ NAS-Bench-201
 
 
 def columns(path: Path) -> dict[str, Column]:
-    """The three data sets, ordered by choices; budgets buy as many architectures of average cost as on CIFAR-10."""
+    """The three data sets, ordered by choices; budgets buy as many architectures of average cost as
+    on CIFAR-10."""
     with gzip.open(path, "rt", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row["ops"])
     seconds = {
@@ -85,7 +89,8 @@ def _floats(rows: Sequence[dict[str, str]], name: str) -> np.ndarray:
 
 
 def searched(strategy: Strategy, column: Column) -> tuple[float, float, int, int]:
-    """Search until the budget is spent; final and score of the winner, distinct architectures, asks."""
+    """Search until the budget is spent; final and score of the winner, distinct architectures,
+    asks."""
     left, seen = column.budget, {}
     for number in range(MOST_ASKS):
         proposal = strategy.ask(number)
@@ -112,13 +117,14 @@ def nasbench201(
                 yield [name, arm, seed, *searched(made(arm, space, seed), known[name])]
 
 
-# --------------------------------------------------------------------------------------------------------- landscape
+# ------------------------------------------------------------------ landscape
 
 
 def climbed(
     strategy: Strategy, judge: Landscape, seed: int, trials: int, in_flight: int
 ) -> list[float]:
-    """The best true score after each told trial; with more than one in flight, any of them may come back next."""
+    """The best true score after each told trial; with more than one in flight, any of them may come
+    back next."""
     rng = numpy_rng(seed, "arrivals")
     flying: list[tuple[int, Proposal]] = []
     best, curve, number = 0.0, [], 0
@@ -160,7 +166,7 @@ def _marks(trials: int) -> list[int]:
     return [mark for mark in (100, 200, 300, 500, 700, 1_000, 2_000) if mark <= trials]
 
 
-# --------------------------------------------------------------------------------------------------------- the words
+# ------------------------------------------------------------------ the words
 
 
 def tell(strategy: Strategy, number: int, proposal: Proposal, score: float) -> None:

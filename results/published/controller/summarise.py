@@ -1,4 +1,5 @@
-"""Tables from the CSV files beside this script: means with 95 % intervals, and differences paired by seed."""
+"""Tables from the CSV files beside this script: means with 95 % intervals, and differences paired
+by seed."""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ def main() -> None:
         lines = list(summary(path))
         everything[path.stem] = lines
         print(
-            f"\n{path.name}\n\n| data | arm | searches | mean | ours minus this |\n|---|---|---|---|---|"
+            f"\n{path.name}\n\n| data | arm | searches | mean | ours minus this "
+            "|\n|---|---|---|---|---|"
         )
         for line in lines:
             gap = (

@@ -2,8 +2,8 @@
 
 python results/published/digits-table/card.py STUDIES [nasbench201.csv.gz]
 
-STUDIES is the folder that `run.sh` worked in; the published table of NAS-Bench-201 is compared with ours where it is
-at hand.
+STUDIES is the folder that `run.sh` worked in; the published table of NAS-Bench-201 is compared with
+ours where it is at hand.
 """
 
 from __future__ import annotations
@@ -57,16 +57,27 @@ def of_the_table(table: Path) -> dict[str, object]:
         "bytes": table.stat().st_size,
         "rows": len(rows),
         "seeds": len(seeds),
-        "score": {"mean": fmean(means), "lowest": float(means.min()), "highest": float(means.max()),
-                  "quantiles": dict(zip(("5 %", "25 %", "50 %", "75 %", "95 %"),
-                                        np.quantile(means, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist(), strict=True))},
+        "score": {
+            "mean": fmean(means),
+            "lowest": float(means.min()),
+            "highest": float(means.max()),
+            "quantiles": dict(
+                zip(
+                    ("5 %", "25 %", "50 %", "75 %", "95 %"),
+                    np.quantile(means, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist(),
+                    strict=True,
+                )
+            ),
+        },
         "sd_between_architectures": float(means.std(ddof=1)),
         "sd_between_seeds": between_seeds,
         "range_in_sd_of_seeds": float(np.ptp(means)) / between_seeds,
-        "tau_between_seeds": {f"{a} and {b}": tau(scores[:, a], scores[:, b])
-                              for a, b in combinations(range(len(seeds)), 2)},
+        "tau_between_seeds": {
+            f"{a} and {b}": tau(scores[:, a], scores[:, b])
+            for a, b in combinations(range(len(seeds)), 2)
+        },
         "distinct_scores_of_a_seed": len(set(scores[:, 0])),
-    }  # fmt: skip
+    }
 
 
 def of_the_making(studies: Path) -> dict[str, object]:
@@ -85,7 +96,8 @@ def of_the_making(studies: Path) -> dict[str, object]:
 
 
 def beside_published(table: Path, published: Path) -> dict[str, float]:
-    """Kendall's tau over all 15,625 architectures between our mean score and published columns, and of plain sizes."""
+    """Kendall's tau over all 15,625 architectures between our mean score and published columns, and
+    of plain sizes."""
     space = load("space", "nasbench201")()
     ours = Table(space, table=str(table))
     with gzip.open(published, "rt", newline="") as file:
@@ -113,14 +125,22 @@ def card(facts: dict[str, Any]) -> str:
     """The words of the template around the figures."""
     score, study = facts["score"], facts["study"]
     words = {
-        **facts, **study["hardware"], **study["versions"],
-        "name": NAME, "validation": len(open_dataset("digits").load("val")), "commit": study["commit"][:8],
-        "lowest": score["lowest"], "highest": score["highest"], "mean": score["mean"],
+        **facts,
+        **study["hardware"],
+        **study["versions"],
+        "name": NAME,
+        "validation": len(open_dataset("digits").load("val")),
+        "commit": study["commit"][:8],
+        "lowest": score["lowest"],
+        "highest": score["highest"],
+        "mean": score["mean"],
         "quantiles": ", ".join(f"{name} {value:.3f}" for name, value in score["quantiles"].items()),
         "ratio": facts["sd_between_architectures"] / facts["sd_between_seeds"],
-        "taus": ", ".join(f"{value:.3f} (seeds {name})" for name, value in facts["tau_between_seeds"].items()),
+        "taus": ", ".join(
+            (f"{value:.3f} (seeds {name})") for name, value in facts["tau_between_seeds"].items()
+        ),
         "published": _rows(facts.get("tau_with_published", {})),
-    }  # fmt: skip
+    }
     template = (Path(__file__).parent / "card.template.md").read_text()
     return template.format_map(words)
 

@@ -1,4 +1,5 @@
-"""What an exported folder says of itself to machines: whose files lie there, and whether all of them do."""
+"""What an exported folder says of itself to machines: whose files lie there, and whether all of
+them do."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ class Record:
         write_whole(folder / RECORD_FILE, json.dumps(asdict(self), indent=2) + "\n")
 
     def intact(self, folder: Path) -> tuple[str, ...]:
-        """The formats whose files are as they were written; none where the last export was cut short."""
+        """The formats whose files are as they were written; none where the last export was cut
+        short."""
         return (
             tuple(name for name in self.files if self._is_intact(folder, name))
             if self.whole
@@ -68,7 +70,8 @@ class Record:
         )
 
     def staying(self, folder: Path, subject: Mapping[str, Json]) -> Record:
-        """What may stay beside files of a subject: all of the same one, only the drawing itself of the same genotype.
+        """What may stay beside files of a subject: all of the same one, only the drawing itself of
+        the same genotype.
 
         What was verified is said only of files that are as they were then.
         """
@@ -107,7 +110,8 @@ class Record:
         usages: Mapping[str, str],
         checks: Sequence[Check],
     ) -> Record:
-        """The record of a folder where these files lie too, of formats that take the place of those of their names."""
+        """The record of a folder where these files lie too, of formats that take the place of those
+        of their names."""
         return Record(
             self.subject,
             {
