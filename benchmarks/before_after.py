@@ -96,7 +96,7 @@ SEARCHES = (
     Search(
         "policy-gradient, past a snapshot, resumed",
         f"--space nasbench201 --strategy policy-gradient {LANDSCAPE} --trials 1050 "
-        "--set strategy.batch=10 --set strategy.hidden=16 --seed 6",
+        "--set strategy.hidden=16 --seed 6",
         "--trials +50",
     ),
     Search(
@@ -138,7 +138,7 @@ COMPARISONS = {
     "comparison on the shipped table": (
         "--space nasbench201 --evaluator table --budget-seconds 15 "
         "--strategies evolution,policy-gradient --set evolution.population=8 "
-        "--set evolution.sample=3 --set policy-gradient.batch=5 --seeds 5"
+        "--set evolution.sample=3 --set policy-gradient.hidden=8 --seeds 5"
     ),
     "comparison on the landscape, confirmed": (
         f"--space ladder {LANDSCAPE} --trials 25 --confirm 3 "
