@@ -20,7 +20,7 @@ import typer
 
 from nas.cli._training import formats_of
 from nas.cli._winner import refuse_without_weights, winner_of, winner_told
-from nas.search.run import OpenSearch, opened, run
+from nas.search.run import OpenSearch, open_search, run
 from nas.search.words import Assignment
 from nas.study.events import ENDS
 from nas.study.study import Study
@@ -47,7 +47,7 @@ def run_and_report(
     progress = Progress(quiet=quiet)
     with (
         _signals(todo.folder) as stop,
-        opened(todo.plan, todo.folder, todo.budget, progress.see) as search,
+        open_search(todo.plan, todo.folder, todo.budget, progress.see) as search,
     ):
         stop.study = search.study
         progress.begin(search)

@@ -19,7 +19,7 @@ def command(
     """Name the best distinct genotypes of a study."""
     from nas.errors import StudyError
     from nas.search.plan import Plan
-    from nas.search.run import finals, ranked
+    from nas.search.reading import finals, ranked
 
     Plan.read(folder)  # says what is wrong where there is no study
     opened = finals(folder)

@@ -28,13 +28,12 @@ def command(
 
     from nas.cli._words import described
     from nas.search.plan import read_study_json
-    from nas.study.store import read_events
+    from nas.search.reading import events_of
 
     read_study_json(folder)
-    path = folder / "events.jsonl"
     shown, ended = -1, False  # where the last event shown begins
     while True:
-        events = read_events(path, max(shown, 0)) if path.exists() else iter(())
+        events = events_of(folder, max(shown, 0))
         fresh = deque((entry for entry in events if entry[0] > shown), maxlen=tail)
         tail = None
         for offset, event in fresh:

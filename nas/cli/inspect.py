@@ -68,12 +68,12 @@ def command(
         write_tensorboard(records, space, tensorboard)
         _say(as_json, f"TensorBoard: tensorboard --logdir {tensorboard}")
     if export is not None:
+        from nas.search.reading import heard_of
         from nas.strategies.controller.export import export_weights
 
-        _say(
-            as_json,
-            f"weights: {export_weights(folder, plan.make_strategy(space), plan.rules, export)}",
-        )
+        past = heard_of(folder, plan.rules)
+        weights = export_weights(plan.make_strategy(space), past, export)
+        _say(as_json, f"weights: {weights}")
 
 
 def _make_folder(target: Path | None) -> None:

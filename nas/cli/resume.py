@@ -32,7 +32,7 @@ def command(
     """Continue a study exactly where it was, or extend a finished one."""
     from nas.cli._running import run_and_report
     from nas.search.plan import Plan
-    from nas.search.run import budget_of, ledger_of
+    from nas.search.reading import budget_of, ledger_of
     from nas.search.words import Assignment, changed_runner, extended
     from nas.settings import assignments
 
@@ -41,7 +41,7 @@ def command(
         tree.setdefault("runner", {})["workers"] = workers
     plan = Plan.read(folder)
     plan = plan.with_runner(changed_runner(plan.runner, runner, tree))
-    ledger = ledger_of(folder, plan)
+    ledger = ledger_of(folder, plan.rules)
     budget = extended(
         budget_of(folder, ledger), ledger.counts["asked"], trials, budget_seconds, max_hours
     )

@@ -54,9 +54,9 @@ def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
 
 
 def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
-    from nas.search.run import budget_of, ledger_of
+    from nas.search.reading import budget_of, ledger_of
 
-    ledger = ledger_of(folder, plan)
+    ledger = ledger_of(folder, plan.rules)
     best = ledger.best
     return {
         "space": plan.space.name,

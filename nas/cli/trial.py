@@ -26,13 +26,13 @@ def command(
     from nas.cli._words import described
     from nas.errors import StudyError
     from nas.search.plan import Plan
-    from nas.search.run import ledger_of, trial_events
+    from nas.search.reading import ledger_of, trial_events
     from search_spaces.cells.genotype import Genotype
 
     plan = Plan.read(folder)
     events = [event for event in trial_events(folder, number) if event["event"] != "updated"]
     if not events:
-        count = ledger_of(folder, plan).next_number
+        count = ledger_of(folder, plan.rules).next_number
         raise StudyError(
             f"{folder} has no trial {number}: "
             + (f"its trials are 0 to {count - 1}" if count else "it has none yet")

@@ -135,7 +135,7 @@ def _origin_of(weights: Weights) -> dict[str, Any]:
 
 def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
     from nas.search.plan import read_study_json
-    from nas.search.run import finals, ranked
+    from nas.search.reading import finals, ranked
 
     study = read_study_json(folder)
     best = ranked(folder, top)

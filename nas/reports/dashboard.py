@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.errors import NasError
 from nas.search.plan import Plan
-from nas.search.run import events_of
+from nas.search.reading import events_of
 from nas.study.store import Event
 from search_spaces.cells.genotype import Genotype
 

@@ -11,10 +11,11 @@ from typing import Any
 from nas.contracts import Proposal, Strategy
 from nas.errors import StoreError
 from nas.search.plan import Plan
+from nas.search.reading import events_of
 from nas.seeding import derive
 from nas.study.events import ENDS
 from nas.study.ledger import Ledger
-from nas.study.store import Event, read_events
+from nas.study.store import Event
 
 
 @dataclass(slots=True)
@@ -31,16 +32,14 @@ class Check:
 def check(folder: Path, plan: Plan) -> Check:
     """Read the log as a study would and compare."""
     result = Check()
-    log = folder / "events.jsonl"
-    if log.exists():
-        try:
-            result.problems += _Order(result).complaints(log)
-            if not result.problems:
-                result.problems += _replay(log, plan, result)
-        except (StoreError, KeyError, TypeError) as problem:
-            result.problems.append(
-                str(problem) if isinstance(problem, StoreError) else f"a line lacks {problem}"
-            )
+    try:
+        result.problems += _Order(result).complaints(folder)
+        if not result.problems:
+            result.problems += _replay(folder, plan, result)
+    except (StoreError, KeyError, TypeError) as problem:
+        result.problems.append(
+            str(problem) if isinstance(problem, StoreError) else f"a line lacks {problem}"
+        )
     return result
 
 
@@ -54,8 +53,8 @@ class _Order:
         self._duplicates: dict[int, int | None] = {}
         self._ends: dict[int, tuple[str, Any]] = {}
 
-    def complaints(self, log: Path) -> Iterator[str]:
-        for _, event in read_events(log):
+    def complaints(self, folder: Path) -> Iterator[str]:
+        for _, event in events_of(folder):
             self._result.events += 1
             if self._result.events == 1 and event["event"] != "started":
                 yield f"the log begins with {event['event']}, not with started"
@@ -99,11 +98,11 @@ class _Order:
             )
 
 
-def _replay(log: Path, plan: Plan, result: Check) -> Iterator[str]:
+def _replay(folder: Path, plan: Plan, result: Check) -> Iterator[str]:
     """A fresh strategy that is told the same past proposes the same."""
     ledger = Ledger(plan.rules)
     strategy = plan.make_strategy(plan.make_space())
-    for offset, event in read_events(log):
+    for offset, event in events_of(folder):
         if event["event"] in ("asked", "skipped"):
             result.proposals += 1
             complaint = _differs(event, plan, strategy)

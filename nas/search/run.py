@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.contracts import Evaluator
-from nas.errors import NotJudged, SettingsError, SpaceError, StoreError, StudyError
+from nas.contracts import Evaluator, Strategy
+from nas.errors import SettingsError, SpaceError, StoreError, StudyError
+from nas.search.best import open_finals, write_best
 from nas.search.plan import Plan, differences, read_study_json
-from nas.search.record import clear, read_record
+from nas.search.reading import budget_of, ledger_of
 from nas.study.attempt import plain
-from nas.study.files import write_whole
-from nas.study.kept_files import checkpoint_of
 from nas.study.ledger import Ledger
 from nas.study.rules import Budget
-from nas.study.store import Event, Store, Sync, read_events
-from nas.study.study import Constraint, Study, Watch
+from nas.study.store import Store, Sync
+from nas.study.study import NEEDS_BUDGET, Constraint, Study, Watch
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
@@ -37,7 +36,7 @@ class OpenSearch:
 
 
 @contextmanager
-def opened(
+def open_search(
     plan: Plan,
     folder: Path,
     budget: Budget | None,
@@ -52,44 +51,53 @@ def opened(
         evaluator: what the plan would make, where several studies share one.
     """
     there = (folder / "study.json").exists()
-    if there:
-        plan = _continued(plan, folder)
-        budget = budget or _budget_before_first_line(folder, plan)
-    else:
-        _refuse_foreign(folder)
-    if not there and (budget is None or not budget.to_dict()):
-        raise StudyError("a study needs a budget: trials, seconds of evaluation or hours")
-    space = plan.make_space()
-    _refuse_strangers(plan, space)
-    runner = plan.make_runner()  # what its options lack is said before anything is written
-    if not there:
-        runner.check()
-    evaluator = evaluator or plan.make_evaluator(space)
-    strategy = plan.make_strategy(space)
-    measured, recorded = plain(evaluator.measured()), plain(strategy.recorded())
-    constraint = _constraint(evaluator, plan, space.sample)
-    if there:
-        _refuse_changed(plan.measured, measured, folder)
-        _refuse_changed(read_study_json(folder)["recorded"], recorded, folder)
-    else:
-        plan = plan.with_measured(measured)
-    with _locked(folder, "grouped" if evaluator.cheap else "each") as store:
-        if not there:
-            _write_plan(plan, folder, budget, recorded)
-        study = Study(
-            folder,
-            strategy,
-            seed=plan.seed,
-            rules=plan.rules,
-            budget=budget,
-            constraint=constraint,
-            start_from=plan.start_from,
-            watch=watch,
-            store=store,
-            last_step=evaluator.last_step,
-        )
-        with study:
-            yield OpenSearch(plan, study, evaluator)
+    start = continue_search if there else begin_search
+    with start(plan, folder, budget, watch, evaluator) as search:
+        yield search
+
+
+@contextmanager
+def begin_search(
+    plan: Plan,
+    folder: Path,
+    budget: Budget | None,
+    watch: Watch | None = None,
+    evaluator: Evaluator | None = None,
+) -> Iterator[OpenSearch]:
+    """Begin a study in a folder of its own; it is written down when nothing can be refused."""
+    _refuse_foreign(folder)
+    if budget is None or not budget.to_dict():
+        raise StudyError(NEEDS_BUDGET)
+    plan.make_runner().check()
+    parts = _made(plan, evaluator)
+    plan = plan.with_measured(parts.measured)
+
+    with _locked(folder, parts.sync) as store:
+        _write_plan(plan, folder, budget, parts.recorded)
+        with _study(plan, folder, parts, budget, watch, store) as study:
+            yield OpenSearch(plan, study, parts.evaluator)
+
+
+@contextmanager
+def continue_search(
+    plan: Plan,
+    folder: Path,
+    budget: Budget | None,
+    watch: Watch | None = None,
+    evaluator: Evaluator | None = None,
+) -> Iterator[OpenSearch]:
+    """Continue the study that lies in this folder, exactly as it would have gone on."""
+    plan = _continued(plan, folder)
+    budget = budget or _budget_before_first_line(folder, plan)
+    parts = _made(plan, evaluator)
+    _refuse_changed(plan.measured, parts.measured, folder)
+    _refuse_changed(read_study_json(folder)["recorded"], parts.recorded, folder)
+
+    with (
+        _locked(folder, parts.sync) as store,
+        _study(plan, folder, parts, budget, watch, store) as study,
+    ):
+        yield OpenSearch(plan, study, parts.evaluator)
 
 
 def run(search: OpenSearch) -> str | None:
@@ -107,108 +115,58 @@ def settle(search: OpenSearch) -> str | None:
         if reason is not None:
             open_finals(search.study, search.evaluator)
     finally:
-        write_best(search)
+        write_best(search.study, search.evaluator)
     return reason
 
 
-def open_finals(study: Study, evaluator: Evaluator) -> None:
-    """Read what winners are judged by: only of a finished study, only for its incumbents; each
-    reading is logged."""
-    assert study.ledger.finished is not None
-    for incumbent in study.ledger.incumbents:
-        number = incumbent.trial.number
-        if number in study.ledger.opened:
-            continue
-        kept = checkpoint_of(study.folder, number)
-        try:
-            final = evaluator.final(incumbent.trial.genotype, kept=kept if kept.is_dir() else None)
-        except NotJudged as problem:
-            study.notice(
-                f"trial {number} is not judged until this command is given again: {problem}",
-                "winner",
-            )
-            continue
-        if final:
-            study.record_final(number, final)
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a plan is made of, and what is measured and recorded of it."""
+
+    strategy: Strategy
+    evaluator: Evaluator
+    constraint: Constraint | None
+    measured: dict[str, Any]
+    recorded: dict[str, Any]
+
+    @property
+    def sync(self) -> Sync:
+        """How often the log is synced: once a second is enough where a trial costs nothing."""
+        return "grouped" if self.evaluator.cheap else "each"
 
 
-def write_best(search: OpenSearch) -> None:
-    """Leave the winner in `best/`: its genotype, and drawings where real networks were trained."""
-    best = search.study.ledger.best
-    if best is None:
-        return
-    folder = search.study.folder / "best"
-    genotype = best.trial.genotype
-    _clear_other_export(folder, genotype.key, best.trial.number)
-    write_whole(folder / "genotype.json", genotype.to_json() + "\n")
-    if not search.evaluator.cheap and genotype.cells:
-        from nas.drawings.svg import cells_svg
-
-        write_whole(folder / "cells.svg", cells_svg(genotype))
+def _made(plan: Plan, evaluator: Evaluator | None) -> _Parts:
+    space = plan.make_space()
+    _refuse_strangers(plan, space)
+    plan.make_runner()  # what its options lack is said before anything is written
+    evaluator = evaluator or plan.make_evaluator(space)
+    strategy = plan.make_strategy(space)
+    measured, recorded = plain(evaluator.measured()), plain(strategy.recorded())
+    return _Parts(
+        strategy, evaluator, _constraint(evaluator, plan, space.sample), measured, recorded
+    )
 
 
-def _clear_other_export(folder: Path, key: str, number: int) -> None:
-    """Files of an earlier winner would be taken for those of this one."""
-    record = read_record(folder)
-    if record is not None and (record.subject.get("key"), record.subject.get("trial")) != (
-        key,
-        number,
-    ):
-        clear(folder, record, but=("genotype.json",))
-
-
-def ledger_of(folder: Path, plan: Plan) -> Ledger:
-    """What the log of this study amounts to; any number of readers may look while it is written."""
-    ledger = Ledger(plan.rules)
-    for offset, event in events_of(folder):
-        ledger.apply(event, offset)
-    return ledger
-
-
-def budget_of(folder: Path, ledger: Ledger) -> Budget:
-    """The budget of a study; before the first line of its log, the one it was begun with."""
-    if ledger.sessions:
-        return ledger.budget
-    try:
-        return Budget(**read_study_json(folder).get("budget", {}))
-    except TypeError as problem:
-        raise StudyError(f"the budget in {folder / 'study.json'} is none: {problem}") from problem
-
-
-def events_of(folder: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
-    """The log of a study from an offset on; one killed before its first line has none yet."""
-    log = folder / "events.jsonl"
-    return read_events(log, start) if log.exists() else iter(())
-
-
-def trial_events(folder: Path, number: int) -> list[Mapping[str, Any]]:
-    """Everything the log says of one trial."""
-    return [event for _, event in events_of(folder) if event.get("number") == number]
-
-
-def ranked(folder: Path, top: int) -> list[tuple[float, Mapping[str, Any], Mapping[str, Any]]]:
-    """The best distinct trials of a study: score, `asked` event, `told` event; of equals the one
-    told first."""
-    asked: dict[int, Mapping[str, Any]] = {}
-    told: list[tuple[float, Mapping[str, Any]]] = []
-    for _, event in events_of(folder):
-        if event["event"] == "asked" and "duplicate_of" not in event:
-            asked[event["number"]] = event
-        elif event["event"] == "told" and "reused" not in event:
-            told.append((event["score"], event))
-    told.sort(
-        key=lambda entry: -entry[0]
-    )  # stable, so that the first is the winner that the ledger names
-    return [(score, asked[event["number"]], event) for score, event in told[:top]]
-
-
-def finals(folder: Path) -> dict[int, Mapping[str, float]]:
-    """What the incumbents of a finished study were judged by, by the numbers of their trials."""
-    return {
-        event["number"]: event["final"]
-        for _, event in events_of(folder)
-        if event["event"] == "opened"
-    }
+def _study(
+    plan: Plan,
+    folder: Path,
+    parts: _Parts,
+    budget: Budget | None,
+    watch: Watch | None,
+    store: Store,
+) -> Study:
+    return Study(
+        folder,
+        parts.strategy,
+        seed=plan.seed,
+        rules=plan.rules,
+        budget=budget,
+        constraint=parts.constraint,
+        start_from=plan.start_from,
+        watch=watch,
+        store=store,
+        last_step=parts.evaluator.last_step,
+    )
 
 
 def _continued(plan: Plan, folder: Path) -> Plan:
@@ -225,7 +183,7 @@ def _continued(plan: Plan, folder: Path) -> Plan:
 
 def _budget_before_first_line(folder: Path, plan: Plan) -> Budget | None:
     log = folder / "events.jsonl"
-    if log.exists() and log.stat().st_size and ledger_of(folder, plan).sessions:
+    if log.exists() and log.stat().st_size and ledger_of(folder, plan.rules).sessions:
         return None
     return budget_of(folder, Ledger(plan.rules))
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
 from nas.errors import SettingsError, SpaceError, StudyError, shortened
+from nas.search.reading import events_of
 from nas.seeding import numpy_rng
 from nas.study.files import write_whole
 from nas.study.rules import Budget
-from nas.study.store import read_events
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import Choices, SearchSpace
 
@@ -105,7 +105,7 @@ def _told(folder: Path) -> dict[str, tuple[Genotype, Mapping[str, Any]]]:
     """By key: the genotype and the `told` event of a study."""
     asked: dict[int, Genotype] = {}
     told: dict[str, tuple[Genotype, Mapping[str, Any]]] = {}
-    for _, event in read_events(folder / "events.jsonl"):
+    for _, event in events_of(folder):
         if event["event"] == "asked":
             asked[event["number"]] = Genotype.from_dict(event["genotype"])
         elif event["event"] == "told":

@@ -25,6 +25,7 @@ from nas.study.store import FORMAT, Store, Sync, read_events
 from search_spaces.cells.genotype import Genotype
 
 NUMBERS_WITHOUT_COST = 1_000
+NEEDS_BUDGET = "a study needs a budget: trials, seconds of evaluation or hours"
 
 Constraint = Callable[[Genotype], str | None]
 Watch = Callable[[Mapping[str, Any]], None]
@@ -394,7 +395,7 @@ class Study:
         """Write the first line of this session, then settle what the last one could not."""
         first = self.ledger.sessions == 0
         if first and (budget is None or not budget.to_dict()):
-            raise StudyError("a study needs a budget: trials, seconds of evaluation or hours")
+            raise StudyError(NEEDS_BUDGET)
         if self.ledger.finished is not None and budget in (None, self.ledger.budget):
             return  # nothing begins
         opening: dict[str, Any] = {"event": "started", "format": FORMAT}

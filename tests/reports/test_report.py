@@ -21,7 +21,7 @@ from nas.reports.experiment import read_experiment
 from nas.reports.frame import read_frame
 from nas.reports.outcome import outcome_of
 from nas.reports.write import write_report
-from nas.search.run import opened, run
+from nas.search.run import open_search, run
 from parts.command_line import nas
 from parts.comparisons import CHEAP, compared, costly
 from parts.studies import lines
@@ -399,7 +399,7 @@ def test_failures_and_networks_without_cells_are_reported(tmp_path: Path) -> Non
         "study": {"trials": 6, "retries": 0},
     }
     todo = assignment(tree)
-    with opened(todo.plan, tmp_path / "failed", todo.budget) as search:
+    with open_search(todo.plan, tmp_path / "failed", todo.budget) as search:
         run(search)
     _, found = write_report([tmp_path / "failed"])
     assert found["arms"][0]["counts"]["failed"] == 6

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import StudyError
-from nas.search.run import opened, run
+from nas.search.run import open_search, run
 from nas.search.words import assignment
 
 
@@ -19,7 +19,7 @@ def search(folder: Path) -> None:
         "study": {"trials": 5, "out": str(folder)},
     }
     todo = assignment(settings)
-    with opened(todo.plan, todo.folder, todo.budget) as ready:
+    with open_search(todo.plan, todo.folder, todo.budget) as ready:
         run(ready)
 
 

@@ -14,7 +14,7 @@ from nas.search.comparing.arms import arms_of, baseline_of, seeds_of
 from nas.search.comparing.plan import Confirm, read_comparison
 from nas.search.comparing.run import Progress
 from nas.search.plan import Plan
-from nas.search.run import opened, run
+from nas.search.run import open_search, run
 from nas.search.words import assignment
 from nas.seeding import derive
 from nas.study.rules import Budget
@@ -146,7 +146,8 @@ def test_every_pair_is_an_ordinary_study(tmp_path: Path) -> None:
                 "study": {"trials": 12, "seed": seed},
             }
             todo = assignment(alone)
-            with opened(todo.plan, tmp_path / "alone" / label / str(seed), todo.budget) as search:
+            place = tmp_path / "alone" / label / str(seed)
+            with open_search(todo.plan, place, todo.budget) as search:
                 run(search)
             assert story(lines(folder)) == story(lines(search.study.folder))
             assert Plan.read(folder).identity() == todo.plan.identity()
@@ -328,7 +329,7 @@ def test_one_runner_gives_what_single_searches_give_with_any_number_of_workers(
         todo = assignment(
             {**alone, "strategy": {"name": label, **own}, "study": {"trials": 6, "seed": 2}}
         )
-        with opened(todo.plan, tmp_path / "alone" / label / "seed-2", todo.budget) as search:
+        with open_search(todo.plan, tmp_path / "alone" / label / "seed-2", todo.budget) as search:
             run(search)
         assert stories(tmp_path / "one")[f"{label}/seed-2"] == story(lines(search.study.folder))
 

@@ -55,7 +55,7 @@ def test_a_winner_that_cannot_be_judged_is_named_all_the_same_and_judged_later(
         "search",
         *QUICK,
         "--dataset",
-        "tests.test_finals:wavering",
+        "tests.search.test_finals:wavering",
         "--data-dir",
         tmp_path,
         "--trials",
@@ -82,7 +82,7 @@ def test_a_comparison_makes_up_for_a_winner_that_was_not_judged(tmp_path: Path) 
         *QUICK[:2],
         *QUICK[4:],
         "--dataset",
-        "tests.test_finals:wavering",
+        "tests.search.test_finals:wavering",
         "--data-dir",
         tmp_path,
     )

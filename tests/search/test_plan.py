@@ -10,7 +10,7 @@ import pytest
 
 from nas.errors import SettingsError, StudyError
 from nas.search.plan import Plan, differences
-from nas.search.run import opened
+from nas.search.run import open_search
 from nas.search.words import TRIALS_IF_CHEAP, amount, assignment, extended
 from nas.study.rules import Budget
 from parts.command_line import nas
@@ -161,7 +161,7 @@ def test_without_a_budget_nothing_is_written(tmp_path: Path) -> None:
     for budget in (None, Budget()):
         with (
             pytest.raises(StudyError, match="a study needs a budget"),
-            opened(plan_of(), tmp_path / "s", budget),
+            open_search(plan_of(), tmp_path / "s", budget),
         ):
             pass
         assert not (tmp_path / "s").exists()

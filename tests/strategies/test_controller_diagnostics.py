@@ -172,10 +172,8 @@ def test_a_study_without_a_controller_says_so(
     assert nas(monkeypatch, "inspect", tmp_path / "s") == 2
     assert "has no updates of a controller" in capsys.readouterr().err
     plan = Plan.read(tmp_path / "s")
-    with pytest.raises(StudyError, match="which has no weights; only policy-gradient has"):
-        export_weights(
-            tmp_path / "s", plan.make_strategy(plan.make_space()), plan.rules, tmp_path / "w"
-        )
+    with pytest.raises(StudyError, match="has no weights; only policy-gradient has"):
+        export_weights(plan.make_strategy(plan.make_space()), [], tmp_path / "w")
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nas.registry import load
-from nas.search.run import ranked
+from nas.search.reading import ranked
 from nas.study.ledger import Ledger
 from nas.study.rules import Budget, Rules
 from nas.study.store import read_events

@@ -11,10 +11,10 @@ from nas.contracts import Evaluator
 from nas.search.comparing.arms import BASELINE
 from nas.search.comparing.plan import Confirm
 from nas.search.plan import Part, Plan
-from nas.search.run import OpenSearch, opened, ranked, settle
+from nas.search.reading import ending_of, ranked
+from nas.search.run import OpenSearch, open_search, settle
 from nas.seeding import derive
 from nas.study.rules import Budget
-from nas.study.store import read_events
 from nas.study.study import Watch
 from search_spaces.cells.genotype import Genotype
 
@@ -56,7 +56,7 @@ def searches(
 ) -> Generator[OpenSearch, None, None]:
     """Open one study after another; each must be run before the next is asked for, and is settled
     then."""
-    with opened(lane.plan, lane.folder, lane.budget, watch, judges.searching) as search:
+    with open_search(lane.plan, lane.folder, lane.budget, watch, judges.searching) as search:
         yield search
         if settle(search) is None:
             return
@@ -64,7 +64,9 @@ def searches(
         plan = _confirmation(lane)
         if plan.start_from:
             budget = Budget(trials=len(plan.start_from))
-            with opened(plan, lane.folder / CONFIRM, budget, watch, judges.confirming) as search:
+            with open_search(
+                plan, lane.folder / CONFIRM, budget, watch, judges.confirming
+            ) as search:
                 yield search
                 settle(search)
 
@@ -83,25 +85,13 @@ def _ended(folder: Path, budget: Budget | None) -> bool:
     Where there is nothing to judge a winner by, this is not known: such a study is opened, and has
     nothing to do.
     """
-    log = folder / "events.jsonl"
-    if not (folder / "best" / "genotype.json").exists() or not log.exists():
+    if not (folder / "best" / "genotype.json").exists():
         return False
-    begun = finished = False
-    winner: tuple[float, int] | None = None
-    judged: set[int] = set()
-    for _, event in read_events(log):
-        match event["event"]:
-            case "started" if "budget" in event:
-                begun = budget is None or event["budget"] == budget.to_dict()
-            case "extended":
-                return False  # open it and see
-            case "told" if "reused" not in event and (winner is None or event["score"] > winner[0]):
-                winner = event["score"], event["number"]
-            case "opened":
-                judged.add(event["number"])
-            case "finished":
-                finished = True
-    return begun and finished and (winner is None or winner[1] in judged)
+    ending = ending_of(folder)
+    if ending.extended:
+        return False  # open it and see
+    begun = ending.budget is not None and budget in (None, Budget(**ending.budget))
+    return begun and ending.finished and ending.winner in (None, *ending.judged)
 
 
 def _confirmation(lane: Lane) -> Plan:

@@ -1,28 +1,22 @@
-"""The weights a study's controller has learned, by replaying its log."""
+"""The weights a controller has learned, by telling a fresh one the past of its study."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from nas.contracts import Strategy
 from nas.errors import StudyError
 from nas.strategies.controller.weights import write_weights
 from nas.strategies.policy_gradient import PolicyGradient
-from nas.study.ledger import Ledger
-from nas.study.rules import Rules
-from nas.study.store import read_events
+from nas.study.ledger import Heard
 
 
-def export_weights(folder: Path, strategy: Strategy, rules: Rules, target: Path) -> Path:
-    """Tell a fresh controller the past of this study, and write down what it has become."""
+def export_weights(strategy: Strategy, past: Iterable[Heard], target: Path) -> Path:
+    """Tell a fresh strategy this past, and write down what it has become."""
     if not isinstance(strategy, PolicyGradient):
-        raise StudyError(
-            f"{folder} was searched by a strategy which has no weights; only policy-gradient has"
-        )
-    ledger = Ledger(rules)
-    for offset, event in read_events(folder / "events.jsonl"):
-        heard = ledger.apply(event, offset)
-        if heard is not None:
-            strategy.tell(*heard)
-            strategy.diagnostics()
+        raise StudyError("this study's strategy has no weights; only policy-gradient has")
+    for trial, evaluation in past:
+        strategy.tell(trial, evaluation)
+        strategy.diagnostics()
     return write_weights(strategy.policy, target)

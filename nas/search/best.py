@@ -1,0 +1,58 @@
+"""The folder `best/` of a study: its winner, judged once, and nothing of an earlier one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas.contracts import Evaluator
+from nas.errors import NotJudged
+from nas.search.record import clear, read_record
+from nas.study.files import write_whole
+from nas.study.kept_files import checkpoint_of
+from nas.study.study import Study
+
+
+def open_finals(study: Study, evaluator: Evaluator) -> None:
+    """Read what winners are judged by: only of a finished study, only for its incumbents; each
+    reading is logged."""
+    assert study.ledger.finished is not None
+    for incumbent in study.ledger.incumbents:
+        number = incumbent.trial.number
+        if number in study.ledger.opened:
+            continue
+        kept = checkpoint_of(study.folder, number)
+        try:
+            final = evaluator.final(incumbent.trial.genotype, kept=kept if kept.is_dir() else None)
+        except NotJudged as problem:
+            study.notice(
+                f"trial {number} is not judged until this command is given again: {problem}",
+                "winner",
+            )
+            continue
+        if final:
+            study.record_final(number, final)
+
+
+def write_best(study: Study, evaluator: Evaluator) -> None:
+    """Leave the winner in `best/`: its genotype, and drawings where real networks were trained."""
+    best = study.ledger.best
+    if best is None:
+        return
+    folder = study.folder / "best"
+    genotype = best.trial.genotype
+    _clear_other_export(folder, genotype.key, best.trial.number)
+    write_whole(folder / "genotype.json", genotype.to_json() + "\n")
+    if not evaluator.cheap and genotype.cells:
+        from nas.drawings.svg import cells_svg
+
+        write_whole(folder / "cells.svg", cells_svg(genotype))
+
+
+def _clear_other_export(folder: Path, key: str, number: int) -> None:
+    """Files of an earlier winner would be taken for those of this one."""
+    record = read_record(folder)
+    if record is not None and (record.subject.get("key"), record.subject.get("trial")) != (
+        key,
+        number,
+    ):
+        clear(folder, record, but=("genotype.json",))

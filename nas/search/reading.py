@@ -1,0 +1,122 @@
+"""The only reader of a log: what ended, the best so far, the ranking, and the finals of winners.
+
+Any number of readers may look while a study is written; a study without a first line has no events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nas.errors import StudyError
+from nas.search.plan import read_study_json
+from nas.study.ledger import Heard, Ledger
+from nas.study.rules import Budget, Rules
+from nas.study.store import Event, read_events
+
+LOG = "events.jsonl"
+
+
+class Ranked(NamedTuple):
+    """One of the best distinct trials of a study, and the two lines that say so."""
+
+    score: float
+    asked: Mapping[str, Any]
+    told: Mapping[str, Any]
+
+
+class Ending(NamedTuple):
+    """How far a log is, told without replaying a strategy."""
+
+    budget: Mapping[str, Any] | None  # that of the first line
+    extended: bool
+    finished: bool
+    winner: int | None
+    judged: frozenset[int]
+
+
+def events_of(folder: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
+    """The events of a study from an offset on, each with the offset of its line."""
+    log = folder / LOG
+    return read_events(log, start) if log.exists() else iter(())
+
+
+def ledger_of(folder: Path, rules: Rules) -> Ledger:
+    """What the log of this study amounts to."""
+    ledger = Ledger(rules)
+    for offset, event in events_of(folder):
+        ledger.apply(event, offset)
+    return ledger
+
+
+def heard_of(folder: Path, rules: Rules) -> Iterator[Heard]:
+    """What the strategy of this study was told, in the order in which it was."""
+    ledger = Ledger(rules)
+    for offset, event in events_of(folder):
+        heard = ledger.apply(event, offset)
+        if heard is not None:
+            yield heard
+
+
+def budget_of(folder: Path, ledger: Ledger) -> Budget:
+    """The budget of a study; before the first line of its log, the one it was begun with."""
+    if ledger.sessions:
+        return ledger.budget
+    try:
+        return Budget(**read_study_json(folder).get("budget", {}))
+    except TypeError as problem:
+        raise StudyError(f"the budget in {folder / 'study.json'} is none: {problem}") from problem
+
+
+def trial_events(folder: Path, number: int) -> list[Event]:
+    """Everything the log says of one trial."""
+    return [event for _, event in events_of(folder) if event.get("number") == number]
+
+
+def ranked(folder: Path, top: int) -> list[Ranked]:
+    """The best distinct trials of a study; of equals the one told first."""
+    asked: dict[int, Event] = {}
+    told: list[Event] = []
+
+    for _, event in events_of(folder):
+        if event["event"] == "asked" and "duplicate_of" not in event:
+            asked[event["number"]] = event
+        elif event["event"] == "told" and "reused" not in event:
+            told.append(event)
+
+    told.sort(key=lambda event: -event["score"])  # stable: the first is the ledger's winner
+    return [Ranked(event["score"], asked[event["number"]], event) for event in told[:top]]
+
+
+def finals(folder: Path) -> dict[int, Mapping[str, float]]:
+    """What the incumbents of a finished study were judged by, by the numbers of their trials."""
+    return {
+        event["number"]: event["final"]
+        for _, event in events_of(folder)
+        if event["event"] == "opened"
+    }
+
+
+def ending_of(folder: Path) -> Ending:
+    """How far the log of a study is."""
+    budget: Mapping[str, Any] | None = None
+    extended = finished = False
+    winner: tuple[float, int] | None = None
+    judged: set[int] = set()
+
+    for _, event in events_of(folder):
+        match event["event"]:
+            case "started" if "budget" in event:
+                budget = event["budget"]
+            case "extended":
+                extended = True
+            case "told" if "reused" not in event and (winner is None or event["score"] > winner[0]):
+                winner = event["score"], event["number"]
+            case "opened":
+                judged.add(event["number"])
+            case "finished":
+                finished = True
+
+    number = None if winner is None else winner[1]
+    return Ending(budget, extended, finished, number, frozenset(judged))
