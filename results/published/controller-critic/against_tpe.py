@@ -1,4 +1,4 @@
-"""The paired test of the plan: each arm minus Optuna's TPE, seed by seed, Holm over the data sets."""
+"""The paired test of the plan: each arm minus Optuna's TPE, seed by seed; p is not adjusted yet."""
 
 from __future__ import annotations
 
