@@ -29,7 +29,7 @@ from search_spaces.nasnet import NasnetSpace
 
 HERE = Path(__file__).parent
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "policy-gradient": ("policy-gradient", {}),
+    "policy-gradient": ("policy-gradient", {"preset": "plain"}),  # `default` as it was then
     "policy-gradient, preset paper": ("policy-gradient", {"preset": "paper"}),
     "evolution, population 10, sample 3": ("evolution", {"population": 10, "sample": 3}),
     "evolution, population 50, sample 10": ("evolution", {"population": 50, "sample": 10}),

@@ -12,6 +12,6 @@ studies=${1:-results/digits-hard-test}
 workers=${2:-1}
 
 nas compare --space nasnet --dataset digits-hard --preset digits-demo --set evaluator.precision=fp32 \
-    --strategies policy-gradient,random-search --trials 100 --seeds 2001-2024 --confirm 5 --margin 0.005 \
+    --strategies policy-gradient,random-search --set policy-gradient.preset=plain --trials 100 --seeds 2001-2024 --confirm 5 --margin 0.005 \
     --pilot 30 --workers "$workers" --out "$studies"
 python "$(dirname "$0")/../summarise.py" "$studies" "$(dirname "$0")"

@@ -16,7 +16,7 @@ here=$(dirname "$0")
 compare() {
     nas compare --space nasbench201 --table "$table" --score "$2" --cost "$3" --final "$4" \
         --strategies policy-gradient,evolution,optuna:tpe,random-search \
-        --set evolution.population=10 --set evolution.sample=3 \
+        --set policy-gradient.preset=plain --set evolution.population=10 --set evolution.sample=3 \
         --budget-seconds 12000 --seeds 1001-1500 --margin 0.1 --processes "$processes" --out "$studies/$1"
     python "$here/../summarise.py" "$studies/$1" "$here/$1"
 }
