@@ -18,35 +18,17 @@ To = Annotated[
         )
     ),
 ]
-_RAY = "Several processes and machines"
-Workers = Annotated[
-    int,
-    typer.Option(
-        min=1,
-        help="Processes that train each network together, through Ray Train.",
-        rich_help_panel=_RAY,
-    ),
+_DATA = "Data"
+DataDir = Annotated[Path | None, typer.Option(help="Where data sets lie.", rich_help_panel=_DATA)]
+ImageSize = Annotated[
+    int | None, typer.Option(min=1, help="Side of the images of a folder.", rich_help_panel=_DATA)
 ]
-GpusPerWorker = Annotated[
-    float | None,
-    typer.Option(
-        help="GPUs of each worker (default: 1 where there is one here, else 0).",
-        rich_help_panel=_RAY,
-    ),
-]
-SyncBatchNorm = Annotated[
+SkipCorrupt = Annotated[
     bool,
     typer.Option(
-        "--sync-batch-norm",
-        help="Batch norms see the batch of all workers (GPUs).",
-        rich_help_panel=_RAY,
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        help="Ray: auto or HOST:PORT (default: what runs here, else start one).",
-        rich_help_panel=_RAY,
+        "--skip-corrupt",
+        help="Leave out pictures that cannot be decoded.",
+        rich_help_panel=_DATA,
     ),
 ]
 Set = Annotated[

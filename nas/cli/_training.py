@@ -4,98 +4,21 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
+
+import typer
 
 if TYPE_CHECKING:
     from nas.full_size.retrain import Retrained
-    from nas.full_size.trainings import Place
     from nas.full_size.transfer import Transferred
-    from nas.full_size.wish import Wish
-    from nas.training.computation import Precision
 
-
-def dataset_of_preset(preset: str) -> str:
-    """The dataset that a preset's name begins with (`cifar10-final`)."""
-    from nas.errors import NasError
-    from nas.registry import names
-    from nas.training.recipe import preset as known
-
-    known(preset)
-    for name in sorted(names("dataset"), key=len, reverse=True):
-        if preset.startswith(name):
-            return name
-    raise NasError(f"preset {preset!r} names no dataset; say which with --dataset")
-
-
-def precision_of(word: str) -> Precision:
-    """The precision of this name."""
-    from nas.errors import SettingsError, known_names
-
-    if word == "fp32":
-        return "fp32"
-    if word == "bf16":
-        return "bf16"
-    raise SettingsError(known_names(word, ("fp32", "bf16"), "precision"))
-
-
-def place_of(
-    *,
-    runner: str | None = None,
-    workers: int,
-    gpus_per_worker: float | None,
-    sync_batch_norm: bool,
-    address: str | None,
-    device: str,
-    threads: int | None,
-) -> Place:
-    """Where trainings run: in this process, or on Ray where there are several workers or the runner
-    is called so."""
-    from nas.errors import SettingsError, known_names
-    from nas.full_size.trainings import Here
-    from nas.registry import load
-    from nas.training.computation import chosen_device
-
-    if runner not in (None, "local", "ray"):
-        raise SettingsError(known_names(runner, ("local", "ray"), "runner of trainings"))
-    if runner == "local" and workers > 1:
-        raise SettingsError(
-            f"{workers} workers train a network together on Ray: leave out --runner local"
-        )
-    if workers == 1 and runner != "ray":
-        words = {
-            "--gpus-per-worker": gpus_per_worker,
-            "--address": address,
-            "--sync-batch-norm": sync_batch_norm,
-        }
-        for word, value in words.items():
-            if value not in (None, False):
-                raise SettingsError(f"{word} is for trainings on Ray: add --workers 2 or more")
-        return Here()
-    if device not in ("auto", "cpu", "cuda"):
-        raise SettingsError(
-            f"--device is {device}, but Ray gives each worker a device of its own: say cpu or cuda"
-        )
-    gpus = (
-        float(chosen_device(device).startswith("cuda"))
-        if gpus_per_worker is None
-        else gpus_per_worker
-    )
-    place: Place = load("place", "ray-train")(
-        workers=workers,
-        threads=threads or 1,
-        gpus_per_worker=gpus,
-        sync_batch_norm=sync_batch_norm,
-        address=address,
-    )
-    if gpus_per_worker and device == "cpu":
-        raise SettingsError(
-            f"--gpus-per-worker is {gpus_per_worker:g}, but --device is cpu: leave out one of the "
-            "two"
-        )
-    return place
+INTERRUPTED = 3
 
 
 def notices(as_json: bool) -> Callable[[str], None]:
@@ -135,43 +58,46 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
     yield f"everything: {folder}"
 
 
-def run_transfer(
-    source: str, weights: Path | None, wish: Wish, out: Path | None, to: str | None, as_json: bool
-) -> None:
-    """Plan, run and tell a transfer."""
-    from nas.exporting.choosing import choices
-    from nas.full_size.transfer import transfer
-    from nas.full_size.wish import planned
-
-    has_body = wish.mode != "scratch" and wish.pretrain is None
-    choice = choices(source, weights=weights, with_weights=has_body)[0]
-    plan, arms = planned(choice, wish)
-
-    def watch(arm: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        if not as_json:
-            shown = f"loss {metrics['train_loss']:.4f}, validation {metrics['val_accuracy']:.4f}"
-            print(f"{arm}, seed {number}, epoch {epoch}: {shown}", file=sys.stderr)
-
-    folder = (
-        out
-        or Path("transferred") / f"{choice.name}-{Path(plan.setting.dataset.name).name}-{wish.mode}"
-    )
-    with wish.place.opened(folder, notices(as_json)):
-        result = transfer(plan, arms, folder, watch, formats_of(to))
-    if as_json:
-        rows = [row.to_dict() for row in result.rows]
-        print(
-            json.dumps(
-                {
-                    "folder": str(folder),
-                    "mode": wish.mode,
-                    "arms": rows,
-                    "weights": str(result.weights),
-                }
-            )
-        )
-    else:
+def print_transferred(result: Transferred, folder: Path, mode: str, *, as_json: bool) -> None:
+    """What came of a transfer."""
+    if not as_json:
         print("\n".join(transfer_told(result, folder)))
+        return
+    facts = {
+        "folder": str(folder),
+        "mode": mode,
+        "arms": [row.to_dict() for row in result.rows],
+        "weights": str(result.weights),
+    }
+    print(json.dumps(facts))
+
+
+def shown_epoch(
+    name: str, seed: int, epoch: int, metrics: Mapping[str, float], *, quiet: bool
+) -> None:
+    """A line an epoch, on the error stream."""
+    if not quiet:
+        shown = f"loss {metrics['train_loss']:.4f}, validation {metrics['val_accuracy']:.4f}"
+        print(f"{name}, seed {seed}, epoch {epoch}: {shown}", file=sys.stderr)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end a training at once, with a line that says how it goes on; exit code
+    3."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped; the same command continues from the last checkpoint", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, old)
 
 
 def formats_of(to: str | None) -> list[str] | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli._options import Json, Set
+from nas.cli._options import DataDir, ImageSize, Json, Set, SkipCorrupt
 
 
 def command(
@@ -23,7 +23,9 @@ def command(
     score: Annotated[str | None, typer.Option(help="Expression over columns or metrics.")] = None,
     dataset: Annotated[str | None, typer.Option(help="What it is trained on.")] = None,
     preset: Annotated[str | None, typer.Option(help="How it is trained.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Where data sets lie.")] = None,
+    data_dir: DataDir = None,
+    image_size: ImageSize = None,
+    skip_corrupt: SkipCorrupt = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = None,
     settings: Set = None,
     as_json: Json = False,
@@ -46,7 +48,8 @@ def command(
         "strategy": {"name": "random-search"},
         "evaluator": {
             "name": evaluator, "table": table, "score": score, "dataset": dataset, "preset": preset,
-            "data_dir": data_dir, "device": device,
+            "data_dir": None if data_dir is None else str(data_dir), "device": device,
+            "image_size": image_size, "skip_corrupt": skip_corrupt or None,
         },
     }  # fmt: skip
     given = {

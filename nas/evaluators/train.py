@@ -13,9 +13,8 @@ from nas.contracts import Evaluation, Evaluator, Json, Report
 from nas.errors import SettingsError, known_names
 from nas.evaluators._expressions import Expression
 from nas.seeding import numpy_rng, torch_rng
-from nas.study.kept_files import WEIGHTS_FILE
+from nas.study.trial_files import WEIGHTS_FILE
 from nas.training.datasets import Dataset, Images, open_dataset, share
-from nas.training.datasets._labels import labels_of
 from nas.training.recipe import Recipe, preset
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
@@ -102,9 +101,6 @@ class Train(Evaluator):
             self.dataset, space.name, preset, skeleton or {}, recipe or {}
         )
         self.last_step = self.recipe.epochs
-        self._labels = labels_of(
-            self.dataset
-        )  # here, where the dataset was just looked at: a worker may not see it
         self._score = Expression(score, (*_METRICS, "latency_ms") if latency_batch else _METRICS)
         self._latency_batch = latency_batch
         self._device = device
@@ -232,7 +228,9 @@ class Train(Evaluator):
         from nas.training.checkpoint import save_weights
 
         save_weights(
-            workdir / "keep" / WEIGHTS_FILE, network, {**self._facts(genotype), **self._labels}
+            workdir / "keep" / WEIGHTS_FILE,
+            network,
+            {**self._facts(genotype), **self.dataset.labels},
         )
 
     def _facts(self, genotype: Genotype) -> dict[str, Json]:

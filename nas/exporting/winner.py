@@ -16,7 +16,7 @@ from typing import Any
 from nas.contracts import Json
 from nas.registry import resolve
 from nas.search.record import read_record
-from nas.study.kept_files import WEIGHTS_FILE, checkpoint_of
+from nas.study.trial_files import WEIGHTS_FILE, checkpoint_of
 
 _SECONDS_DRAFTS_STAY = 3600.0
 _PLAIN = ("python", "json")  # what needs nothing but torch

@@ -9,14 +9,13 @@ from typing import Any
 
 from nas.errors import NasError, SettingsError, known_names
 from nas.exporting.choosing import Choice
+from nas.full_size.fit import RECIPE, fit_recipe, fit_skeleton
 from nas.full_size.fitting import Target, fitted
 from nas.full_size.settings import CONVENTIONS, changed
 from nas.settings import complete
 from nas.training.datasets import Dataset
 from nas.training.recipe import Recipe
 from search_spaces.cells.skeleton import SKELETONS, Skeleton
-
-_SMALLEST_IMAGENET_IMAGE = 96  # below, the ImageNet stem would leave too little of an image
 
 # Section A.3 of the NASNet paper: RMSProp with epsilon 1.0, label smoothing, auxiliary head,
 # running mean of weights. Departures: the rate falls along a cosine and crops are not distorted in
@@ -37,19 +36,6 @@ _IMAGENET = Recipe(
     crop="resized",
     flip=True,
     color_jitter=0.4,
-)
-_FIT = Recipe(
-    epochs=20,
-    batch_size=32,
-    learning_rate=0.05,
-    weight_decay=4e-5,
-    warmup_epochs=1,
-    label_smoothing=0.1,
-    weight_average=0.99,
-    crop="resized",
-    smallest_crop=0.25,
-    flip=True,
-    color_jitter=0.2,
 )
 
 
@@ -72,7 +58,7 @@ PRESETS: Mapping[str, TransferPreset] = {
         {**asdict(SKELETONS["imagenet-large"]), "auxiliary": True},
         331,
     ),
-    "fit": TransferPreset(_FIT, {}, None),
+    "fit": TransferPreset(RECIPE, {}, None),
 }
 
 
@@ -81,6 +67,11 @@ def transfer_preset(name: str) -> TransferPreset:
     if name not in PRESETS:
         raise SettingsError(known_names(name, PRESETS, "preset of transfer"))
     return PRESETS[name]
+
+
+def transfer_recipe(name: str, dataset: Dataset) -> Recipe:
+    """The recipe of a preset, scaled to the dataset where it is `fit`."""
+    return fit_recipe(dataset) if name == "fit" else transfer_preset(name).recipe
 
 
 def transfer_skeleton(
@@ -103,24 +94,14 @@ def transfer_skeleton(
         "image_size": dataset.image_size,
         "channels": dataset.channels,
     }
-    own = _layout(dataset.image_size, single) if preset == "fit" else PRESETS[preset].skeleton
+    own = (
+        fit_skeleton(dataset.image_size, single=single)
+        if preset == "fit"
+        else PRESETS[preset].skeleton
+    )
     given = {**own, **_conventions(choice), **data, **settings}
     skeleton = Skeleton(**complete(Skeleton, given, "skeleton"))
     return skeleton if target is None else fitted(choice.genotype, skeleton, target)
-
-
-def _layout(image_size: int, single: bool) -> dict[str, Any]:
-    if single:
-        return {"layout": "nasbench201", "cells_per_stage": 2, "filters": 16}
-    if image_size < _SMALLEST_IMAGENET_IMAGE:
-        return {"layout": "cifar", "cells_per_stage": 2, "filters": 16, "stem_filters": 32}
-    return {
-        "layout": "imagenet",
-        "cells_per_stage": 2,
-        "filters": 24,
-        "stem_filters": 32,
-        "bn_eps": 1e-3,
-    }
 
 
 def _conventions(choice: Choice) -> dict[str, Any]:

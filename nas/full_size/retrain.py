@@ -7,24 +7,23 @@ import hashlib
 import json
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from nas.contracts import Json
-from nas.errors import NasError
 from nas.exporting.choosing import Choice
 from nas.exporting.export import Exported, export, usual_formats
-from nas.exporting.source.python_file import names_in_file
-from nas.exporting.subject import Subject, fresh_network, without_results
-from nas.exporting.weights import load_into, open_weights
+from nas.exporting.subject import Subject
 from nas.full_size.curves import curves_svg
+from nas.full_size.judged_once import claim, judged_once, subject_of_training
 from nas.full_size.trainings import Job, Setting, Trained, job_of
 from nas.study.files import write_whole
-from nas.training.final_split import FinalSplit
-from nas.training.judging import Judgement, judged
+from nas.training.judging import Judgement
 from nas.training.trainer import Metrics
 from search_spaces.cells.skeleton import Skeleton
 
@@ -139,43 +138,6 @@ def _identity(entrants: Sequence[tuple[Choice, Skeleton]], setting: Setting) -> 
     return identity
 
 
-def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
-    """Begin in this folder, or continue what was begun in it with the same settings, which the file
-    `name` holds."""
-    from nas.search.plan import differences
-
-    file = folder / name
-    if file.exists():
-        there = read_object(file)
-        if there is None:
-            raise NasError(
-                f"{file} holds no settings of a run; restore it, or choose another folder with "
-                "--out"
-            )
-        changes = differences(there, identity)
-        if changes:
-            raise NasError(
-                f"{folder} was begun with other settings ({'; '.join(changes)[:300]}); choose "
-                "another with --out"
-            )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise NasError(
-            f"{folder} is not empty and was not begun by this command; choose another with --out"
-        )
-    write_whole(file, json.dumps(identity, indent=2) + "\n")
-
-
-def read_object(file: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None where there is none that can be read, say after a power
-    cut."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _job(
     entrant: tuple[Choice, Skeleton], setting: Setting, folder: Path, seed: int, watch: Watch
 ) -> Job:
@@ -212,45 +174,22 @@ def _tested(first: Entrant) -> str:
 
 
 def _tests(first: Entrant, setting: Setting, folder: Path) -> tuple[Judgement, ...]:
-    """What the test split says of the first-ranked, seed by seed; what was read once is not read
-    again."""
-    known = read_object(folder / RESULT_FILE) or {}
-    if known.get("tested") == _tested(first):
-        with suppress(KeyError, TypeError):  # not as we wrote it
-            return tuple(Judgement(**test) for test in known["test"])
-    images = FinalSplit(setting.dataset).load()
-    return tuple(
-        judged(
-            loaded(first, run, setting).network.to(setting.computation.torch_device),
-            images,
-            setting.dataset,
-            setting.computation,
-        )
-        for run in first.runs
+    """What the test split says of the first-ranked, seed by seed."""
+    return judged_once(
+        folder / RESULT_FILE,
+        belongs=lambda record: record.get("tested") == _tested(first),
+        tests=lambda record: record["test"],
+        networks=[partial(_network, first, run, setting) for run in first.runs],
+        setting=setting,
     )
 
 
-def loaded(entrant: Entrant, run: Trained, setting: Setting) -> Subject:
-    """The network of one seed with its weights."""
-    weights = open_weights(run.file)
-    network = fresh_network(entrant.choice.genotype, entrant.skeleton)
-    subject = Subject(
-        title=entrant.choice.title,
-        genotype=entrant.choice.genotype,
-        skeleton=network.skeleton,
-        network=network,
-        origin={**without_results(entrant.choice.origin), "seed": run.seed},
-        trained={
-            name: value
-            for name, value in weights.facts.items()
-            if name not in ("genotype", "skeleton")
-        },
-        classes=setting.classes if len(setting.classes) == setting.dataset.classes else (),
-        mean=setting.dataset.mean,
-        std=setting.dataset.std,
-    )
-    load_into(weights, network, names_in_file(subject))
-    return subject
+def _network(first: Entrant, run: Trained, setting: Setting) -> nn.Module:
+    return _subject(first, run, setting).network
+
+
+def _subject(first: Entrant, run: Trained, setting: Setting) -> Subject:
+    return subject_of_training(first.choice, first.skeleton, run, setting)
 
 
 def _exported(
@@ -260,7 +199,7 @@ def _exported(
     folder: Path,
     formats: Sequence[str],
 ) -> Exported:
-    subject = loaded(first, first.best, setting)
+    subject = _subject(first, first.best, setting)
     test = tests[[run.seed for run in first.runs].index(first.best.seed)]
     accuracy = {
         "validation": first.best.val_accuracy,

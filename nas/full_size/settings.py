@@ -9,11 +9,11 @@ from typing import Any
 
 from nas.evaluators.train import child_settings
 from nas.exporting.choosing import Choice
+from nas.full_size.fit import fit_recipe, fit_skeleton
 from nas.full_size.trainings import Here, Place, Setting
 from nas.settings import complete
 from nas.training.computation import Computation, Precision, chosen_device, usable_cores
 from nas.training.datasets import Dataset
-from nas.training.datasets._labels import class_names
 from nas.training.recipe import Recipe
 from search_spaces.cells.skeleton import Skeleton
 
@@ -45,11 +45,25 @@ def full_size(
     it."""
     single = {cell.inputs for cell in choice.genotype.cells.values()} == {1}
     space = "nasbench201" if single else choice.genotype.space
-    found, settled = child_settings(dataset, space, preset, _conventions(choice), {})
+    if preset == "fit":
+        found, settled = _fitting(choice, dataset, single=single), fit_recipe(dataset)
+    else:
+        found, settled = child_settings(dataset, space, preset, _conventions(choice), {})
     if single:
         found = dataclasses.replace(found, auxiliary=False, drop_path_keep=1.0, dropout_keep=1.0)
     typed = complete(Skeleton, {**dataclasses.asdict(found), **skeleton}, "skeleton")
     return Skeleton(**typed), changed(settled, recipe)
+
+
+def _fitting(choice: Choice, dataset: Dataset, *, single: bool) -> Skeleton:
+    """A skeleton scaled to the dataset."""
+    data = {
+        "classes": dataset.classes,
+        "image_size": dataset.image_size,
+        "channels": dataset.channels,
+    }
+    own = fit_skeleton(dataset.image_size, single=single)
+    return Skeleton(**complete(Skeleton, {**own, **_conventions(choice), **data}, "skeleton"))
 
 
 def changed(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
@@ -97,7 +111,6 @@ def setting_of(
     return Setting(
         dataset=dataset,
         fingerprint=dataset.fingerprint,
-        classes=class_names(dataset),
         recipe=recipe,
         computation=Computation(chosen_device(device), threads or usable_cores(), precision),
         checkpoint_seconds=checkpoint_seconds,

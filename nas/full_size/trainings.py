@@ -73,7 +73,6 @@ class Setting:
 
     dataset: Dataset
     fingerprint: str  # of the dataset
-    classes: tuple[str, ...]
     recipe: Recipe
     computation: Computation
     checkpoint_seconds: float = 60.0
@@ -91,11 +90,7 @@ class Setting:
 
     def labels(self) -> dict[str, Any]:
         """What travels with weights so that they can be used."""
-        return {
-            "classes": list(self.classes),
-            "mean": list(self.dataset.mean),
-            "std": list(self.dataset.std),
-        }
+        return self.dataset.labels
 
     def data(self) -> Data:
         """What every seed learns from."""

@@ -6,8 +6,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -20,15 +21,15 @@ from nas.exporting.weights import Weights, open_weights
 from nas.full_size.body import Bodied, body_of, residual_body_of
 from nas.full_size.controls import ResidualNetwork
 from nas.full_size.curves import curves_svg
+from nas.full_size.judged_once import claim, judged_once, subject_of_training
 from nas.full_size.modes import Body, Finetuning, digest_of, finetuned, on_features
 from nas.full_size.report import Row, report_text
-from nas.full_size.retrain import Entrant, claim, loaded, read_object, spread
+from nas.full_size.retrain import spread
 from nas.full_size.trainings import Setting, Trained, trained, trained_once
 from nas.seeding import torch_rng
 from nas.study.files import write_whole
 from nas.training.checkpoint import read_weights
-from nas.training.final_split import FinalSplit
-from nas.training.judging import Judgement, judged
+from nas.training.judging import Judgement
 from nas.training.trainer import Data, Metrics
 from search_spaces.cells.cost import cost, cost_of, network_on_meta
 from search_spaces.cells.skeleton import Skeleton
@@ -91,6 +92,11 @@ class Transfer:
     body: Weights | None = None
     pretraining: Setting | None = None
     bodies: Path | None = None
+
+    def name_of(self, arms: Sequence[Arm]) -> str:
+        """What its folder is called where nobody says."""
+        cell = next(arm.choice.name for arm in arms if arm.choice is not None)
+        return f"{cell}-{Path(self.setting.dataset.name).name}-{self.mode}"
 
     def identity(self, arms: Sequence[Arm]) -> dict[str, Json]:
         """What may not change between two starts; more seeds may join."""
@@ -217,44 +223,31 @@ def _tests(
     """What the test split says of every run; what was read once for the same runs is not read
     again."""
     marks = {name: [digest_of(run.file) for run in found] for name, found in runs.items()}
-    known = read_object(folder / RESULT_FILE) or {}
-    if known.get("weights") == marks:
-        with suppress(KeyError, TypeError):  # not as we wrote it
-            return {
-                arm.name: [Judgement(**test) for test in known["test"][arm.name]] for arm in arms
-            }
-    images = FinalSplit(plan.setting.dataset).load()
-    tests = {
-        arm.name: [
-            judged(
-                _network(arm, run, plan.setting),
-                images,
-                plan.setting.dataset,
-                plan.setting.computation,
-            )
-            for run in runs[arm.name]
-        ]
-        for arm in arms
-    }
-    plain = {name: [asdict(test) for test in found] for name, found in tests.items()}
+    file = folder / RESULT_FILE
+    found = judged_once(
+        file,
+        belongs=lambda record: record.get("weights") == marks,
+        tests=lambda record: [test for arm in arms for test in record["test"][arm.name]],
+        networks=[
+            partial(_network, arm, run, plan.setting) for arm in arms for run in runs[arm.name]
+        ],
+        setting=plan.setting,
+    )
+    rest = iter(found)
+    tests = {arm.name: list(islice(rest, len(runs[arm.name]))) for arm in arms}
+    plain = {name: [asdict(test) for test in part] for name, part in tests.items()}
     validation = {name: [run.val_accuracy for run in found] for name, found in runs.items()}
     record = {"weights": marks, "test": plain, "validation": validation, "seeds": list(plan.seeds)}
-    write_whole(folder / RESULT_FILE, json.dumps(record, indent=2) + "\n")
+    write_whole(file, json.dumps(record, indent=2) + "\n")
     return tests
 
 
 def _network(arm: Arm, run: Trained, setting: Setting) -> nn.Module:
     if arm.choice is not None:
-        found: nn.Module = loaded(_entrant(arm, run), run, setting).network
-    else:
-        found = ResidualNetwork(arm.filters, arm.skeleton)
-        found.load_state_dict(read_weights(run.file)[0])
-    return found.to(setting.computation.torch_device)
-
-
-def _entrant(arm: Arm, run: Trained) -> Entrant:
-    assert arm.choice is not None
-    return Entrant(arm.choice, arm.skeleton, run.file.parent.parent, (run,))
+        return subject_of_training(arm.choice, arm.skeleton, run, setting).network
+    found = ResidualNetwork(arm.filters, arm.skeleton)
+    found.load_state_dict(read_weights(run.file)[0])
+    return found
 
 
 def _row(arm: Arm, runs: Sequence[Trained], tests: Sequence[Judgement]) -> Row:
@@ -288,7 +281,7 @@ def _exported(
 ) -> Exported | None:
     if arm.choice is None:
         return None
-    subject = loaded(_entrant(arm, run), run, plan.setting)
+    subject = subject_of_training(arm.choice, arm.skeleton, run, plan.setting)
     accuracy = {
         "validation": run.val_accuracy,
         f"test, top 1, mean of {row.seeds} seeds": row.spreads["top_1_mean"],

@@ -1,5 +1,5 @@
-"""From the words of a user to a plan of a transfer and its arms; whatever can be refused is refused
-here."""
+"""From the words of a user to what a retraining or a transfer does; whatever can be refused is
+refused here."""
 
 from __future__ import annotations
 
@@ -9,64 +9,99 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError, known_names
-from nas.exporting.choosing import Choice
+from nas.exporting.choosing import Choice, choices
 from nas.exporting.weights import Weights
 from nas.full_size.body import Finetuned
 from nas.full_size.controls import check_controls, random_cell, resnet_width
+from nas.full_size.data import DataWish, dataset_of_preset
 from nas.full_size.fitting import Target, fitted
+from nas.full_size.machine import Machine
 from nas.full_size.modes import MODES, Finetuning
-from nas.full_size.presets import transfer_preset, transfer_skeleton
-from nas.full_size.settings import changed, setting_of
-from nas.full_size.trainings import Here, Place, Setting
+from nas.full_size.presets import transfer_preset, transfer_recipe, transfer_skeleton
+from nas.full_size.settings import changed, full_size
+from nas.full_size.trainings import Setting
 from nas.full_size.transfer import Arm, Transfer
-from nas.training.computation import Precision
-from nas.training.datasets import Dataset, open_dataset
-from nas.training.recipe import Recipe
+from nas.training.datasets import open_dataset
 from nas.training.recipe import preset as known_preset
 from search_spaces.cells.cost import cost
 from search_spaces.cells.skeleton import Skeleton
 
+_USUAL_PRESET = "cifar10-final"  # where neither a study nor a word says what to train on
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a user asks for, as words and numbers."""
+class RetrainWish:
+    """What a user asks of a retraining.
 
-    dataset: str
+    Args:
+        preset: recipe and skeleton to begin with; None is the one that fits the dataset.
+        top: how many of the best of a study.
+        settings: of `skeleton` and `recipe`, on top of the preset.
+    """
+
+    data: DataWish = field(default_factory=DataWish)
+    machine: Machine = field(default_factory=Machine)
+    preset: str | None = None
+    top: int = 1
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def retraining_of(source: str, wish: RetrainWish) -> tuple[Setting, list[tuple[Choice, Skeleton]]]:
+    """What all trainings share, and the genotypes with their skeletons, the best first.
+
+    A study says what its children learned from; else the preset's name does.
+    """
+    data = wish.data.filled(source)
+    if data.dataset is None:
+        data = replace(data, dataset=dataset_of_preset(wish.preset or _USUAL_PRESET))
+    dataset = data.opened()
+    preset = wish.preset or dataset.final
+    given = (wish.settings.get("skeleton", {}), wish.settings.get("recipe", {}))
+    found = choices(source, wish.top, with_weights=False)
+    sized = [full_size(choice, dataset, preset, *given) for choice in found]
+    setting = wish.machine.setting(dataset, sized[0][1])
+    return setting, [(choice, sized[rank][0]) for rank, choice in enumerate(found)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferWish:
+    """What a user asks of a transfer, as words and numbers."""
+
+    data: DataWish = field(default_factory=DataWish)
+    machine: Machine = field(default_factory=Machine)
     preset: str = "fit"
     mode: str = "scratch"
     target_macs: int | None = None
     target_params: int | None = None
-    image_size: int | None = None
     pretrain: str | None = None
     bodies: Path | None = None
     open_cells: int = 2
     pace: float = 0.1
     controls: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
-    data_dir: Path | None = None
-    device: str = "auto"
-    threads: int | None = None
-    precision: Precision = "fp32"
-    settings: Mapping[str, Mapping[str, Any]] | None = None
-    place: Place = field(default_factory=Here)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, part: str) -> Mapping[str, Any]:
         """What the user set of one part."""
-        return (self.settings or {}).get(part, {})
-
-    def setting(self, dataset: Dataset, recipe: Recipe) -> Setting:
-        """What all trainings on a dataset share."""
-        return setting_of(
-            dataset,
-            recipe,
-            device=self.device,
-            threads=self.threads,
-            precision=self.precision,
-            place=self.place,
-        )
+        return self.settings.get(part, {})
 
 
-def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
+def transfer_of(
+    source: str, weights: Path | None, wish: TransferWish
+) -> tuple[Transfer, list[Arm]]:
+    """The plan of a transfer of what a word stands for, and its arms, the searched cell first.
+
+    Args:
+        weights: of the body, in place of those that lie with the source.
+    """
+    has_body = wish.mode != "scratch" and wish.pretrain is None
+    choice = choices(source, weights=weights, with_weights=has_body)[0]
+    size = wish.data.image_size or transfer_preset(wish.preset).image_size
+    data = replace(wish.data, image_size=size).filled(source)
+    return planned(choice, replace(wish, data=data))
+
+
+def planned(choice: Choice, wish: TransferWish) -> tuple[Transfer, list[Arm]]:
     """The plan, and the arms with the searched cell first."""
     if wish.mode not in MODES:
         raise NasError(known_names(wish.mode, MODES, "mode"))
@@ -78,13 +113,11 @@ def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
             "--bodies keeps what --pretrain trains: give both, with --mode features or finetune, "
             "or neither"
         )
-    preset = transfer_preset(wish.preset)
-    dataset = open_dataset(
-        wish.dataset, wish.data_dir, image_size=wish.image_size or preset.image_size
-    )
+    transfer_preset(wish.preset)
+    dataset = wish.data.opened()
     body = _body(choice, wish)
-    recipe = changed(preset.recipe, wish.of("recipe"))
-    setting = wish.setting(dataset, recipe)
+    recipe = changed(transfer_recipe(wish.preset, dataset), wish.of("recipe"))
+    setting = wish.machine.setting(dataset, recipe)
     skeleton = _skeleton(choice, wish, setting, body)
     plan = Transfer(
         mode=wish.mode,
@@ -104,7 +137,7 @@ def planned(choice: Choice, wish: Wish) -> tuple[Transfer, list[Arm]]:
     return plan, arms
 
 
-def _body(choice: Choice, wish: Wish) -> Weights | None:
+def _body(choice: Choice, wish: TransferWish) -> Weights | None:
     """The weights of the body; a training of one's own (`--pretrain`) takes their place."""
     if wish.mode == "scratch" or wish.pretrain is not None:
         return None
@@ -115,7 +148,9 @@ def _body(choice: Choice, wish: Wish) -> Weights | None:
     return choice.weights
 
 
-def _skeleton(choice: Choice, wish: Wish, setting: Setting, body: Weights | None) -> Skeleton:
+def _skeleton(
+    choice: Choice, wish: TransferWish, setting: Setting, body: Weights | None
+) -> Skeleton:
     target = None
     if wish.target_macs is not None or wish.target_params is not None:
         target = Target(wish.target_macs, wish.target_params)
@@ -137,9 +172,9 @@ def _skeleton(choice: Choice, wish: Wish, setting: Setting, body: Weights | None
     return transfer_skeleton(choice, setting.dataset, wish.preset, wish.of("skeleton"), target)
 
 
-def _pretraining(wish: Wish, skeleton: Skeleton) -> Setting:
+def _pretraining(wish: TransferWish, skeleton: Skeleton) -> Setting:
     assert wish.pretrain is not None
-    dataset = open_dataset(wish.pretrain, wish.data_dir)
+    dataset = open_dataset(wish.pretrain, wish.data.data_dir)
     if dataset.channels != skeleton.channels:
         raise NasError(
             f"{dataset.name} has images of {dataset.channels} channels, but the body needs "
@@ -147,10 +182,10 @@ def _pretraining(wish: Wish, skeleton: Skeleton) -> Setting:
             "pretrain on other data"
         )
     recipe = changed(known_preset(dataset.preset).recipe, wish.of("pretrain"))
-    return wish.setting(dataset, recipe)
+    return wish.machine.setting(dataset, recipe)
 
 
-def _controls(choice: Choice, wish: Wish, plan: Transfer, skeleton: Skeleton) -> list[Arm]:
+def _controls(choice: Choice, wish: TransferWish, plan: Transfer, skeleton: Skeleton) -> list[Arm]:
     """A random cell and a residual network, each as wide as the searched network's multiply-adds
     allow."""
     if not wish.controls:

@@ -8,8 +8,8 @@ from nas.contracts import Evaluator
 from nas.errors import NotJudged
 from nas.search.record import clear, read_record
 from nas.study.files import write_whole
-from nas.study.kept_files import checkpoint_of
 from nas.study.study import Study
+from nas.study.trial_files import checkpoint_of
 
 
 def open_finals(study: Study, evaluator: Evaluator) -> None:

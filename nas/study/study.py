@@ -6,22 +6,21 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, final
 
 from nas.contracts import Failure, Outcome, Proposal, Strategy, Trial
 from nas.errors import StudyError
 from nas.seeding import derive
-from nas.study.clocks import IdleTime, Stopwatch
+from nas.study.clocks import Stopwatch
 from nas.study.early_stopping import early_stopping
 from nas.study.events import asked_event, end_event, skipped_event
-from nas.study.kept_files import drop_files, keep_files
 from nas.study.ledger import Ledger, OpenTrial
-from nas.study.pending import Pending
+from nas.study.order import InTurn, Steps
 from nas.study.rules import Budget, Rules
 from nas.study.snapshots import Snapshots
 from nas.study.store import FORMAT, Store, Sync, read_events
+from nas.study.trial_files import TrialFiles
 from search_spaces.cells.genotype import Genotype
 
 NUMBERS_WITHOUT_COST = 1_000
@@ -62,7 +61,8 @@ class Study:
         self.rules = rules or Rules()
         self.ledger = Ledger(self.rules)
         self._stopping_rule = early_stopping(self.rules, last_step)
-        self._pending = None if self.rules.lag is None else Pending(folder / "pending")
+        self._files = TrialFiles(folder)
+        self._order = self._order_of(self.rules)
         self._constraint = constraint
         self._start_from = tuple(start_from)
         self._watch = watch
@@ -75,7 +75,6 @@ class Study:
         self._thinking = (
             Stopwatch()
         )  # the strategy's own seconds, since they were last written down
-        self._idle = IdleTime()
         self.stopping = False
         self.store = store or Store(folder / "events.jsonl", sync=sync)
         self._snapshots = Snapshots(self.store.path, strategy)
@@ -94,8 +93,7 @@ class Study:
 
     def close(self) -> None:
         """Give the log back; the study can be opened again."""
-        with suppress(OSError):
-            (self.folder / "work").rmdir()  # nothing in it: nothing is half done
+        self._files.leave()
         self.store.close()
 
     # ------------------------------------------------------------------ the turns
@@ -103,12 +101,13 @@ class Study:
     def ask(self) -> Trial | None:
         """The next trial to run now: an open one first, else a new one; None when there is nothing
         to start."""
-        self._advance()
+        if self._order is not None:
+            self._order.advance(stopping=self.stopping)
         if self.stopping:
             return None
         if self._waiting:
             return self._start(self._waiting.popleft())
-        while self._pending is None and self.end_reason is None:
+        while self._order is None and self.end_reason is None:
             number = self._propose()
             if number is not None:
                 return self._start(number)
@@ -128,20 +127,18 @@ class Study:
             raise StudyError(
                 f"trial {number} is not open: it was never asked, or has ended already"
             )
-        if self._pending is None:
+        if self._order is None:
             self._hear(entry, outcome)
-        elif self._pending.end_attempt(
-            entry, outcome, retries=self.rules.retries, in_turn=number == self._turn
-        ):
-            self._advance()
+        elif self._order.hear(entry, outcome):
+            self._order.advance(stopping=self.stopping)
         else:
             self._again(number)
 
     def progress(self, number: int, step: int, metrics: Mapping[str, Any]) -> bool:
         """Write down one step of a learning curve; False asks the trial to stop."""
-        if self._pending is None:
+        if self._order is None:
             return self._progressed(number, step, metrics)
-        self._pending.progress(self.ledger.open[number], step, metrics)
+        self._order.progress(number, step, metrics)
         return True
 
     def stop(self) -> None:
@@ -207,60 +204,39 @@ class Study:
     def workdir(self, number: int) -> Path:
         """The folder in which a trial may write; what it leaves in `keep/` stays if the trial is
         among the best."""
-        return self.folder / "work" / str(number)
-
-    # ------------------------------------------------------------------ in order
+        return self._files.workdir(number)
 
     def free(self, places: int) -> None:
         """Hear from the runner how many places are free from now on: what the order makes them wait
         is idle time."""
-        is_holding = self._pending is not None and not self.stopping and self.end_reason is None
-        self._idle.free(places if is_holding else 0)
+        if self._order is not None:
+            self._order.free(places, stopping=self.stopping)
 
     @property
     def idle_seconds(self) -> float:
         """Seconds of free places that waited for the order of a deterministic study."""
-        return self._idle.seconds
+        return 0.0 if self._order is None else self._order.idle_seconds
 
-    @property
-    def _turn(self) -> int:
-        """The number of the trial that is to end next in a deterministic log."""
-        return next(iter(self.ledger.open), self.ledger.next_number)
+    # ------------------------------------------------------------------ in order
 
-    def _advance(self) -> None:
-        """Bring a deterministic log forward: propose what is due, then end the trial whose turn it
-        is, and so on.
+    def _order_of(self, rules: Rules) -> InTurn | None:
+        """The order of a deterministic study; in others results are heard as they arrive."""
+        if rules.lag is None:
+            return None
+        steps = Steps(
+            may_begin=lambda: self.end_reason is None,
+            propose=self._propose,
+            announce=self._announce,
+            progress=self._progressed,
+            end=self._hear,
+        )
+        return InTurn(self.folder / "pending", rules.lag, rules.retries, self.ledger, steps)
 
-        A study that is stopping proposes nothing, so what comes after the next proposal stays
-        pending until it resumes.
-        """
-        while self._pending is not None:
-            turn = self._turn
-            if self.end_reason is None and self.ledger.next_number < turn + (self.rules.lag or 0):
-                if self.stopping:
-                    return
-                self._announce(self._propose())
-            elif not self._end_in_turn(turn, self._pending):
-                return
-
-    def _end_in_turn(self, number: int, pending: Pending) -> bool:
-        """Write down all that was heard of a trial; False if it has not ended."""
-        entry = self.ledger.open.get(number)
-        attempts = pending.take(entry) if entry else []
-        if entry is None or not attempts:
-            return False
-        for attempt in attempts:
-            for step, metrics in attempt.progress[entry.steps :]:
-                self._progressed(number, step, metrics)
-            assert attempt.outcome is not None
-            self._hear(entry, attempt.outcome)
-        pending.forget(entry)
-        return True
-
-    def _announce(self, number: int | None) -> None:
-        if number is not None:
-            self._record({"event": "attempted", "number": number, "attempt": 1})
-            self._again(number)
+    def _announce(self, number: int) -> None:
+        """Write down the first attempt when it is proposed, so that its place in the log is
+        fixed."""
+        self._record({"event": "attempted", "number": number, "attempt": 1})
+        self._again(number)
 
     def _again(self, number: int) -> None:
         self._announced.add(number)
@@ -345,7 +321,7 @@ class Study:
         self._record(
             {"event": "attempted", "number": number, "attempt": entry.attempts + 1, "after": after}
         )
-        if self._pending is None:
+        if self._order is None:
             self._again(number)
 
     def _end_like(self, number: int, original: int) -> None:
@@ -354,7 +330,12 @@ class Study:
         self._record({**event, "number": number, "seconds": 0.0, "reused": original})
 
     def _keep_files(self, number: int) -> None:
-        keep_files(self.folder, self.workdir(number), {best for _, best in self.ledger.top})
+        self._files.keep(number, self._best)
+
+    @property
+    def _best(self) -> set[int]:
+        """The numbers of the trials whose files stay."""
+        return {number for _, number in self.ledger.top}
 
     # ------------------------------------------------------------------ the log
 
@@ -408,13 +389,10 @@ class Study:
             self._record(update)
         for number, entry in sorted(self.ledger.open.items()):
             self._settle(number, entry)
-        for folder in (self.folder / "work").glob("*"):
-            if folder.name.isdecimal() and int(folder.name) not in self.ledger.open:
-                self._keep_files(int(folder.name))
-        drop_files(self.folder, {best for _, best in self.ledger.top})
+        self._files.tidy(self.ledger.open, self._best)
 
     def _settle(self, number: int, entry: OpenTrial) -> None:
         if entry.duplicate_of is not None:
             self._follow(number, entry.duplicate_of)
-        elif self._pending is None or not self._pending.adopt(entry):
+        elif self._order is None or not self._order.adopt(entry):
             self._waiting.append(number)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.cli._training import place_of
 from nas.errors import SettingsError, StudyError
 from nas.full_size.body import Finetuned
+from nas.full_size.machine import place_of
 from nas.full_size.settings import setting_of
 from nas.full_size.trainings import Here
 from nas.registry import load, names

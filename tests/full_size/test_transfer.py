@@ -457,10 +457,8 @@ def test_predicting_needs_trained_weights_and_pictures(
 
 
 def test_class_names_come_from_the_folder_or_its_table(pictures: Path) -> None:
-    from nas.training.datasets._labels import class_names
-
-    data = open_dataset(f"image-folder:{pictures}")
-    assert class_names(data) == COLOURS
+    name = f"image-folder:{pictures}"
+    assert open_dataset(name).class_names == COLOURS
     (pictures / "classes.tsv").write_text("red\tscarlet\n")
-    assert class_names(data) == ("blue", "green", "scarlet")
+    assert open_dataset(name).class_names == ("blue", "green", "scarlet")
     (pictures / "classes.tsv").unlink()

@@ -11,7 +11,7 @@ from nas.exporting.stranger import answers_of_python
 from nas.exporting.subject import Subject
 from nas.exporting.weights import write_weights
 from nas.exporting.written import Written
-from nas.study.kept_files import WEIGHTS_FILE
+from nas.study.trial_files import WEIGHTS_FILE
 
 _USAGE = """`model.py` needs torch and nothing else:
 

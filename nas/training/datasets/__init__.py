@@ -59,6 +59,11 @@ class Dataset:
 
     `load` gives what a search may see. The test split opens only through
     `nas.training.final_split.FinalSplit`.
+
+    Args:
+        preset: how the children of a search are trained where nothing is said.
+        final: how a winner is trained at full size; `fit` is scaled to the pictures.
+        class_names: in the order of the labels; empty where nobody knows them.
     """
 
     name: str
@@ -70,6 +75,8 @@ class Dataset:
     read: Reader
     preset: str = "cifar10-quick"
     data_dir: Path | None = None
+    final: str = "fit"
+    class_names: tuple[str, ...] = ()
 
     def load(self, split: SearchSplit) -> Images:
         """The images of one split; of `train` or `val` only."""
@@ -79,6 +86,12 @@ class Dataset:
                 "the test split is opened by retrain, transfer and final evaluation only"
             )
         return _read(self, split)
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What travels with weights so that they can be used on pictures, as JSON."""
+        names = list(self.class_names) if len(self.class_names) == self.classes else []
+        return {"classes": names, "mean": list(self.mean), "std": list(self.std)}
 
     @property
     def fingerprint(self) -> str:

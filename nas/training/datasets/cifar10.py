@@ -23,4 +23,9 @@ cifar10 = Dataset(
     (0.2470, 0.2435, 0.2616),
     _read,
     preset="cifar10-quick",
+    final="cifar10-final",
+    class_names=(
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    ),
 )

@@ -30,4 +30,15 @@ def _read(split: str, data_dir: Path | None) -> Images:
     return everything.at(parts[list(_SIZES).index(split)])
 
 
-digits = Dataset("digits", 10, 8, 1, (0.30592,), (0.37657,), _read, preset="digits-demo")
+digits = Dataset(
+    "digits",
+    10,
+    8,
+    1,
+    (0.30592,),
+    (0.37657,),
+    _read,
+    preset="digits-demo",
+    final="digits-demo",
+    class_names=tuple("0123456789"),
+)

@@ -13,11 +13,12 @@ deviation 1.8 (seeds 0.0105).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from nas.training.datasets import Dataset, Images
+from nas.training.datasets import Images
 from nas.training.datasets._splits import stratified
 from nas.training.datasets.digits import digits, read_all
 
@@ -35,4 +36,6 @@ def _read(split: str, data_dir: Path | None) -> Images:
     return rest.at(val if split == "val" else train)
 
 
-digits_hard = Dataset("digits-hard", 10, 8, 1, digits.mean, digits.std, _read, preset="digits-hard")
+digits_hard = replace(
+    digits, name="digits-hard", read=_read, preset="digits-hard", final="digits-hard"
+)

@@ -99,15 +99,15 @@ def image_folder(
         tuple(facts["mean"]),
         tuple(facts["std"]),
         reader,
-        "cifar10-quick",
+        preset="cifar10-quick",
+        class_names=_names_for_people(root, names),
     )
 
 
-def names_of_classes(root: Path) -> tuple[str, ...]:
-    """The names of the classes, in the order of their labels; `classes.tsv` may give each folder a
-    name for people."""
+def _names_for_people(root: Path, folders: Sequence[str]) -> tuple[str, ...]:
+    """What the classes are called; `classes.tsv` may give each folder a name for people."""
     spoken = _spoken_names(root / "classes.tsv")
-    return tuple(spoken.get(name, name) for name in _classes(_places(root)["train"]))
+    return tuple(spoken.get(name, name) for name in folders)
 
 
 def _spoken_names(file: Path) -> dict[str, str]:

@@ -1,19 +1,115 @@
-"""Results that came before their turn: a deterministic study writes them to its log in the order of
-its trials."""
+"""The order of a deterministic study: results enter its log in the order of its trials.
+
+How many proposals are ahead of results is fixed by `rules.lag`, not by how fast workers are, so any
+number of workers writes the same log. A result that came before its turn waits on disk, in
+`pending/<number>.json`, where a kill does not lose it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 from nas.contracts import Failure, Outcome
 from nas.study.attempt import plain
+from nas.study.clocks import IdleTime
 from nas.study.events import end_event, outcome_of
 from nas.study.files import write_whole
-from nas.study.ledger import OpenTrial
+from nas.study.ledger import Ledger, OpenTrial
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a study does when its order says so."""
+
+    may_begin: Callable[[], bool]
+    propose: Callable[[], int | None]
+    announce: Callable[[int], None]
+    progress: Callable[[int, int, Mapping[str, Any]], bool]
+    end: Callable[[OpenTrial, Outcome], None]
+
+
+@final
+class InTurn:
+    """Holds back what is heard of trials until it is their turn.
+
+    Args:
+        lag: how many proposals may be ahead of the trial that is to end next.
+        retries: how often a failure is tried again.
+    """
+
+    def __init__(self, folder: Path, lag: int, retries: int, ledger: Ledger, steps: Steps) -> None:
+        self._lag = lag
+        self._retries = retries
+        self._ledger = ledger
+        self._steps = steps
+        self._pending = Pending(folder)
+        self._idle = IdleTime()
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds of free places that waited for their turn."""
+        return self._idle.seconds
+
+    def free(self, places: int, *, stopping: bool) -> None:
+        """Hear how many places are free from now on."""
+        is_holding = not stopping and self._steps.may_begin()
+        self._idle.free(places if is_holding else 0)
+
+    def adopt(self, entry: OpenTrial) -> bool:
+        """Take over the result that an earlier session left for this trial, if it left one."""
+        return self._pending.adopt(entry)
+
+    def progress(self, number: int, step: int, metrics: Mapping[str, Any]) -> None:
+        """Hear one step of a learning curve."""
+        self._pending.progress(self._ledger.open[number], step, metrics)
+
+    def hear(self, entry: OpenTrial, outcome: Outcome) -> bool:
+        """Hear how an attempt ended; False if the trial is to be tried again."""
+        in_turn = entry.trial.number == self._turn
+        return self._pending.end_attempt(entry, outcome, retries=self._retries, in_turn=in_turn)
+
+    def advance(self, *, stopping: bool) -> None:
+        """Bring the log forward: propose what is due, then end the trial whose turn it is, and so
+        on.
+
+        A study that is stopping proposes nothing, so what comes after the next proposal stays
+        pending until it resumes.
+        """
+        while True:
+            turn = self._turn
+            if self._steps.may_begin() and self._ledger.next_number < turn + self._lag:
+                if stopping:
+                    return
+                number = self._steps.propose()
+                if number is not None:
+                    self._steps.announce(number)
+            elif not self._end(turn):
+                return
+
+    @property
+    def _turn(self) -> int:
+        """The number of the trial that is to end next."""
+        return next(iter(self._ledger.open), self._ledger.next_number)
+
+    def _end(self, number: int) -> bool:
+        """Write down all that was heard of a trial; False if it has not ended."""
+        entry = self._ledger.open.get(number)
+        attempts = self._pending.take(entry) if entry else []
+        if entry is None or not attempts:
+            return False
+
+        for attempt in attempts:
+            for step, metrics in attempt.progress[entry.steps :]:
+                self._steps.progress(number, step, metrics)
+            assert attempt.outcome is not None
+            self._steps.end(entry, attempt.outcome)
+
+        self._pending.forget(entry)
+        return True
 
 
 @dataclass(slots=True)
@@ -35,8 +131,7 @@ class _Heard:
 
 @final
 class Pending:
-    """Holds back what was heard of trials until it is their turn; an ended one is safe on disk
-    (`pending/<n>.json`)."""
+    """What was heard of trials before their turn; an ended one is safe on disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

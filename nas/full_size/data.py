@@ -1,0 +1,79 @@
+"""What a training at full size learns from: what the user says, else what the study learned
+from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.errors import NasError
+from nas.registry import names
+from nas.search.plan import read_study_json
+from nas.training.datasets import Dataset, open_dataset
+from nas.training.recipe import preset as known_preset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataWish:
+    """A dataset and how it is read; what is not said is taken from a study, if there is one."""
+
+    dataset: str | None = None
+    data_dir: Path | None = None
+    image_size: int | None = None
+    skip_corrupt: bool = False
+
+    def filled(self, source: str) -> DataWish:
+        """With what the study `source` learned from, unless another dataset was asked for."""
+        there = _of_study(source)
+        if there is None or self.dataset not in (None, there.dataset):
+            return self
+        return DataWish(
+            dataset=there.dataset,
+            data_dir=self.data_dir or there.data_dir,
+            image_size=self.image_size or there.image_size,
+            skip_corrupt=self.skip_corrupt or there.skip_corrupt,
+        )
+
+    def opened(self) -> Dataset:
+        """The dataset itself."""
+        if self.dataset is None:
+            raise NasError(
+                "nothing says what to train on: give --dataset image-folder:DIR, or a name of "
+                "`nas list datasets`"
+            )
+        return open_dataset(
+            self.dataset,
+            self.data_dir,
+            image_size=self.image_size,
+            skip_corrupt=self.skip_corrupt,
+        )
+
+
+def _of_study(source: str) -> DataWish | None:
+    """What the children of a study learned from; None where it is no study, or nothing learned."""
+    folder = Path(source)
+    if not (folder / "study.json").is_file():
+        return None
+    evaluator = read_study_json(folder).get("evaluator")
+    options: Mapping[str, Any] = evaluator.get("options", {}) if isinstance(evaluator, dict) else {}
+    if not isinstance(options.get("dataset"), str):
+        return None
+    place = options.get("data_dir")
+    return DataWish(
+        dataset=options["dataset"],
+        data_dir=None if place is None else Path(place),
+        image_size=options.get("image_size"),
+        skip_corrupt=bool(options.get("skip_corrupt")),
+    )
+
+
+def dataset_of_preset(preset: str) -> str:
+    """The dataset that a preset's name begins with (`cifar10-final`)."""
+    if preset != "fit":
+        known_preset(preset)
+    for name in sorted(names("dataset"), key=len, reverse=True):
+        if preset.startswith(name):
+            return name
+    raise NasError(f"preset {preset!r} names no dataset; say which with --dataset")
