@@ -51,7 +51,7 @@ HOMES = {
         "nas/reports/",
         "nas/evaluators/table.py",
         "nas/evaluators/_",
-        "nas/search/reading.py",
+        "nas/search/trials.py",
     ),
     "matplotlib": ("nas/reports/", "nas/drawings/png.py"),
     "scipy": ("nas/reports/",),
