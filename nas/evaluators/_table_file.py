@@ -19,6 +19,10 @@ from typing import Any, Final, final
 
 from nas.errors import TableError, known_names, shortened
 
+LARGEST_UNPACKED: Final = 1 << 30  # bytes: a few compressed ones may hold more than memory does
+_PIECE: Final = 1 << 24
+_ROWS: Final = 1 << 13  # of a Parquet file at a time
+_CELL: Final = 16  # bytes that any cell counts, so that repeated and empty ones count too
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
 
@@ -96,14 +100,18 @@ class TableFile:
         return dict(zip(wanted, columns or [()] * len(wanted), strict=True))
 
     def _parquet_texts(self, wanted: Sequence[str]) -> dict[str, Sequence[str]]:
+        read: dict[str, list[str]] = {column: [] for column in wanted}
+        size = 0
         try:
-            read: Mapping[str, list[object]] = self._parquet.read(columns=list(wanted)).to_pydict()
+            for batch in self._parquet.iter_batches(batch_size=_ROWS, columns=list(wanted)):
+                size += batch.nbytes + _CELL * batch.num_rows * len(wanted)
+                _refuse_larger(self.path, size)
+                cells: Mapping[str, list[object]] = batch.to_pydict()
+                for column, texts in read.items():
+                    texts += ["" if _is_gap(value) else str(value) for value in cells[column]]
         except _parquet_errors() as problem:
             raise _damaged(self.path, "Parquet", problem) from problem
-        return {
-            column: ["" if _is_gap(value) else str(value) for value in read[column]]
-            for column in wanted
-        }
+        return dict(read)
 
 
 def open_table(path: Path) -> TableFile:
@@ -165,7 +173,7 @@ def _bytes(path: Path) -> bytes:
 
 def _text(path: Path, data: bytes) -> str:
     try:
-        plain = gzip.decompress(data) if data.startswith(_GZIP) else data
+        plain = _unpacked(path, data) if data.startswith(_GZIP) else data
     except (EOFError, OSError, zlib.error) as problem:
         raise TableError(
             f"table {str(path)!r} is a damaged or truncated gzip file; fetch it again ({problem})"
@@ -177,6 +185,26 @@ def _text(path: Path, data: bytes) -> str:
         raise TableError(
             f"table {str(path)!r}, line {line}: not UTF-8 text; save it as CSV in UTF-8"
         ) from problem
+
+
+def _unpacked(path: Path, data: bytes) -> bytes:
+    """What a gzip file holds, unpacked no further than a compressed table may be large."""
+    pieces, size = [], 0
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        while piece := stream.read(_PIECE):
+            size += len(piece)
+            _refuse_larger(path, size)
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _refuse_larger(path: Path, size: int) -> None:
+    """Refuse a compressed table that holds more than this before it is all in memory."""
+    if size > LARGEST_UNPACKED:
+        raise TableError(
+            f"table {str(path)!r} unpacks to more than {LARGEST_UNPACKED:,} bytes; expected a "
+            "smaller table: keep only the columns and rows that a search needs"
+        )
 
 
 def _checked_header(path: Path, header: Sequence[str]) -> tuple[str, ...]:

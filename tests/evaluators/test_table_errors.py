@@ -5,6 +5,7 @@ import gzip
 import io
 import itertools
 import math
+import tracemalloc
 
 import pyarrow
 import pyarrow.parquet
@@ -252,6 +253,35 @@ def test_an_unreadable_file(tmp_path, space):
 def test_a_path_that_is_none(space):
     with pytest.raises(TableError, match="cannot be read: embedded null byte"):
         Table(space, table="table\0.csv", score="acc")
+
+
+def _unpacking_to(rows):
+    """Small files that hold many rows, gzipped and in Parquet."""
+    text = "d_op,d_width,acc\n" + "a,1,0.5\n" * rows
+    written = io.BytesIO()
+    columns = {"d_op": ["a"] * rows, "d_width": ["1"] * rows, "acc": [0.5] * rows}
+    pyarrow.parquet.write_table(pyarrow.table(columns), written)
+    return {"gzip": gzip.compress(text.encode()), "parquet": written.getvalue()}
+
+
+@pytest.mark.parametrize("form", ["gzip", "parquet"])
+def test_what_unpacks_to_more_than_a_table_may_hold(form, refusal, monkeypatch):
+    content = _unpacking_to(500_000)[form]
+    monkeypatch.setattr(_table_file, "LARGEST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(_table_file, "_PIECE", 1 << 16)
+    assert len(content) < 1 << 17
+    tracemalloc.start()
+    assert "unpacks to more than 1,048,576 bytes; expected a smaller table" in refusal(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20  # the texts alone would be more than that
+
+
+def test_many_members_of_a_gzip_file_are_counted_together(refusal, monkeypatch):
+    monkeypatch.setattr(_table_file, "LARGEST_UNPACKED", 1 << 16)
+    monkeypatch.setattr(_table_file, "_PIECE", 1 << 12)
+    member = gzip.compress(b"a,1,0.5\n" * 1000)
+    assert "unpacks to more than" in refusal(member * 20)
 
 
 def test_parquet_without_pyarrow(tmp_path, space, monkeypatch):
