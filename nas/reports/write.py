@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError, StudyError
 from nas.reports.experiment import Experiment, read_experiment
+from nas.reports.frame import Frame
 from nas.study.files import write_whole
 
 FILES = ("report.html", "report.json", "report.md", "trials.csv")
@@ -77,46 +77,46 @@ def _drawings(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _trials(experiment: Experiment) -> str:
     """All trials that were told a score, a line each."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    import pandas
+
     metrics = sorted({name for frame in experiment.frames for name in frame.metrics})
-    columns = ("arm", "seed", "number", "key", "score", "seconds", "cost", "repeat", *metrics)
-    writer.writerow(columns)
-    for arm in experiment.arms:
-        for seed, frame in arm.studies.items():
-            extra = [
-                frame.metrics[name].tolist() if name in frame.metrics else [""] * len(frame.score)
-                for name in metrics
-            ]
-            rows = zip(
-                frame.number.tolist(),
-                frame.keys.tolist(),
-                frame.score.tolist(),
-                frame.seconds.tolist(),
-                frame.cost.tolist(),
-                frame.reused.tolist(),
-                *extra,
-                strict=True,
-            )
-            for number, key, score, seconds, cost, reused, *values in rows:
-                cells = [
-                    int(value) if value == value and value == int(value) else value
-                    for value in values
-                ]
-                writer.writerow(
-                    (
-                        arm.label,
-                        seed,
-                        number,
-                        frame.key_names[key],
-                        score,
-                        seconds,
-                        round(cost, 6),
-                        int(reused),
-                        *cells,
-                    )
-                )
-    return buffer.getvalue()
+    tables = [
+        pandas.DataFrame(_told(arm.label, seed, frame, metrics), dtype=object)
+        for arm in experiment.arms
+        for seed, frame in arm.studies.items()
+    ]
+    return pandas.concat(tables).to_csv(index=False, lineterminator="\n")
+
+
+def _told(
+    arm: str, seed: int, frame: Frame, metrics: Sequence[str]
+) -> dict[str, Sequence[int | float | str]]:
+    """The columns of one study. They hold plain objects: a metric may be whole in one row and not
+    in the next, and each is written as it was logged."""
+    rows = len(frame.score)
+    columns: dict[str, Sequence[int | float | str]] = {
+        "arm": [arm] * rows,
+        "seed": [seed] * rows,
+        "number": frame.number.tolist(),
+        "key": [frame.key_names[key] for key in frame.keys.tolist()],
+        "score": frame.score.tolist(),
+        "seconds": frame.seconds.tolist(),
+        "cost": [round(cost, 6) for cost in frame.cost.tolist()],
+        "repeat": [int(reused) for reused in frame.reused.tolist()],
+    }
+    for name in metrics:
+        values = frame.metrics[name].tolist() if name in frame.metrics else [""] * rows
+        columns[name] = [_cell(value) for value in values]
+    return columns
+
+
+def _cell(value: float | str) -> int | float | str:
+    """A metric as it is written: `12` for 12.0, and `nan` where one trial of a study lacks it."""
+    if isinstance(value, str):
+        return value
+    if math.isnan(value):
+        return "nan"
+    return int(value) if math.isfinite(value) and value == int(value) else value
 
 
 def _require_plots() -> None:

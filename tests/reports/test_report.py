@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +280,19 @@ def test_all_trials_are_in_the_table(folder: Path, report: Path) -> None:
     assert [float(row["score"]) for row in ours] == [
         event["score"] for event in told(folder, "evolution", 2)
     ]
+
+
+def test_a_metric_that_only_one_study_has_is_empty_elsewhere(tmp_path: Path) -> None:
+    kept = Path(__file__).parents[1] / "corpus" / "comparison" / "study"
+    folder = Path(shutil.copytree(kept, tmp_path / "all"))
+    log = folder / "evolution" / "seed-2" / "events.jsonl"
+    log.write_text(log.read_text().replace('"metrics":{', '"metrics":{"latency":0.25,', 1))
+
+    write_report([folder], tmp_path / "report")
+    rows = list(csv.DictReader((tmp_path / "report" / "trials.csv").read_text().splitlines()))
+    of_study = [row for row in rows if (row["arm"], row["seed"]) == ("evolution", "2")]
+    assert [row["latency"] for row in of_study] == ["0.25"] + ["nan"] * (len(of_study) - 1)
+    assert {row["latency"] for row in rows if row not in of_study} == {""}
 
 
 def test_markdown_and_page_begin_with_the_verdict(report: Path, result: dict[str, Any]) -> None:
