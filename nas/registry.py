@@ -1,4 +1,8 @@
-"""The file name is the registration: parts are found by name, without importing the others."""
+"""The file name is the registration: parts are found by name, without importing the others.
+
+What lies outside this package and its entry points (`my_pkg.my_file:MyPart`) is imported only when
+its name was typed by the user, or trusted in so many words: a file from a stranger runs no code.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,14 @@ import importlib
 import importlib.metadata
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nas.errors import NasError, known_names, shortened
+from nas.errors import NasError, SettingsError, known_names, shortened
 
 _ROOT = Path(__file__).parent.parent
 
@@ -48,6 +52,8 @@ KINDS: Mapping[str, Kind] = {
 _FILE_NAMES = {("strategy", "optuna"): "optuna_sampler"}
 _SPOKEN = {file: spoken for (_, spoken), file in _FILE_NAMES.items()}
 
+_allowed: set[str] = set()  # names outside the package that the user of this process typed
+
 
 def names(kind: str) -> list[str]:
     """The names of all parts of a kind, in order, from file names and entry points; nothing is
@@ -69,6 +75,33 @@ def resolve(kind: str, name: str) -> str:
     raise NasError(known_names(name, known, kind))
 
 
+def allow(*words: object) -> None:
+    """Let these names be imported, because the user typed them; words that are no names of parts
+    do not matter."""
+    _allowed.update(word for word in words if isinstance(word, str) and ":" in word)
+
+
+def is_outside(kind: str, name: str) -> bool:
+    """Whether a name means a file of the user's own: `my_pkg.my_file:MyPart`."""
+    head, colon, _ = name.partition(":")
+    return bool(colon) and head.replace("_", "-") not in names(kind)
+
+
+def all_allowed(words: Iterable[object]) -> bool:
+    """Whether each of these words that could name a part was typed in this process."""
+    return all(word in _allowed for word in words if isinstance(word, str) and ":" in word)
+
+
+def refuse_unless_allowed(kind: str, name: str) -> None:
+    """Refuse a name outside the package that was read from a file and not typed."""
+    if is_outside(kind, name) and name not in _allowed:
+        raise SettingsError(
+            f"{kind} {shortened(name)} is named by a file and lies outside this package, so it is "
+            "not imported: if you trust its author, name it in the command itself, with "
+            f"--{kind} or, where a command has it, --trust"
+        )
+
+
 def load(kind: str, name: str) -> Any:
     """The class (or function, or record) of a part: one of ours, an entry point's, or
     `my_pkg.my_file:MyPart`.
@@ -76,11 +109,10 @@ def load(kind: str, name: str) -> Any:
     An argument behind the name of a part we know (`optuna:tpe`, `image-folder:DIR`) is left to the
     caller.
     """
-    head, colon, _ = name.partition(":")
-    if colon and head.replace("_", "-") not in names(kind):
+    if is_outside(kind, name):
+        refuse_unless_allowed(kind, name)
         return _load_path(kind, name)
-    name = head
-    name = resolve(kind, name)
+    name = resolve(kind, name.partition(":")[0])
     if name in _own_names(kind):
         module = importlib.import_module(f"{_kind(kind).package}.{_own_names(kind)[name]}")
         return _the_part(kind, module, name)
@@ -110,11 +142,15 @@ def _entry_points(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
 
 def _load_path(kind: str, path: str) -> Any:
     module_name, _, attribute = path.partition(":")
+    if not all(word.isidentifier() for word in (*module_name.split("."), attribute)):
+        raise NasError(
+            f"{shortened(path)} names no {kind}: expected a name, or my_package.my_file:MyPart"
+        )
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
         part = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as problem:
+    except (ImportError, AttributeError, SyntaxError) as problem:
         raise NasError(f"{kind} {shortened(path)} cannot be loaded: {problem}") from problem
     contract = _contract(kind)
     if contract is not None and not (inspect.isclass(part) and issubclass(part, contract)):

@@ -9,6 +9,12 @@ import typer
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Run the code outside this package that the study names: I know its author."
+    ),
+]
 To = Annotated[
     str | None,
     typer.Option(

@@ -20,6 +20,7 @@ import typer
 
 from nas.cli._training import formats_of
 from nas.cli._winner import refuse_without_weights, winner_of, winner_told
+from nas.search.plan import Plan
 from nas.search.run import OpenSearch, open_search, run
 from nas.search.words import Assignment
 from nas.study.events import ENDS
@@ -46,7 +47,7 @@ def run_and_report(
     quiet = as_json or silent
     progress = Progress(quiet=quiet)
     with (
-        _signals(todo.folder) as stop,
+        _signals(todo) as stop,
         open_search(todo.plan, todo.folder, todo.budget, progress.see) as search,
     ):
         stop.study = search.study
@@ -255,9 +256,10 @@ def _next_commands(
     search: OpenSearch, winner: Winner | None, *, interrupted: bool
 ) -> Iterator[str]:
     study, folder = search.study, shlex.quote(str(search.study.folder))
+    again = _resume_command(search.plan, study.folder)
     yield "next:"
     if interrupted:
-        yield f"  nas resume {folder}"
+        yield f"  {again}"
     if study.ledger.best is not None:
         yield f"  nas show {shlex.quote(str(study.folder / 'best' / 'genotype.json'))}"
         yield f"  nas best {folder} --top 5"
@@ -266,7 +268,12 @@ def _next_commands(
         elif not search.evaluator.cheap:
             yield f"  nas export {folder}"
     if not interrupted and (more := _more(study)):
-        yield f"  nas resume {folder} {more}"
+        yield f"  {again} {more}"
+
+
+def _resume_command(plan: Plan, folder: Path) -> str:
+    """The command that goes on with a study, as it must be typed."""
+    return f"nas resume {shlex.quote(str(folder))}" + (" --trust" if plan.needs_trust else "")
 
 
 def _more(study: Study) -> str | None:
@@ -289,7 +296,7 @@ class _Stop:
 
 
 @contextmanager
-def _signals(folder: Path) -> Iterator[_Stop]:
+def _signals(todo: Assignment) -> Iterator[_Stop]:
     """Ctrl-C or SIGTERM once: finish the open trials and stop; twice: stop now. Both can be
     resumed."""
     stop = _Stop()
@@ -307,9 +314,8 @@ def _signals(folder: Path) -> Iterator[_Stop]:
     try:
         yield stop
     except KeyboardInterrupt:
-        print(
-            f"stopped now; continue with `nas resume {shlex.quote(str(folder))}`", file=sys.stderr
-        )
+        again = _resume_command(todo.plan, todo.folder)
+        print(f"stopped now; continue with `{again}`", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         for name, handler in old.items():

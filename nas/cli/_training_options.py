@@ -41,7 +41,9 @@ def takes_training_options(command: Callable[..., None]) -> Callable[..., None]:
 def data_of(words: Mapping[str, Any]) -> DataWish:
     """What is trained on, as far as the user says."""
     from nas.full_size.data import DataWish
+    from nas.registry import allow
 
+    allow(words["dataset"])
     return DataWish(**{name: words[name] for name in _OF_DATA})
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._options import Folder
+from nas.cli._options import Folder, Trust
 
 
 def command(
@@ -14,6 +14,7 @@ def command(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")
     ] = 8080,
+    trust: Trust = False,
 ) -> None:
     """Show a study in the browser with optuna-dashboard, whatever its strategy; it follows a
     running search."""
@@ -21,7 +22,7 @@ def command(
 
     from nas.reports.dashboard import HOST, Mirror, serve
 
-    mirror = Mirror(folder)
+    mirror = Mirror(folder, trust=trust)
     mirror.update()
     with serve(mirror, port) as server:
         print(

@@ -23,6 +23,7 @@ def command(
     from nas import registry
     from nas.settings import options_of
 
+    registry.allow(name)
     part = registry.load(kind, name)
     is_described = inspect.isclass(part) or inspect.isfunction(part)
     known = options_of(part) if is_described else {}

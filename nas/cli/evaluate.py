@@ -37,12 +37,15 @@ def command(
 
     from nas.contracts import Evaluation, Trial
     from nas.errors import NasError
+    from nas.registry import refuse_unless_allowed
     from nas.search.words import assignment
     from nas.settings import assignments, merged
     from nas.study.attempt import attempt
     from search_spaces.cells.reading import parse_genotype, read_genotype
 
     drawn = parse_genotype(sys.stdin.read()) if genotype == "-" else read_genotype(genotype)
+    if space is None:
+        refuse_unless_allowed("space", drawn.space)  # a word of the file, not of the user
     flags: dict[str, dict[str, Any]] = {
         "space": {"name": space or drawn.space},
         "strategy": {"name": "random-search"},

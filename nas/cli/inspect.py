@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli._options import Folder, Json
+from nas.cli._options import Folder, Json, Trust
 
 if TYPE_CHECKING:
     from search_spaces.cells.space import SearchSpace
@@ -43,13 +43,14 @@ def command(
             metavar="DIR", help="Write the controller's weights here, for strategy.warm_start."
         ),
     ] = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Show the controller's updates: rewards, entropy, KL, gradients, what the policy prefers."""
     from nas.search.plan import Plan
     from nas.strategies.controller.history import updates_of
 
-    plan = Plan.read(folder)
+    plan = Plan.read(folder, trust=trust)
     space = plan.make_space()
     records = updates_of(folder)
     for target in (pictures, tensorboard, export):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._options import Folder, Json, To
+from nas.cli._options import Folder, Json, To, Trust
 
 
 def command(
@@ -27,6 +27,7 @@ def command(
         typer.Option("--set", metavar="runner.OPTION=VALUE", help="Any option of the runner."),
     ] = None,
     to: To = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Continue a study exactly where it was, or extend a finished one."""
@@ -39,7 +40,7 @@ def command(
     tree = assignments(settings or [])
     if workers is not None:
         tree.setdefault("runner", {})["workers"] = workers
-    plan = Plan.read(folder)
+    plan = Plan.read(folder, trust=trust)
     plan = plan.with_runner(changed_runner(plan.runner, runner, tree))
     ledger = ledger_of(folder, plan.rules)
     budget = extended(

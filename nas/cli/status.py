@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli._options import Folder, Json
+from nas.cli._options import Folder, Json, Trust
 
 if TYPE_CHECKING:
     from nas.search.plan import Plan
@@ -19,12 +19,13 @@ def command(
     check: Annotated[
         bool, typer.Option("--check", help="Verify the log: every trial ended once, replay agrees.")
     ] = False,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Show how far a study is; with --check, verify its log."""
     from nas.search.plan import Plan
 
-    plan = Plan.read(folder)
+    plan = Plan.read(folder, trust=trust)
     verdict = _checked(folder, plan) if check else None
     facts: dict[str, Any] = {"folder": str(folder)}
     if verdict is None or verdict["sound"]:

@@ -68,6 +68,9 @@ def command(
     from nas.cli._training_options import data_of, machine_of
     from nas.full_size.transfer import transfer
     from nas.full_size.wish import TransferWish, transfer_of
+    from nas.registry import allow
+
+    allow(pretrain)
 
     wish = TransferWish(
         data=data_of(words),

@@ -39,8 +39,8 @@ class Mirror:
     `trial`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        plan = Plan.read(folder)
+    def __init__(self, folder: Path, *, trust: bool = False) -> None:
+        plan = Plan.read(folder, trust=trust)
         self.folder = folder
         self.storage = InMemoryStorage()
         self._space = plan.make_space()

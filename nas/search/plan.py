@@ -32,24 +32,56 @@ class Part:
     kind: str
     name: str
     options: Mapping[str, Any]
+    # Whether a user chose it, here or in the process that sent it: only then is code outside the
+    # package imported for it. A part read from a file was not.
+    typed: bool = field(default=False, compare=False)
 
     @classmethod
-    def named(cls, kind: str, name: str, given: Mapping[str, Any]) -> Self:
-        """The part of this name; what stands behind a colon (`optuna:tpe`) is its first option."""
+    def named(cls, kind: str, name: str, given: Mapping[str, Any], *, typed: bool = True) -> Self:
+        """The part of this name; what stands behind a colon (`optuna:tpe`) is its first option.
+
+        Args:
+            typed: the words are the user's own; False where a file says them.
+        """
+        if typed:
+            registry.allow(name, *given.values())
         factory = registry.load(kind, name)
         head, colon, argument = name.partition(":")
-        if head.replace("_", "-") not in registry.names(kind) and colon:
-            return cls(kind, name, complete(factory, given, kind))  # my_pkg.my_file:MyPart
+        if registry.is_outside(kind, name):
+            return cls(kind, name, complete(factory, given, kind), typed)
         head = registry.resolve(kind, head)
         if argument:
             given = {next(iter(options_of(factory))): argument, **given}
-        return cls(kind, head + colon + argument, complete(factory, given, kind))
+        return cls(kind, head + colon + argument, complete(factory, given, kind), typed)
+
+    @classmethod
+    def read(cls, kind: str, content: Mapping[str, Any], *, trust: bool) -> Self:
+        """A part as a file names it: typed only if the user typed the same words."""
+        name, options = content["name"], content["options"]
+        if not isinstance(name, str):
+            raise ValueError(f"{kind}.name: {shortened(name)} is no text")
+        if not isinstance(options, dict):
+            raise ValueError(f"{kind}.options: {shortened(options)} is no object")
+        if trust:
+            registry.allow(name, *options.values())
+        typed = registry.all_allowed((name, *options.values()))
+        return cls(kind, name, in_todays_words(kind, name, options), typed)
 
     @property
     def factory(self) -> Callable[..., Any]:
         """The part's class."""
+        if self.typed:
+            registry.allow(self.name, *self.options.values())
         part: Callable[..., Any] = registry.load(self.kind, self.name)
         return part
+
+    @property
+    def needs_trust(self) -> bool:
+        """Whether its code, or that of its dataset, is the user's own."""
+        dataset = self.options.get("dataset")
+        return registry.is_outside(self.kind, self.name) or (
+            isinstance(dataset, str) and registry.is_outside("dataset", dataset)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Name and options as JSON."""
@@ -70,6 +102,12 @@ class Plan:
     limits: Mapping[str, float] = field(default_factory=dict)
     start_from: tuple[Genotype, ...] = ()
     measured: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def needs_trust(self) -> bool:
+        """Whether a command that reads this study from its file needs `--trust`."""
+        parts = (self.space, self.strategy, self.evaluator, self.runner)
+        return any(part.needs_trust for part in parts)
 
     def identity(self) -> dict[str, Any]:
         """Everything that can change the outcome; the budget and the runner are no part of it."""
@@ -140,16 +178,16 @@ class Plan:
         write_whole(folder / "study.json", json.dumps(content, indent=2) + "\n")
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """The plan of the study in this folder."""
+    def read(cls, folder: Path, *, trust: bool = False) -> Self:
+        """The plan of the study in this folder.
+
+        Args:
+            trust: import whatever it names; else only what is ours, or was typed.
+        """
         content = read_study_json(folder)
         try:
             parts = {
-                kind: Part(
-                    kind,
-                    content[kind]["name"],
-                    in_todays_words(kind, content[kind]["name"], content[kind]["options"]),
-                )
+                kind: Part.read(kind, content[kind], trust=trust)
                 for kind in ("space", "strategy", "evaluator", "runner")
             }
             return cls(

@@ -176,7 +176,8 @@ def _continued(plan: Plan, folder: Path) -> Plan:
         raise StudyError(
             f"{folder} holds a study with other settings ({'; '.join(lines)}): give these "
             "settings, resume it as it is "
-            f"with `nas resume {shlex.quote(str(folder))}`, or choose another folder with --out"
+            f"with `nas resume {shlex.quote(str(folder))}{' --trust' * old.needs_trust}`, "
+            "or choose another folder with --out"
         )
     return old.with_runner(plan.runner)
 

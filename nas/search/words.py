@@ -109,7 +109,8 @@ def changed_runner(part: Part, name: str | None, tree: Mapping[str, Any]) -> Par
         or name == part.name
         or (":" not in name and registry.resolve("runner", name) == part.name)
     ):
-        return Part.named("runner", part.name, {**part.options, **options})
+        typed = part.typed or name is not None
+        return Part.named("runner", part.name, {**part.options, **options}, typed=typed)
     return Part.named("runner", name, options)
 
 
@@ -135,6 +136,7 @@ def _evaluator(tree: Mapping[str, Any]) -> Part:
     """The evaluator; tables `skeleton` and `recipe` beside it are options of its own."""
     table = dict(tree.get("evaluator", {}))
     name = str(table.pop("name", "table" if "table" in table else _default_evaluator()))
+    registry.allow(name)
     known = options_of(registry.load("evaluator", name))
     for beside in ("skeleton", "recipe"):
         if beside in tree:
@@ -151,7 +153,8 @@ def _default_evaluator() -> str:
 def _space(tree: Mapping[str, Any], evaluator: Part) -> Part:
     table = dict(tree.get("space", {}))
     name = str(table.pop("name", DEFAULTS["space"]))
-    if registry.resolve("space", name) == "table" and "decisions" not in table:
+    own = registry.is_outside("space", name)
+    if not own and registry.resolve("space", name) == "table" and "decisions" not in table:
         if evaluator.name != "table" or not evaluator.options["table"]:
             raise SettingsError(
                 "space 'table' takes its decisions from a table: give --table FILE and --decisions"

@@ -62,6 +62,7 @@ def test_a_beginning_is_enough(kind: str, word: str, full: str) -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones(
     kind: str, word: str, sentence: str
 ) -> None:
+    registry.allow(word)
     with pytest.raises(NasError, match=sentence):
         registry.load(kind, word)
 
@@ -82,6 +83,11 @@ def test_a_part_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "    def ask(self, number): return None\n"
         "    def tell(self, trial, evaluation): pass\n"
     )
+    with pytest.raises(NasError, match="is named by a file and lies outside this package"):
+        registry.load("strategy", "my_strategy_file:Mine")
+    assert "my_strategy_file" not in sys.modules
+
+    registry.allow("my_strategy_file:Mine")
     assert registry.load("strategy", "my_strategy_file:Mine").__name__ == "Mine"
 
 

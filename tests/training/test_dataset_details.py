@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from nas.errors import NasError
+from nas.registry import allow
 from nas.training.datasets import Dataset, DatasetError, open_dataset
 from nas.training.datasets._cifar import Cifar
 from nas.training.datasets._pictures import decoded
@@ -383,6 +384,7 @@ def test_own_datasets_come_from_a_module(tmp_path: Path, monkeypatch: pytest.Mon
         "NUMBER = 3\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    allow(*(f"my_pictures:{name}" for name in ("RECORD", "made", "greedy", "wrong", "NUMBER")))
     try:
         assert open_dataset("my_pictures:RECORD").image_size == 9
         assert open_dataset("my_pictures:made").image_size == 10
@@ -391,7 +393,7 @@ def test_own_datasets_come_from_a_module(tmp_path: Path, monkeypatch: pytest.Mon
         for name in ("wrong", "NUMBER"):
             with pytest.raises(
                 DatasetError,
-                match=r"should be a nas\.datasets\.Dataset or a function that returns one",
+                match=r"should be a nas\.training\.datasets\.Dataset or a function that returns one",
             ):
                 open_dataset(f"my_pictures:{name}")
     finally:

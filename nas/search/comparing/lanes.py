@@ -117,4 +117,5 @@ def _confirming(evaluator: Part, confirm: Confirm) -> Part:
     }
     if not changed:
         return evaluator
-    return Part.named(evaluator.kind, evaluator.name, {**evaluator.options, **changed})
+    options = {**evaluator.options, **changed}
+    return Part.named(evaluator.kind, evaluator.name, options, typed=evaluator.typed)
