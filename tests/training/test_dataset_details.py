@@ -393,7 +393,7 @@ def test_own_datasets_come_from_a_module(tmp_path: Path, monkeypatch: pytest.Mon
         for name in ("wrong", "NUMBER"):
             with pytest.raises(
                 DatasetError,
-                match=r"should be a nas\.training\.datasets\.Dataset or a function that returns one",
+                match=r"should be a nas\.training\.datasets\.Dataset or a function",
             ):
                 open_dataset(f"my_pictures:{name}")
     finally:
