@@ -19,8 +19,8 @@ To = Annotated[
     str | None,
     typer.Option(
         help=(
-            "Formats of the winner's export (default: python,json,svg and, where installed, "
-            "onnx), or none."
+            "Formats of the winner's export (default: those written within seconds), as in "
+            "`nas export`, or none."
         )
     ),
 ]

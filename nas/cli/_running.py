@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas.cli._training import formats_of
-from nas.cli._winner import refuse_without_weights, winner_of, winner_told
+from nas.cli._winner import winner_told
 from nas.search.plan import Plan
 from nas.search.run import OpenSearch, open_search, run
 from nas.search.words import Assignment
@@ -41,9 +40,7 @@ def run_and_report(
         to: formats of the export; None is all that take seconds, `none` is no export.
         silent: what is found is told by somebody else.
     """
-    formats = formats_of(to)
-    if formats:
-        refuse_without_weights(todo.plan, formats)
+    formats = _formats_of(to, todo)
     quiet = as_json or silent
     progress = Progress(quiet=quiet)
     with (
@@ -57,7 +54,7 @@ def run_and_report(
         if not quiet:
             _print_end(search, reason)
         stop.study = None  # from here on a signal ends the export, not the search
-        winner = winner_of(search, formats, quiet=quiet) if reason is not None else None
+        winner = _winner_of(search, formats, quiet=quiet) if reason is not None else None
         if silent:
             pass
         elif as_json:
@@ -77,6 +74,34 @@ def run_and_report(
             )
     if reason is None:
         raise typer.Exit(INTERRUPTED)
+
+
+def _formats_of(to: str | None, todo: Assignment) -> list[str] | None:
+    """The formats of the winner's export, refused before the search where there can be none."""
+    if to is None:
+        return None
+    from nas.exporting.known import formats_of
+    from nas.exporting.winner import refuse_without_weights
+
+    formats, evaluator = formats_of(to), todo.plan.evaluator
+    if formats:
+        cheap = getattr(evaluator.factory, "cheap", False)
+        refuse_without_weights(evaluator.name, cheap=cheap, formats=formats)
+    return formats
+
+
+def _winner_of(search: OpenSearch, formats: list[str] | None, *, quiet: bool) -> Winner | None:
+    best = search.study.ledger.best
+    if best is None or search.evaluator.cheap:  # then nothing of exports is loaded
+        return None
+    from nas.exporting.winner import finish
+
+    def notice(text: str) -> None:
+        if not quiet:
+            sys.stdout.flush()
+            print(text, file=sys.stderr)
+
+    return finish(search.study.folder, best.trial, search.evaluator, formats, notice)
 
 
 def summary(search: OpenSearch, reason: str | None) -> dict[str, Any]:

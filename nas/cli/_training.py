@@ -100,19 +100,6 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, old)
 
 
-def formats_of(to: str | None) -> list[str] | None:
-    """The formats of an export: None is all that can be written, `none` is none. Refused before the
-    work, not after."""
-    from nas.registry import resolve
-
-    if to is None:
-        return None
-    formats = [] if to == "none" else [word.strip() for word in to.split(",") if word.strip()]
-    for name in formats:
-        resolve("exporter", name)
-    return formats
-
-
 def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:
     """A row per arm, and where everything lies."""
     from nas.cli._portraits import table

@@ -22,9 +22,7 @@ def command(
     ],
     to: Annotated[
         str | None,
-        typer.Option(
-            help="Formats: python,onnx,torch-export,json,svg,png,dot (default: all there are)."
-        ),
+        typer.Option(help="Formats of `nas list exporters`, with commas (default: all there are)."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="The best so many of a study.")] = 1,
     weights: Annotated[Path | None, typer.Option(help="Weights as safetensors.")] = None,
@@ -48,7 +46,8 @@ def command(
     from nas.cli._exporting import told, told_record
     from nas.cli._genotypes import parts_of
     from nas.exporting.choosing import choices, subject_of
-    from nas.exporting.export import export, usual_formats
+    from nas.exporting.export import export
+    from nas.exporting.known import usual_formats
 
     given = parts_of(settings, ("skeleton",)).get("skeleton", {})
     formats = (

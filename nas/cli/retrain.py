@@ -38,8 +38,9 @@ def command(
     import json
 
     from nas.cli._genotypes import parts_of
-    from nas.cli._training import formats_of, notices, results_told, shown_epoch, stoppable
+    from nas.cli._training import notices, results_told, shown_epoch, stoppable
     from nas.cli._training_options import data_of, machine_of
+    from nas.exporting.known import formats_of
     from nas.full_size.retrain import retrain
     from nas.full_size.wish import RetrainWish, retraining_of
 

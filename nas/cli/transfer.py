@@ -59,13 +59,13 @@ def command(
     """
     from nas.cli._genotypes import parts_of
     from nas.cli._training import (
-        formats_of,
         notices,
         print_transferred,
         shown_epoch,
         stoppable,
     )
     from nas.cli._training_options import data_of, machine_of
+    from nas.exporting.known import formats_of
     from nas.full_size.transfer import transfer
     from nas.full_size.wish import TransferWish, transfer_of
     from nas.registry import allow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from nas.contracts import Json
 from nas.errors import NasError
 from nas.exporting.card import card, write_card
+from nas.exporting.known import formats as formats_there_are
 from nas.exporting.latencies import latencies
 from nas.exporting.subject import Subject
 from nas.exporting.verification import batches_for, verified
@@ -32,9 +32,6 @@ from nas.search.record import (
 from nas.training.latency import Latency
 from search_spaces.cells.cost import Cost, cost
 
-FORMATS = ("python", "onnx", "torch-export", "json", "svg", "png", "dot")
-_NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "png": ("matplotlib",)}
-
 
 @dataclass(frozen=True, slots=True)
 class Exported:
@@ -49,15 +46,6 @@ class Exported:
     latencies: tuple[Latency, ...]
 
 
-def usual_formats() -> tuple[str, ...]:
-    """The formats that the packages installed here can write."""
-    return tuple(
-        name
-        for name in FORMATS
-        if all(importlib.util.find_spec(package) for package in _NEEDED.get(name, ()))
-    )
-
-
 def export(
     subject: Subject,
     folder: Path,
@@ -70,7 +58,8 @@ def export(
     verified."""
     names = list(dict.fromkeys(resolve("exporter", name) for name in formats))
     if not names:
-        raise NasError(f"no format to export to; expected some of {', '.join(FORMATS)}")
+        known = ", ".join(each.word for each in formats_there_are())
+        raise NasError(f"no format to export to; expected some of {known}")
     spent = cost(subject.genotype, subject.skeleton)
     draft = _draft_beside(folder)
     try:

@@ -3,23 +3,23 @@ reason to fail."""
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.contracts import Json
+from nas.contracts import Evaluator, Json, Trial
+from nas.errors import SettingsError
+from nas.exporting.known import plain_formats, quick_formats
 from nas.registry import resolve
 from nas.search.record import read_record
 from nas.study.trial_files import WEIGHTS_FILE, checkpoint_of
 
 _SECONDS_DRAFTS_STAY = 3600.0
-_PLAIN = ("python", "json")  # what needs nothing but torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,38 @@ class Winner:
         }
 
 
-def quick_formats() -> tuple[str, ...]:
-    """The formats a search leaves behind: those written within seconds by the packages installed
-    here."""
-    onnx = all(
-        importlib.util.find_spec(package) for package in ("onnx", "onnxscript", "onnxruntime")
-    )
-    return (*_PLAIN, "svg", *(("onnx",) if onnx else ()))
+def refuse_without_weights(evaluator: str, *, cheap: bool, formats: Sequence[str]) -> None:
+    """Formats were asked for of a search that trains nothing: said before it begins."""
+    if cheap:
+        raise SettingsError(
+            f"--to {','.join(formats)} exports trained weights, and evaluator {evaluator!r} "
+            "trains none: leave it out, and export the winner untrained with `nas export`"
+        )
+
+
+def finish(
+    study: Path,
+    best: Trial | None,
+    evaluator: Evaluator,
+    formats: Sequence[str] | None,
+    notice: Callable[[str], None],
+) -> Winner | None:
+    """Export the winner of a finished search where its network was trained and its weights were
+    kept; None where there is nothing to export.
+
+    Args:
+        formats: None is all that take seconds, an empty sequence is no export.
+        notice: hears what is about to happen, or why nothing does.
+    """
+    if best is None or formats == [] or evaluator.cheap or not best.genotype.cells:
+        return None
+    if not kept_weights(study, best.number):
+        if formats:
+            notice("the winner is not exported: its weights were not kept")
+        return None
+    formats = formats or quick_formats()
+    notice(f"exporting the winner: {', '.join(formats)}")
+    return export_winner(study, formats)
 
 
 def kept_weights(study: Path, number: int) -> bool:
@@ -89,7 +114,7 @@ def _without_extras(
     study: Path, formats: Sequence[str], problem: BaseException
 ) -> tuple[Path, ...]:
     """What needs torch alone, where one of the other formats may be what failed."""
-    plain = [name for name in formats if name in _PLAIN]
+    plain = plain_formats(formats)
     if len(plain) in (0, len(formats)) or isinstance(problem, KeyboardInterrupt):
         return ()
     try:

@@ -17,7 +17,8 @@ from torch import nn
 
 from nas.contracts import Json
 from nas.exporting.choosing import Choice
-from nas.exporting.export import Exported, export, usual_formats
+from nas.exporting.export import Exported, export
+from nas.exporting.known import usual_formats
 from nas.exporting.subject import Subject
 from nas.full_size.curves import curves_svg
 from nas.full_size.judged_once import claim, judged_once, subject_of_training

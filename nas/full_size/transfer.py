@@ -16,7 +16,8 @@ from torch import nn
 
 from nas.contracts import Json
 from nas.exporting.choosing import Choice
-from nas.exporting.export import Exported, export, usual_formats
+from nas.exporting.export import Exported, export
+from nas.exporting.known import usual_formats
 from nas.exporting.weights import Weights, open_weights
 from nas.full_size.body import Bodied, body_of, residual_body_of
 from nas.full_size.controls import ResidualNetwork

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.exporting.export import FORMATS
+from nas.exporting.known import format_words
 from nas.exporting.subject import Subject
 from nas.exporting.verification import verified
 from nas.exporting.written import Exporter, Written
@@ -79,4 +79,4 @@ def test_every_exporter_is_a_documented_function_of_its_own_file() -> None:
 
 
 def test_every_format_of_the_command_line_is_an_exporter() -> None:
-    assert sorted(resolve("exporter", name) for name in FORMATS) == EXPORTERS
+    assert sorted(resolve("exporter", name) for name in format_words()) == EXPORTERS

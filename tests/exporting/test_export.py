@@ -181,7 +181,10 @@ def test_weights_of_another_network_are_refused(drawing: str, tmp_path: Path) ->
     ("words", "sentence"),
     [
         (["--to", "word"], "no exporter is called 'word'; there are dot-drawing, json-genotype"),
-        (["--to", ","], "no format to export to; expected some of python, onnx"),
+        (
+            ["--to", ","],
+            "no format to export to; expected some of python, torch, dot",
+        ),
         (["--top", "2"], "--top 2 asks for the best of a study, but"),
         (
             ["--weights", "missing"],

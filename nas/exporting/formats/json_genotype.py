@@ -8,6 +8,7 @@ from pathlib import Path
 from nas.exporting.subject import Subject
 from nas.exporting.written import Written
 
+WITHIN_SECONDS = True
 _USAGE = """`genotype.json` is the drawing itself. `nas show genotype.json` draws it, and every command takes it; its
 JSON Schema is `search_spaces/cells/genotype.schema.json` of the package."""
 

@@ -16,6 +16,8 @@ from nas.exporting.program import quiet, traced
 from nas.exporting.subject import Subject
 from nas.exporting.written import Written
 
+NEEDS = ("onnx", "onnxscript", "onnxruntime")
+CARRIES_WEIGHTS = WITHIN_SECONDS = True
 _LARGEST_BYTES = 1_900_000_000  # protobuf ends at 2 GiB
 _USAGE = """`model.onnx` needs onnxruntime (and numpy, which comes with it):
 

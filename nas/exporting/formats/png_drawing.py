@@ -10,6 +10,8 @@ from nas.drawings.stack import stack_drawing
 from nas.exporting.subject import Subject
 from nas.exporting.written import Written
 
+NEEDS = ("matplotlib",)
+
 
 def png_drawing(subject: Subject, folder: Path) -> Written:
     """Write the drawings as PNG."""

@@ -8,6 +8,8 @@ from nas.drawings.svg import cells_svg, stack_svg
 from nas.exporting.subject import Subject
 from nas.exporting.written import Written
 
+WITHIN_SECONDS = True
+
 
 def svg_drawing(subject: Subject, folder: Path) -> Written:
     """Write the drawings as SVG."""

@@ -12,6 +12,7 @@ from nas.exporting.stranger import answers_of_program
 from nas.exporting.subject import Subject
 from nas.exporting.written import Written
 
+CARRIES_WEIGHTS = True
 _USAGE = """`model.pt2` needs torch:
 
 ```python

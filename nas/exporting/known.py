@@ -1,0 +1,85 @@
+"""Which formats there are, by what the file of each says of itself: `NEEDS` names the packages it
+is written with, `CARRIES_WEIGHTS` that it holds the trained network, `WITHIN_SECONDS` that a search
+may write it by itself at its end. All three may be left out."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas.registry import load, names, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format as its file describes it.
+
+    Args:
+        word: the shortest name that is understood.
+    """
+
+    word: str
+    needs: tuple[str, ...]
+    carries_weights: bool
+    within_seconds: bool
+
+    @property
+    def installed(self) -> bool:
+        """Whether the packages that it needs are here."""
+        return all(importlib.util.find_spec(package) for package in self.needs)
+
+
+def format_words() -> tuple[str, ...]:
+    """The shortest names of all formats; nothing is imported."""
+    return tuple(_word(name, names("exporter")) for name in names("exporter"))
+
+
+def formats() -> list[Format]:
+    """All formats: those that need nothing first, networks before drawings."""
+    found = [_described(name) for name in names("exporter")]
+    return sorted(found, key=lambda each: (bool(each.needs), not each.carries_weights, each.word))
+
+
+def usual_formats() -> tuple[str, ...]:
+    """The formats that the packages installed here can write."""
+    return tuple(each.word for each in formats() if each.installed)
+
+
+def quick_formats() -> tuple[str, ...]:
+    """The formats a search leaves behind: those written within seconds by the packages installed
+    here."""
+    return tuple(each.word for each in formats() if each.within_seconds and each.installed)
+
+
+def plain_formats(words: Sequence[str]) -> list[str]:
+    """Those of these formats that need nothing but torch."""
+    return [word for word in words if not _described(resolve("exporter", word)).needs]
+
+
+def formats_of(to: str | None) -> list[str] | None:
+    """The formats of `--to`: None is all that can be written, `none` is none. Refused before the
+    work, not after."""
+    if to is None:
+        return None
+    words = [] if to == "none" else [word.strip() for word in to.split(",") if word.strip()]
+    for word in words:
+        resolve("exporter", word)
+    return words
+
+
+def _described(name: str) -> Format:
+    module = sys.modules[load("exporter", name).__module__]
+    return Format(
+        _word(name, names("exporter")),
+        tuple(getattr(module, "NEEDS", ())),
+        bool(getattr(module, "CARRIES_WEIGHTS", False)),
+        bool(getattr(module, "WITHIN_SECONDS", False)),
+    )
+
+
+def _word(name: str, known: Sequence[str]) -> str:
+    """The first word of a name where no other format begins so."""
+    first = name.partition("-")[0]
+    return first if sum(each.startswith(first) for each in known) == 1 else name
