@@ -3,7 +3,6 @@ at the end."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 import signal
@@ -19,6 +18,7 @@ import typer
 
 from nas.cli._running import INTERRUPTED
 from nas.search.comparing.plan import Asked
+from nas.search.comparing.request import default_folder
 from nas.search.comparing.run import Progress, compare
 from nas.study.events import ENDS
 from nas.study.rules import Budget
@@ -53,13 +53,6 @@ def compare_and_report(
         print(json.dumps({"folder": str(folder), "studies": progress.total}))
     else:
         print(f"finished: {progress.total} studies; next: nas report {shlex.quote(str(folder))}")
-
-
-def default_folder(asked: Asked) -> Path:
-    """A folder of its own for each comparison, so that the same command finds it again."""
-    identities = json.dumps({arm.label: arm.identity() for arm in asked.arms}, sort_keys=True)
-    mark = hashlib.sha256(identities.encode()).hexdigest()[:8]
-    return Path("results") / f"compare-{asked.arms[0].plan.space.name}-{mark}"
 
 
 class _Shown:

@@ -4,7 +4,7 @@ searches."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,52 +21,6 @@ _SEARCH, _BUDGET, _TABLE, _TRAIN, _RULES = (
     "Rules",
 )
 _RUNNER = "Where it runs"
-_NAMED = {  # options whose table of settings knows them by another name
-    "space": ("space", "name"),
-    "strategy": ("strategy", "name"),
-    "runner": ("runner", "name"),
-    "evaluator": ("evaluator", "name"),
-}
-_TABLES = {
-    "runner": (
-        "workers",
-        "trial_timeout",
-        "gpus_per_trial",
-        "cpus_per_trial",
-        "concurrency",
-        "address",
-    ),
-    "evaluator": (
-        "table",
-        "score",
-        "cost",
-        "final",
-        "decisions",
-        "dataset",
-        "preset",
-        "data_dir",
-        "skip_corrupt",
-        "device",
-    ),
-    "study": (
-        "seed",
-        "trials",
-        "budget_seconds",
-        "max_hours",
-        "duplicates",
-        "retries",
-        "failure_score",
-        "stopped_as",
-        "early_stop",
-        "deterministic",
-        "lag",
-        "max_params",
-        "max_macs",
-        "start_from",
-        "out",
-    ),
-}
-_PLACES = _NAMED | {name: (table, name) for table, names in _TABLES.items() for name in names}
 
 
 def takes_search_options(
@@ -85,29 +39,14 @@ def takes_search_options(
 
         @wraps(command)
         def run(**words: Any) -> None:
-            command(tree_of({name: words.pop(name) for name in names}), **words)
+            from nas.search.keywords import tree_of_words
+
+            command(tree_of_words({name: words.pop(name) for name in names}), **words)
 
         run.__signature__ = inspect.Signature(shared + own)  # type: ignore[attr-defined]
         return run
 
     return extend
-
-
-def tree_of(words: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a file, of `--set` and of flags as one tree; flags win, then `--set`, then
-    the file."""
-    from nas.settings import assignments, merged, read_config
-
-    flags: dict[str, dict[str, Any]] = {}
-    for name, value in words.items():
-        if name in _PLACES and value is not None and value != [] and value is not False:
-            table, option = _PLACES[name]
-            flags.setdefault(table, {})[option] = value
-    config = words.get("config")
-    return merged(
-        read_config(config) if config else {},
-        merged(assignments(words.get("settings") or []), flags),
-    )
 
 
 def _parameters() -> list[inspect.Parameter]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -82,25 +81,17 @@ def command(
     again continues.
     """
     from nas.cli._comparing import compare_and_report
-    from nas.errors import SettingsError
-    from nas.search.comparing.arms import arms_of, seeds_of
-    from nas.search.comparing.plan import Asked, Confirm
-    from nas.study.rules import Budget
+    from nas.search.comparing.request import asked_of
 
-    if confirm is None and (confirm_score or confirm_cost):
-        raise SettingsError(
-            "--confirm-score and --confirm-cost say how to confirm: give --confirm K too"
-        )
-    if margin is not None and not math.isfinite(margin):
-        raise SettingsError(f"--margin is {margin}: expected a number, 0 or more")
-    arms, budget = arms_of(strategies, tree)
-    asked = Asked(
-        arms,
-        seeds_of(seeds),
-        Budget(),
-        Confirm(confirm, confirm_score, confirm_cost) if confirm else None,
-        margin,
-        pilot,
+    asked, budget = asked_of(
+        tree,
+        strategies,
+        seeds,
+        confirm=confirm,
+        confirm_score=confirm_score,
+        confirm_cost=confirm_cost,
+        margin=margin,
+        pilot=pilot,
     )
     out = tree.get("study", {}).get("out")
     compare_and_report(asked, budget, out, processes, report=report, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -150,7 +151,8 @@ class Plan:
         """The evaluator, with what was measured before the first trial."""
         options = dict(self.evaluator.options)
         options.update({name: value for name, value in self.measured.items() if name in options})
-        evaluator: Evaluator = self.evaluator.factory(space, **options)
+        needed = (space,) if _takes_space(self.evaluator.factory) else ()
+        evaluator: Evaluator = self.evaluator.factory(*needed, **options)
         return evaluator
 
     def make_runner(self) -> Runner:
@@ -210,6 +212,12 @@ class Plan:
     def with_measured(self, measured: Mapping[str, Any]) -> Self:
         """The same study, with what was measured before its first trial."""
         return replace(self, measured=dict(measured))
+
+
+def _takes_space(factory: Callable[..., Any]) -> bool:
+    """Whether an evaluator asks for the space; one that looks at genotypes alone need not."""
+    kinds = {parameter.kind for parameter in inspect.signature(factory).parameters.values()}
+    return bool(kinds - {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD})
 
 
 def read_study_json(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,113 @@
+"""Networks for Python: build one, export one, ask one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.drawings.surroundings import surroundings
+from nas.errors import NasError
+from nas.exporting.choosing import Choice, choices, subject_of
+from nas.exporting.export import Exported
+from nas.exporting.export import export as export_subject
+from nas.exporting.known import usual_formats
+from nas.exporting.predicting import Guess, predictions
+from nas.seeding import torch_rng
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.network import build_network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Source = str | Path | Genotype
+
+
+def build(
+    source: Source, skeleton: str | None = None, *, seed: int = 0, **settings: Any
+) -> nn.Module:
+    """A network, ready to be trained, with random weights.
+
+    Args:
+        source: a published cell, a genotype in any form, or a study's folder (its best).
+        skeleton: what surrounds the cells: cifar, imagenet-mobile, ...
+        settings: of the skeleton, as `classes=100`.
+
+    >>> import nas
+    >>> network = nas.build("nasnet-a", skeleton="imagenet-mobile")
+    >>> sum(weight.numel() for weight in network.parameters())
+    5289978
+    """
+    choice = _choice(source, with_weights=False)
+    if not choice.genotype.cells:
+        raise NasError(
+            f"a genotype of space {choice.genotype.space!r} has choices and no cells: no network "
+            "to build"
+        )
+    around = surroundings(choice.genotype, skeleton, settings, choice.entry).skeleton
+    return build_network(choice.genotype, around, torch_rng(seed, "build"))
+
+
+def export(
+    source: Source,
+    *,
+    to: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    weights: str | Path | None = None,
+    skeleton: str | None = None,
+    latency: bool = False,
+    set: Mapping[str, Any] | None = None,
+) -> Exported:
+    """Export a network as files that run without this toolkit, each verified.
+
+    Args:
+        source: a study's folder, an exported folder, weights, or a genotype in any form.
+        to: formats; None is all that can be written here.
+        out: the folder; None is `best/` of a study, else `exports/NAME`.
+        set: settings of the skeleton, as `{"classes": 100}`.
+
+    >>> import nas
+    >>> exported = nas.export("darts-v2", to=["json", "svg"], out="drawn")
+    >>> sorted(file.name for file in exported.folder.iterdir())[:2]
+    ['README.md', 'cells.svg']
+    """
+    choice = _choice(source, weights)
+    subject = subject_of(choice, skeleton, set or {})
+    formats = usual_formats() if to is None else tuple(to)
+    return export_subject(subject, _folder(source, choice, out), formats, latency=latency)
+
+
+def predict(
+    source: str | Path,
+    pictures: Sequence[str | Path],
+    *,
+    top: int = 5,
+    weights: str | Path | None = None,
+) -> list[list[Guess]]:
+    """The likeliest classes of each picture, the likeliest first.
+
+    >>> import nas
+    >>> try:
+    ...     nas.predict("nasnet-a", ["photo.jpg"])
+    ... except nas.NasError as problem:
+    ...     print(str(problem).partition(";")[0])
+    these weights are random, so nothing can be predicted
+    """
+    subject = subject_of(_choice(source, weights))
+    return predictions(subject, [Path(picture) for picture in pictures], top)
+
+
+def _choice(
+    source: Source, weights: str | Path | None = None, *, with_weights: bool = True
+) -> Choice:
+    word = source.to_json() if isinstance(source, Genotype) else str(source)
+    file = None if weights is None else Path(weights)
+    return choices(word, weights=file, with_weights=with_weights)[0]
+
+
+def _folder(source: Source, choice: Choice, out: str | Path | None) -> Path:
+    """Where an export goes if nobody says so."""
+    if out is not None:
+        return Path(out)
+    of_study = not isinstance(source, Genotype) and (Path(source) / "study.json").is_file()
+    return Path(str(source)) / "best" if of_study else Path("exports") / choice.name

@@ -1,0 +1,46 @@
+"""What a comparison is asked for, put together and checked; and the folder that it gets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nas.errors import SettingsError
+from nas.search.comparing.arms import arms_of, seeds_of
+from nas.search.comparing.plan import Asked, Confirm
+from nas.study.rules import Budget
+
+
+def asked_of(
+    tree: Mapping[str, Any],
+    strategies: str,
+    seeds: str,
+    *,
+    confirm: int | None = None,
+    confirm_score: str | None = None,
+    confirm_cost: str | None = None,
+    margin: float | None = None,
+    pilot: int = 0,
+) -> tuple[Asked, Budget | None]:
+    """The request, and the budget if the settings name one."""
+    if confirm is None and (confirm_score or confirm_cost):
+        raise SettingsError(
+            "--confirm-score and --confirm-cost say how to confirm: give --confirm K too"
+        )
+    if margin is not None and not (math.isfinite(margin) and margin >= 0):
+        raise SettingsError(f"--margin is {margin}: expected a number, 0 or more")
+
+    arms, budget = arms_of(strategies, tree)
+    again = Confirm(confirm, confirm_score, confirm_cost) if confirm is not None else None
+    return Asked(arms, seeds_of(seeds), Budget(), again, margin, pilot), budget
+
+
+def default_folder(asked: Asked) -> Path:
+    """A folder of its own for each comparison, so that the same request finds it again."""
+    identities = json.dumps({arm.label: arm.identity() for arm in asked.arms}, sort_keys=True)
+    mark = hashlib.sha256(identities.encode()).hexdigest()[:8]
+    return Path("results") / f"compare-{asked.arms[0].plan.space.name}-{mark}"

@@ -1,0 +1,62 @@
+"""How far a search is, as a line on the error stream: in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, final
+
+from nas.search.run import OpenSearch
+from nas.study.events import ENDS
+
+_EVERY = 0.2
+
+
+@final
+class ProgressLine:
+    """One line that is written over itself while trials end; where nobody looks, nothing."""
+
+    def __init__(self, wanted: bool | None) -> None:
+        self._wanted = is_watched() if wanted is None else wanted
+        self._search: OpenSearch | None = None
+        self._shown_at = 0.0
+        self._width = 0
+
+    def follow(self, search: OpenSearch) -> None:
+        """From now on, tell of this search."""
+        self._search = search
+
+    def see(self, event: Mapping[str, Any]) -> None:
+        """Called with every event: show something if it is time."""
+        if not self._wanted:
+            return
+        if event["event"] == "notice":
+            self._write(f"{event['about']}: {event['text']}", "\n")
+        elif event["event"] in ENDS and time.monotonic() - self._shown_at >= _EVERY:
+            self._shown_at = time.monotonic()
+            self._write(self._words())
+
+    def end(self) -> None:
+        """Leave the line as it stands at the end."""
+        if self._wanted and self._search is not None:
+            self._write(self._words(), "\n")
+
+    def _words(self) -> str:
+        if self._search is None:
+            return ""
+        ledger = self._search.study.ledger
+        of = f" of {ledger.budget.trials:,}" if ledger.budget.trials else ""
+        words = f"{ledger.counts['asked'] - len(ledger.open):,}{of} trials"
+        best = ledger.best
+        return words + (f" · best {best.score:.4f} (trial {best.trial.number})" if best else "")
+
+    def _write(self, words: str, end: str = "") -> None:
+        sys.stderr.write("\r" + words.ljust(self._width) + end)
+        sys.stderr.flush()
+        self._width = 0 if end else len(words)
+
+
+def is_watched() -> bool:
+    """Whether somebody looks: a terminal, or a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules

@@ -1,0 +1,120 @@
+"""`import nas`: light, told by `dir`, typed, and documented by examples that run."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nas
+import nas.search.plan
+from nas.contracts import Evaluation
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ("build", "compare", "export", "open_study", "predict", "search")
+
+
+def test_dir_and_all_tell_what_there_is() -> None:
+    assert dir(nas) == sorted(nas.__all__)
+    assert set(FUNCTIONS) < set(nas.__all__)
+    for name in nas.__all__:
+        assert getattr(nas, name) is not None
+    assert nas.Evaluation is Evaluation
+
+
+def test_what_is_not_there_is_said_with_what_is() -> None:
+    with pytest.raises(AttributeError, match=r"nas has no 'serach'; it has .*search"):
+        nas.serach  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_function_search_and_the_package_search_are_one_name(tmp_path: Path) -> None:
+    """Whichever is imported first."""
+    code = (
+        "import {first}\nimport nas\n"
+        "print(nas.search(space='ladder', strategy='random-search', evaluator='landscape', "
+        "trials=2, out='{first}').status.trials, nas.search.plan.Plan.__name__)"
+    )
+    for first in ("nas", "nas.search.plan"):
+        answer = subprocess.run(
+            [sys.executable, "-c", code.format(first=first)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+        )
+        assert answer.stdout.split() == ["2", "Plan"], answer.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in nas.__all__ if name != "__version__"])
+def test_every_public_name_says_what_it_is(name: str) -> None:
+    assert inspect.getdoc(nas.__getattr__(name))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_public_function_has_an_example_that_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").touch()
+    function = nas.__getattr__(name)
+    examples = doctest.DocTestFinder(recurse=False).find(function, name, globs={})
+    assert sum(len(example.examples) for example in examples) > 1
+    runner = doctest.DocTestRunner()
+    said: list[str] = []
+    for example in examples:
+        runner.run(example, out=said.append)
+    assert runner.failures == 0, "".join(said)
+
+
+def test_the_package_is_typed() -> None:
+    assert (ROOT / "nas" / "py.typed").is_file()
+    assert (ROOT / "search_spaces" / "py.typed").is_file()
+
+
+SCRIPT = """
+import nas
+
+study = nas.search(space="nasnet", dataset="digits", strategy="policy-gradient", trials=20, seed=0)
+score: float = study.best.score
+study.export("winner", to=["python", "onnx"])
+
+verdict = nas.compare(["policy-gradient", "optuna:tpe"], seeds=10, evaluator="landscape", trials=9)
+sentence: str = verdict.sentence
+network = nas.build("nasnet-a", skeleton="imagenet-mobile")
+network.train()
+
+
+def my_score(choices: object) -> float:
+    return float(len(str(choices)))
+
+
+with nas.open_study("mine", space="nasnet", strategy="evolution", trials=50) as mine:
+    for trial in mine.todo():
+        mine.tell(trial, my_score(trial.choices))
+"""
+
+
+def test_a_users_script_passes_mypy_strict_and_a_wrong_one_does_not(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    right, wrong = tmp_path / "right.py", tmp_path / "wrong.py"
+    right.write_text(SCRIPT)
+    wrong.write_text("import nas\n\nnas.search(trials='many')\n")
+    answer = subprocess.run(
+        [
+            *(sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"),
+            *(f"--config-file={ROOT / 'pyproject.toml'}", str(right), str(wrong)),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "", "MYPYPATH": str(ROOT)},
+    )
+    lines = [line for line in answer.stdout.splitlines() if ": error:" in line]
+    assert len(lines) == 1, answer.stdout + answer.stderr
+    assert "wrong.py:3" in lines[0]
+    assert '"trials"' in lines[0]
