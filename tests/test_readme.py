@@ -111,5 +111,20 @@ def test_commands_run(tmp_path: Path) -> None:
         assert answer.returncode == 0, f"{command}: {answer.stderr}"
 
 
+def test_the_lines_of_python_run(tmp_path: Path) -> None:
+    """As they stand, in an empty folder."""
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1
+    answer = subprocess.run(
+        [sys.executable, "-c", blocks[0]],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "random-search" in answer.stdout
+
+
 if __name__ == "__main__":
     README.write_text(with_tables(README.read_text()))
