@@ -29,7 +29,7 @@ _FOR_THE_DRIVER = (
 
 
 @final
-class Worker:
+class WorkerProcess:
     """The driver's end of a worker process."""
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -68,7 +68,7 @@ class Worker:
         its time."""
         return self.age > (max(seconds, _SECONDS_TO_START) if self._begun_at is None else seconds)
 
-    def hear_begun(self) -> None:
+    def mark_begun(self) -> None:
         """The process says that it has begun the present trial."""
         self._begun_at, self._has_begun_once = time.monotonic(), True
 
@@ -78,12 +78,12 @@ class Worker:
         self._send((trial, workdir))
 
     def receive(self) -> tuple[Any, ...] | None:
-        """Its next word: `begun`, `progressed`, `ended` or `raised`; None when it is dead."""
+        """Its next message: `begun`, `progressed`, `ended` or `raised`; None when it is dead."""
         try:
-            word: tuple[Any, ...] = self._connection.recv()
+            message: tuple[Any, ...] = self._connection.recv()
         except (EOFError, OSError):
             return None
-        return word
+        return message
 
     def answer(self, go_on: bool) -> None:
         """Answer a report."""
@@ -108,14 +108,14 @@ class Worker:
         self._process.join()
         self._connection.close()
 
-    def _send(self, word: Any) -> None:
+    def _send(self, message: Any) -> None:
         try:
-            self._connection.send(word)
+            self._connection.send(message)
         except OSError:
             return  # it is dead: the next `receive` says so
 
 
-def wait_for_any(workers: Sequence[Worker], seconds: float) -> list[Worker]:
+def wait_for_any(workers: Sequence[WorkerProcess], seconds: float) -> list[WorkerProcess]:
     """The workers that have something to say (a dead one has), after at most so many seconds."""
     connections = {worker._connection: worker for worker in workers}
     return [
@@ -145,10 +145,10 @@ def _serve(connection: Connection[Any, Any], evaluator: Evaluator, driver: int) 
         while True:
             trial, workdir = connection.recv()
             connection.send(("begun",))
-            connection.send(_word_of(evaluator, trial, workdir, partial(_report, connection)))
+            connection.send(_attempt(evaluator, trial, workdir, partial(_report, connection)))
 
 
-def _word_of(
+def _attempt(
     evaluator: Evaluator, trial: Trial, workdir: Path, report: Report
 ) -> tuple[str, object]:
     try:

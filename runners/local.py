@@ -8,7 +8,7 @@ from typing import final
 from nas.contracts import Evaluator, Failure, Runner, Trial, Turns
 from nas.errors import SettingsError, shortened
 from nas.study.attempt import attempt
-from runners._process import Worker, wait_for_any
+from runners._process import WorkerProcess, wait_for_any
 
 _SLICE_SECONDS = 0.5  # how often an idle driver looks at deadlines and at a wish to stop
 
@@ -34,7 +34,7 @@ class Local(Runner):
         self.trial_timeout = trial_timeout
 
     def run(self, study: Turns, evaluator: Evaluator) -> None:
-        """Run until nothing is left to start and nothing is in flight."""
+        """Run until nothing is left to start and nothing runs."""
         if self.workers == 1 and self.trial_timeout is None:
             while (trial := study.ask()) is not None:
                 _run_here(study, evaluator, trial)
@@ -63,8 +63,8 @@ class _Pool:
         self._evaluator = evaluator
         self._size = size
         self._timeout = timeout
-        self._idle: list[Worker] = []
-        self._busy: dict[Worker, Trial] = {}
+        self._idle: list[WorkerProcess] = []
+        self._busy: dict[WorkerProcess, Trial] = {}
 
     def run(self) -> None:
         try:
@@ -87,19 +87,19 @@ class _Pool:
             given = True
         return given
 
-    def _free_worker(self) -> Worker:
+    def _free_worker(self) -> WorkerProcess:
         while self._idle:
             worker = self._idle.pop()
             if worker.is_alive:
                 return worker
             worker.kill()
-        return Worker(self._evaluator)
+        return WorkerProcess(self._evaluator)
 
-    def _hear(self, worker: Worker) -> None:
+    def _hear(self, worker: WorkerProcess) -> None:
         trial = self._busy[worker]
         match worker.receive():
             case ("begun",):
-                worker.hear_begun()
+                worker.mark_begun()
             case ("progressed", step, metrics):
                 worker.answer(self._study.progress(trial.number, step, metrics))
             case ("ended", outcome):
@@ -126,7 +126,7 @@ class _Pool:
                 worker, Failure("timeout", f"no result within {self._timeout:g} s", worker.age)
             )
 
-    def _lose(self, worker: Worker, failure: Failure) -> None:
+    def _lose(self, worker: WorkerProcess, failure: Failure) -> None:
         trial = self._busy.pop(worker)
         worker.kill()
         self._study.tell(trial.number, failure)

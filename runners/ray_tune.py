@@ -15,7 +15,7 @@ from nas.errors import SettingsError, shortened
 
 if TYPE_CHECKING:
     from runners.on_ray.cluster import Cluster
-    from runners.on_ray.trials import Flights
+    from runners.on_ray.running_trials import RunningTrials
 
 
 @final
@@ -74,40 +74,44 @@ class RayTune(Runner):
             refuse_silent(self.address)
 
     def run(self, study: Turns, evaluator: Evaluator) -> None:
-        """Run until nothing is left to start and nothing is in flight."""
+        """Run until nothing is left to start and nothing runs."""
         if study.is_over:
             return  # no reason to start a cluster
-        from runners.on_ray.cluster import Cluster, Need, connected, tune_settings
-        from runners.on_ray.watchdog import watched
+        from runners.on_ray.cluster import Cluster, Need, connect, tune_settings
+        from runners.on_ray.watchdog import watch_cluster
 
         study.folder.mkdir(parents=True, exist_ok=True)
-        with tune_settings(), connected(self.address, study.folder / "ray.log"):
+        with tune_settings(), connect(self.address, study.folder / "ray.log"):
             cluster = Cluster(Need(self.cpus_per_trial, self.gpus_per_trial), self.concurrency)
             cluster.check()
             for line in cluster.plan():
                 study.notice(line)
-            with watched(f"continue with `nas resume {shlex.quote(str(study.folder))}`"):
+            with watch_cluster(f"continue with `nas resume {shlex.quote(str(study.folder))}`"):
                 self._tune(study, evaluator, cluster)
 
     def _tune(self, study: Turns, evaluator: Evaluator, cluster: Cluster) -> None:
         from runners.on_ray.actors import RayActors
-        from runners.on_ray.trials import Flights
+        from runners.on_ray.running_trials import RunningTrials
 
-        flights = Flights(study, RayActors(study), cluster.places, self.trial_timeout, cluster.room)
+        running = RunningTrials(
+            study, RayActors(study), cluster.limit, self.trial_timeout, cluster.room
+        )
         throwaway = Path(tempfile.mkdtemp(prefix="nas-tune-"))
         try:
-            self._fit(study, evaluator, flights, throwaway)
+            self._fit(study, evaluator, running, throwaway)
         finally:
-            flights.abandon()
+            running.abandon()
             shutil.rmtree(throwaway, ignore_errors=True)
-        if flights.problem is not None:
-            raise flights.problem
+        if running.problem is not None:
+            raise running.problem
 
-    def _fit(self, study: Turns, evaluator: Evaluator, flights: Flights, throwaway: Path) -> None:
+    def _fit(
+        self, study: Turns, evaluator: Evaluator, running: RunningTrials, throwaway: Path
+    ) -> None:
         """One fresh run of Tune. It never restores: the log of the study is the only truth."""
         from ray import tune
 
-        from runners.on_ray.trial_worker import Worker
+        from runners.on_ray.trial_worker import TrialWorker
         from runners.on_ray.tune_searcher import (
             InOrder,
             StopOnProblem,
@@ -116,7 +120,7 @@ class RayTune(Runner):
         )
 
         worker = tune.with_parameters(
-            Worker,
+            TrialWorker,
             evaluator=evaluator,
             shared=evaluator.shared(),
             asks=study.stops_early,
@@ -124,10 +128,10 @@ class RayTune(Runner):
         )
         tune.run(
             tune.with_resources(worker, {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial}),
-            search_alg=StudySearcher(flights),
-            scheduler=InOrder(flights),
-            callbacks=[StudyCallback(flights)],
-            stop=StopOnProblem(flights),
+            search_alg=StudySearcher(running),
+            scheduler=InOrder(running),
+            callbacks=[StudyCallback(running)],
+            stop=StopOnProblem(running),
             num_samples=-1,
             reuse_actors=True,
             max_failures=0,

@@ -1,7 +1,7 @@
 """`make soak-ray`: a thousand trials while workers, a node and the driver are killed hundreds of
 times; JSON lines.
 
-Every trial must end exactly once, nothing that was told may be lost, and at most what was in flight
+Every trial must end exactly once, nothing that was told may be lost, and at most what was running
 may run again.
 """
 
@@ -193,7 +193,7 @@ def checked(folder: Path, trials: int) -> dict[str, Any]:
 
 
 def open_trials(folder: Path) -> int:
-    """How many trials were in flight."""
+    """How many trials were running."""
     kinds = Counter(event["event"] for event in map(json.loads, whole_lines_of(folder)))
     return kinds["asked"] - kinds["told"] - kinds["failed"]
 

@@ -21,15 +21,15 @@ from nas.training.computation import Computation
 
 @final
 @dataclass(frozen=True, slots=True)
-class Gang:
-    """One of so many processes, each with a rank. A gang of one talks to nobody."""
+class ProcessGroup:
+    """One of so many processes, each with a rank. A group of one talks to nobody."""
 
     rank: int = 0
     size: int = 1
 
     @classmethod
-    def joined(cls) -> Gang:
-        """The gang of torch's process group, which somebody has set up."""
+    def joined(cls) -> ProcessGroup:
+        """Torch's process group, which somebody has set up."""
         return cls(distributed.get_rank(), distributed.get_world_size())
 
     @property
@@ -58,7 +58,7 @@ class Gang:
             )
 
     @torch.no_grad()
-    def level(self, tensors: Sequence[Tensor]) -> None:
+    def average(self, tensors: Sequence[Tensor]) -> None:
         """Let every process have the mean of what all hold."""
         if self.size > 1 and tensors:
             self._reduce(tensors, 1.0 / self.size)
@@ -83,28 +83,28 @@ class Gang:
             tensor.copy_(part.view(tensor.shape))
 
 
-ALONE = Gang()
+ALONE = ProcessGroup()
 
 
-def check_gang(gang: Gang, batch_size: int, computation: Computation) -> None:
+def check_batch(group: ProcessGroup, batch_size: int, computation: Computation) -> None:
     """Refuse what cannot be divided."""
-    if gang.size == 1:
+    if group.size == 1:
         return
     if computation.graphs:
         raise SettingsError(
-            f"{gang.size} workers divide each batch; with graphs a batch is never divided"
+            f"{group.size} workers divide each batch; with graphs a batch is never divided"
         )
-    if batch_size < 2 * gang.size:
+    if batch_size < 2 * group.size:
         raise SettingsError(
-            f"a batch of {batch_size} images cannot be divided among {gang.size} workers: "
+            f"a batch of {batch_size} images cannot be divided among {group.size} workers: "
             "expected two for each; use "
-            f"fewer --workers, or --set recipe.batch_size={2 * gang.size} or more, and at least "
+            f"fewer --workers, or --set recipe.batch_size={2 * group.size} or more, and at least "
             "as many training images"
         )
 
 
 def synchronized_norms(network: nn.Module, computation: Computation) -> nn.Module:
-    """The network with batch norms that see the batch of the whole gang; its weights keep their
+    """The network with batch norms that see the batch of the whole group; its weights keep their
     names."""
     check_norms(computation.device)
     return nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call, no-any-return]

@@ -24,7 +24,7 @@ from nas.training.computation import Computation
 from nas.training.failures import Diverged, memory_watched
 from nas.training.graphs import CapturedPass
 from nas.training.measures import peak_memory_mib, reset_peak_memory, synchronized
-from nas.training.process_group import ALONE, Gang, check_gang
+from nas.training.process_group import ALONE, ProcessGroup, check_batch
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace, learning_rate_at, make_optimizer
 from search_spaces.cells.network import Network
@@ -75,7 +75,7 @@ class Trainer:
 
     Args:
         pace: by its name, what a parameter's learning rate is multiplied by.
-        gang: the processes that train it together, all with the same arguments; a report must
+        group: the processes that train it together, all with the same arguments; a report must
             answer all of them alike.
     """
 
@@ -89,7 +89,7 @@ class Trainer:
         computation: Computation,
         progress: Progress | None = None,
         pace: Pace = lambda _: 1.0,
-        gang: Gang = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> None:
         if computation.graphs and recipe.micro_batch is not None:
             raise SettingsError(
@@ -97,7 +97,7 @@ class Trainer:
             )
         self._recipe = recipe
         self._seed = seed
-        self._gang = gang
+        self._group = group
         self._computation = computation
         self._progress = progress
         self._device = computation.torch_device
@@ -105,7 +105,7 @@ class Trainer:
         self._train = Source(data.train, data.mean, data.std, recipe, self._device)
         self._val = Source(data.val, data.mean, data.std, recipe, self._device)
         self._batch_size = min(recipe.batch_size, len(self._train))
-        check_gang(gang, self._batch_size, computation)
+        check_batch(group, self._batch_size, computation)
         self._steps_per_epoch = steps_per_epoch(recipe, len(self._train))
         self._captured: CapturedPass | None = None
         self._parameters = list(network.parameters())
@@ -118,7 +118,7 @@ class Trainer:
         """Train to the last epoch, or until a report says stop; the metrics of each epoch."""
         with self._computation.active(), memory_watched():
             curve = self._restored()
-            self._gang.check_equal(len(curve), "the epoch they continue from")
+            self._group.check_equal(len(curve), "the epoch they continue from")
             saved = time.monotonic()
             for epoch in range(1, self._recipe.epochs + 1):
                 if epoch > len(curve):
@@ -136,11 +136,11 @@ class Trainer:
         reset_peak_memory(self._device)
         began = synchronized(self._device)
         train_loss, train_accuracy = self._learn(epoch)
-        self._gang.level(self._statistics())
+        self._group.average(self._statistics())
         learned = synchronized(self._device)
         with nullcontext() if self._average is None else self._average.applied(self.network):
             val_loss, val_accuracy = evaluated(
-                self.network, self._val, self._computation, self._gang
+                self.network, self._val, self._computation, self._group
             )
         ended = synchronized(self._device)
         if not math.isfinite(val_loss):
@@ -174,8 +174,8 @@ class Trainer:
             loss += step_loss
             right += step_right
             if (step + 1) % _STEPS_BETWEEN_CHECKS == 0 or step + 1 == self._steps_per_epoch:
-                _check_finite(float(self._gang.total(loss)), epoch, step)
-        loss, right = self._gang.total(loss), self._gang.total(right)
+                _check_finite(float(self._group.total(loss)), epoch, step)
+        loss, right = self._group.total(loss), self._group.total(right)
         return float(loss) / self._steps_per_epoch, int(right) / (
             self._steps_per_epoch * self._batch_size
         )
@@ -183,14 +183,14 @@ class Trainer:
     def _step(self, draws: Draws, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """One update of the weights."""
         done = (epoch - 1) * self._steps_per_epoch + step
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["pace"] * learning_rate_at(
+        for param_group in self._optimizer.param_groups:
+            param_group["lr"] = param_group["pace"] * learning_rate_at(
                 self._recipe, done, self._steps_per_epoch
             )
         loss, right = (
             self._graphed(draws, done) if self._computation.graphs else self._gradients(draws, done)
         )
-        self._gang.add_gradients(self._parameters)
+        self._group.add_gradients(self._parameters)
         if self._recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip)
         self._optimizer.step()
@@ -206,7 +206,7 @@ class Trainer:
         part = min(self._recipe.micro_batch or size, size)
         loss = torch.zeros((), device=self._device)
         right = torch.zeros((), device=self._device, dtype=torch.int64)
-        first, end = self._gang.share(size)
+        first, end = self._group.share(size)
         for start in range(first, end, part):
             images, labels = self._train.augmented(draws.part(start, min(start + part, end)))
             self._draw_noise(done, start, len(labels))
@@ -246,7 +246,7 @@ class Trainer:
         return loss, logits
 
     def _statistics(self) -> list[Tensor]:
-        """What batch norms learnt, which differs between the processes of a gang; in the running
+        """What batch norms learnt, which differs between the processes of a group; in the running
         mean too.
 
         Those that do not train hold the same numbers everywhere, and a mean of them could differ in
@@ -276,7 +276,7 @@ class Trainer:
         progress = self._progress
         if (
             progress is None
-            or not self._gang.is_first
+            or not self._group.is_first
             or time.monotonic() - saved < progress.seconds_between
         ):
             return saved
@@ -292,22 +292,22 @@ class Trainer:
 
 
 def evaluated(
-    network: nn.Module, source: Source, computation: Computation, gang: Gang = ALONE
+    network: nn.Module, source: Source, computation: Computation, group: ProcessGroup = ALONE
 ) -> tuple[float, float]:
-    """Mean loss and accuracy over a split, in one pass; the processes of a gang take its batches in
-    turn."""
+    """Mean loss and accuracy over a split, in one pass; the processes of a group take its
+    batches in turn."""
     network.eval()
     batch_size = min(max(_EVALUATION_PIXELS // source.image_size**2, 16), 1024)
     losses, right = [], []
     with torch.inference_mode(), computation.autocast():
-        for images, labels in source.plain_batches(batch_size, gang.rank, gang.size):
+        for images, labels in source.plain_batches(batch_size, group.rank, group.size):
             logits = network(images).float()
             losses.append(functional.cross_entropy(logits, labels, reduction="sum"))
             right.append((logits.argmax(1) == labels).sum())
         if not losses:  # there are fewer batches than processes
             losses = [torch.zeros((), device=computation.torch_device)]
             right = [torch.zeros((), device=computation.torch_device, dtype=torch.int64)]
-        loss, count = gang.total(torch.stack(losses).sum()), gang.total(torch.stack(right).sum())
+        loss, count = group.total(torch.stack(losses).sum()), group.total(torch.stack(right).sum())
     return float(loss) / len(source), int(count) / len(source)
 
 

@@ -8,7 +8,7 @@ import ray
 
 from nas.contracts import Failure, Trial, Turns
 from runners.on_ray.packed_files import unpack
-from runners.on_ray.trials import Actors
+from runners.on_ray.running_trials import Actors
 
 
 @final

@@ -72,7 +72,7 @@ class Cluster:
         self._counted_at = -math.inf
         self._counted = 0
 
-    def places(self) -> int:
+    def limit(self) -> int:
         """How many children may run at once: as many as fit, or the number that was asked for."""
         return (
             self.room() if self._most is None else self._most
@@ -90,7 +90,7 @@ class Cluster:
         nodes = alive_nodes()
         if self._fit(nodes) == 0:
             raise StudyError(
-                f"a child needs {self._need} on one node, but {described(nodes)}: ask for less "
+                f"a child needs {self._need} on one node, but {describe(nodes)}: ask for less "
                 "with --cpus-per-trial "
                 "and --gpus-per-trial, or add a node"
             )
@@ -100,7 +100,7 @@ class Cluster:
         nodes = alive_nodes()
         room = self._fit(nodes)
         at_once = room if self._most is None else min(room, self._most)
-        yield described(nodes)
+        yield describe(nodes)
         packed = math.floor(1 / self._need.gpus + 1e-9) if 0 < self._need.gpus < 1 else 0
         yield f"{self._need} per child, {at_once} at once" + (
             f", {packed} on a GPU" if packed else ""
@@ -118,7 +118,7 @@ def alive_nodes() -> list[Mapping[str, float]]:
     return [node["Resources"] for node in nodes if node["Alive"]]
 
 
-def described(nodes: list[Mapping[str, float]]) -> str:
+def describe(nodes: list[Mapping[str, float]]) -> str:
     """The cluster in words."""
     cpus, gpus = (sum(resources.get(name, 0.0) for resources in nodes) for name in ("CPU", "GPU"))
     largest = max((resources.get("CPU", 0.0) for resources in nodes), default=0.0)
@@ -130,7 +130,7 @@ def described(nodes: list[Mapping[str, float]]) -> str:
 
 
 @contextmanager
-def connected(address: str | None, log: Path) -> Iterator[None]:
+def connect(address: str | None, log: Path) -> Iterator[None]:
     """Join the cluster at this address, or the one of this machine, or start one here.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from nas.errors import StoreError
 
 
-def packed(folder: Path) -> dict[str, bytes]:
+def pack(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by its path in it; links are left out."""
     if not folder.is_dir():
         return {}

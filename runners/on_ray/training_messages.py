@@ -1,8 +1,7 @@
-"""What workers of a training and their driver say to each other, and the desk that keeps it between
-them.
+"""What the workers of a training tell their driver, and the mailbox that keeps their messages.
 
-The desk is a process that must be there first, so it imports next to nothing: tensors pass over it
-as bytes.
+The mailbox is a process that must be there first, so it imports next to nothing: tensors pass
+through it as bytes.
 """
 
 from __future__ import annotations
@@ -40,36 +39,37 @@ class Raised:
     problem: Exception
 
 
-Word = Progressed | Ended | Raised
+Message = Progressed | Ended | Raised
 
 
 @final
-class Desk:
-    """Stands beside the driver, outlives workers, and keeps what they say until the driver asks."""
+class Mailbox:
+    """A process beside the driver that outlives workers and keeps their messages until the driver
+    takes them."""
 
     def __init__(self) -> None:
-        self._words: list[Word] = []
-        self._checkpoints: dict[int, bytes | None] = {}  # of the lessons that have not ended
+        self._messages: list[Message] = []
+        self._checkpoints: dict[int, bytes | None] = {}  # of the trainings that have not ended
 
     def begin(self, number: int, checkpoint: bytes | None) -> None:
-        """A lesson begins, or continues from here."""
+        """A training begins, or continues from here."""
         self._checkpoints[number] = checkpoint
 
     def resume(self, number: int) -> tuple[bool, bytes | None]:
-        """Whether a lesson is still to be learnt, and from where."""
+        """Whether a training is still to be done, and from where."""
         return number in self._checkpoints, self._checkpoints.get(number)
 
-    def say(self, word: Word) -> None:
+    def post(self, message: Message) -> None:
         """Called by workers."""
-        if word.number not in self._checkpoints:
+        if message.number not in self._checkpoints:
             return  # it has ended already
-        if not isinstance(word, Progressed):
-            del self._checkpoints[word.number]
-        elif word.checkpoint is not None:
-            self._checkpoints[word.number] = word.checkpoint
-        self._words.append(word)
+        if not isinstance(message, Progressed):
+            del self._checkpoints[message.number]
+        elif message.checkpoint is not None:
+            self._checkpoints[message.number] = message.checkpoint
+        self._messages.append(message)
 
-    def take(self) -> list[Word]:
+    def take(self) -> list[Message]:
         """Called by the driver: everything new."""
-        words, self._words = self._words, []
-        return words
+        messages, self._messages = self._messages, []
+        return messages

@@ -1,5 +1,5 @@
-"""The workers' side of a training: they learn a lesson alone or in a gang, and the first of them
-tells the desk."""
+"""The workers' side of a training: they train a network alone or in a group of processes, and the
+first of them posts messages to the mailbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nas.errors import NasError
 from nas.training.computation import Computation
 from nas.training.datasets import Images
 from nas.training.failures import TrainingFailure, memory_watched
-from nas.training.process_group import ALONE, Gang, synchronized_norms
+from nas.training.process_group import ALONE, ProcessGroup, synchronized_norms
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace
 from nas.training.trainer import Data, Metrics, Progress, Trainer
@@ -26,11 +26,11 @@ from runners.on_ray.training_messages import Ended, Progressed, Raised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class TrainingOrder:
     """What workers must know to train a network, besides the network and its data.
 
     Args:
-        number: its name at the desk.
+        number: what the mailbox knows the training by.
         facts: whose half-finished training it may take up.
     """
 
@@ -44,22 +44,24 @@ class Lesson:
     sync_batch_norm: bool
 
 
-def learn_alone(lesson: Lesson, network: nn.Module, data: Data, desk: Any) -> None:
+def train_alone(order: TrainingOrder, network: nn.Module, data: Data, mailbox: Any) -> None:
     """A task of Ray: one process trains the network."""
-    _learn(lesson, network, data, desk, ALONE)
+    _train(order, network, data, mailbox, ALONE)
 
 
-def learn_together(given: dict[str, Any]) -> None:
-    """The loop of Ray Train, in each process of a gang."""
-    lesson: Lesson = given["lesson"]
-    if lesson.computation.device != "cpu":
-        lesson = replace(lesson, computation=replace(lesson.computation, device=str(get_device())))
+def train_in_group(given: dict[str, Any]) -> None:
+    """The loop of Ray Train, in each process of the group."""
+    order: TrainingOrder = given["order"]
+    if order.computation.device != "cpu":
+        order = replace(order, computation=replace(order.computation, device=str(get_device())))
     network, data = ray.get([given["network"], given["data"]])
-    _learn(lesson, network, data, given["desk"], Gang.joined())
+    _train(order, network, data, given["mailbox"], ProcessGroup.joined())
 
 
-def _learn(lesson: Lesson, network: nn.Module, data: Data, desk: Any, gang: Gang) -> None:
-    wanted, checkpoint = ray.get(desk.resume.remote(lesson.number))
+def _train(
+    order: TrainingOrder, network: nn.Module, data: Data, mailbox: Any, group: ProcessGroup
+) -> None:
+    wanted, checkpoint = ray.get(mailbox.resume.remote(order.number))
     if not wanted:
         return  # this is a second try, and the first has said why there need be none
     try:
@@ -68,51 +70,53 @@ def _learn(lesson: Lesson, network: nn.Module, data: Data, desk: Any, gang: Gang
             if checkpoint is not None:
                 file.write_bytes(checkpoint)
             with memory_watched():
-                trainer = _trainer(lesson, network, data, gang, file)
-                curve = trainer.run(_Report(lesson.number, desk, gang, file))
+                trainer = _trainer(order, network, data, group, file)
+                curve = trainer.run(_Report(order.number, mailbox, group, file))
     except (NasError, TrainingFailure) as problem:
-        ray.get(desk.say.remote(Raised(lesson.number, problem)))
+        ray.get(mailbox.post.remote(Raised(order.number, problem)))
         raise
-    if gang.is_first:
+    if group.is_first:
         state = {
             name: tensor.detach().cpu().contiguous()
             for name, tensor in trainer.network.state_dict().items()
         }
-        ray.get(desk.say.remote(Ended(lesson.number, curve, save(state))))
+        ray.get(mailbox.post.remote(Ended(order.number, curve, save(state))))
 
 
-def _trainer(lesson: Lesson, network: nn.Module, data: Data, gang: Gang, file: Path) -> Trainer:
-    if lesson.sync_batch_norm:
-        network = synchronized_norms(network, lesson.computation)
+def _trainer(
+    order: TrainingOrder, network: nn.Module, data: Data, group: ProcessGroup, file: Path
+) -> Trainer:
+    if order.sync_batch_norm:
+        network = synchronized_norms(network, order.computation)
     return Trainer(
         network,
-        replace(data, train=_owned(data.train), val=_owned(data.val)),
-        lesson.recipe,
-        seed=lesson.seed,
-        computation=lesson.computation,
-        progress=Progress(file, lesson.facts, lesson.checkpoint_seconds),
-        pace=lesson.pace,
-        gang=gang,
+        replace(data, train=_copy_labels(data.train), val=_copy_labels(data.val)),
+        order.recipe,
+        seed=order.seed,
+        computation=order.computation,
+        progress=Progress(file, order.facts, order.checkpoint_seconds),
+        pace=order.pace,
+        group=group,
     )
 
 
-def _owned(images: Images) -> Images:
+def _copy_labels(images: Images) -> Images:
     """Ray's arrays are read-only, and torch wants labels it may write."""
     return Images(images.pixels, images.labels.copy())
 
 
 @final
 class _Report:
-    """Tells the desk of each epoch, and of the checkpoint that was written before it."""
+    """Posts each epoch to the mailbox, and of the checkpoint that was written before it."""
 
-    def __init__(self, number: int, desk: Any, gang: Gang, file: Path) -> None:
-        self._number, self._desk, self._gang, self._file = number, desk, gang, file
+    def __init__(self, number: int, mailbox: Any, group: ProcessGroup, file: Path) -> None:
+        self._number, self._mailbox, self._group, self._file = number, mailbox, group, file
         self._seen = self._written_at()
 
     def __call__(self, epoch: int, metrics: Metrics) -> bool:
-        if self._gang.is_first:
+        if self._group.is_first:
             ray.get(
-                self._desk.say.remote(
+                self._mailbox.post.remote(
                     Progressed(self._number, epoch, metrics, self._new_checkpoint())
                 )
             )

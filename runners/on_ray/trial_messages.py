@@ -8,12 +8,12 @@ from typing import Any, Self, final
 
 from nas.contracts import Outcome, Trial
 
-TICKET = "ticket"  # the one key of a configuration
-WORDS = "words"  # our one key of a result
+ASSIGNMENT = "assignment"  # the one key of a configuration
+MESSAGES = "messages"  # our one key of a result
 
 
 @final
-class Ticket:
+class Assignment:
     """A trial on its way to a worker, cheap to copy and to print, for Tune does both a lot with
     configurations."""
 
@@ -56,4 +56,4 @@ class Raised:
     problem: Exception
 
 
-Word = Progressed | Ended | Raised
+Message = Progressed | Ended | Raised

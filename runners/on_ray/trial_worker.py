@@ -1,5 +1,5 @@
-"""The worker's side: a Tune trainable that attempts one trial after another and hands its words to
-the driver."""
+"""The worker's side: a Tune trainable that attempts one trial after another and sends its messages
+to the driver."""
 
 from __future__ import annotations
 
@@ -21,8 +21,16 @@ from ray import tune
 from nas.contracts import Evaluator, Failure, Trial
 from nas.errors import NasError
 from nas.study.attempt import attempt
-from runners.on_ray.packed_files import packed
-from runners.on_ray.trial_messages import TICKET, WORDS, Ended, Progressed, Raised, Ticket, Word
+from runners.on_ray.packed_files import pack
+from runners.on_ray.trial_messages import (
+    ASSIGNMENT,
+    MESSAGES,
+    Assignment,
+    Ended,
+    Message,
+    Progressed,
+    Raised,
+)
 
 _SECONDS_TO_STOP = 10.0
 _SECONDS_LEFT_WORK_STAYS = 7 * 24 * 3600.0
@@ -39,23 +47,23 @@ class _Attempt:
 
     def __init__(self, evaluator: Evaluator, trial: Trial, workdir: Path, *, asks: bool) -> None:
         self._evaluator, self._trial, self._workdir, self._asks = evaluator, trial, workdir, asks
-        self._words: SimpleQueue[Word] = SimpleQueue()
+        self._messages: SimpleQueue[Message] = SimpleQueue()
         self._answers: SimpleQueue[bool] = SimpleQueue()
         self._owes_answer = False
         self._ended = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def next_words(self, *, go_on: bool) -> list[Word]:
+    def next_messages(self, *, go_on: bool) -> list[Message]:
         """Answer the last report, wait for something new and take all there is."""
         if self._owes_answer:
             self._answers.put(go_on)
-        words = [self._words.get()]
-        while not self._words.empty():
-            words.append(self._words.get())
-        self._owes_answer = self._asks and isinstance(words[-1], Progressed)
-        self._ended = not isinstance(words[-1], Progressed)
-        return words
+        messages = [self._messages.get()]
+        while not self._messages.empty():
+            messages.append(self._messages.get())
+        self._owes_answer = self._asks and isinstance(messages[-1], Progressed)
+        self._ended = not isinstance(messages[-1], Progressed)
+        return messages
 
     def abandon(self, *, patience: float) -> None:
         """Ask it to stop and wait so many seconds."""
@@ -67,26 +75,28 @@ class _Attempt:
     def _run(self) -> None:
         try:
             outcome = attempt(self._evaluator, self._trial, self._workdir, self._report)
-            kept = packed(self._workdir / "keep")
-            word: Word = Ended(outcome, ray.put(kept) if kept else None)
+            kept = pack(self._workdir / "keep")
+            message: Message = Ended(outcome, ray.put(kept) if kept else None)
         except NasError as problem:
-            word = Raised(problem)
+            message = Raised(problem)
         except (
             Exception
         ) as problem:  # no memory or disk for its files: unsaid, the driver would wait for ever
-            word = Ended(
-                Failure("worker_lost", f"what the trial left could not be sent\n{_told(problem)}")
+            message = Ended(
+                Failure(
+                    "worker_lost", f"what the trial left could not be sent\n{_describe(problem)}"
+                )
             )
         shutil.rmtree(self._workdir, ignore_errors=True)
-        self._words.put(word)
+        self._messages.put(message)
 
     def _report(self, step: int, metrics: Mapping[str, Any]) -> bool:
         asks = self._asks
-        self._words.put(Progressed(step, dict(metrics)))
+        self._messages.put(Progressed(step, dict(metrics)))
         return self._answers.get() if asks else True
 
 
-class Worker(tune.Trainable):
+class TrialWorker(tune.Trainable):
     """Attempts the trial of its configuration; then Tune gives it the next one."""
 
     def setup(  # type: ignore[override]  # Tune fills in the others, see `tune.with_parameters`
@@ -118,12 +128,12 @@ class Worker(tune.Trainable):
         to another one.
         """
         if self._attempt is None:
-            self._attempt = self._begun()
-        words = self._attempt.next_words(go_on=not self._is_to_stop)
-        done = not isinstance(words[-1], Progressed)
+            self._attempt = self._begin()
+        messages = self._attempt.next_messages(go_on=not self._is_to_stop)
+        done = not isinstance(messages[-1], Progressed)
         if done:
             _release_memory()
-        return {"done": done, WORDS: words}
+        return {"done": done, MESSAGES: messages}
 
     def stop_early(self) -> None:
         """Called by the driver between two steps: the next report is answered with a stop."""
@@ -133,13 +143,13 @@ class Worker(tune.Trainable):
         """Stop what runs; this process ends in a moment, and Tune waits for it."""
         self._let_go(patience=0.0)
 
-    def _begun(self) -> _Attempt:
-        ticket: Ticket = self.config[TICKET]
-        assert ticket.trial is not None
+    def _begin(self) -> _Attempt:
+        assignment: Assignment = self.config[ASSIGNMENT]
+        assert assignment.trial is not None
         # An attempt that dies leaves its folder, so that the next one on this node may continue
         # where it was.
-        workdir = self._folder / f"{ticket.trial.number}-{ticket.trial.seed}"
-        return _Attempt(self._evaluator, ticket.trial, workdir, asks=self._asks)
+        workdir = self._folder / f"{assignment.trial.number}-{assignment.trial.seed}"
+        return _Attempt(self._evaluator, assignment.trial, workdir, asks=self._asks)
 
     def _let_go(self, *, patience: float) -> None:
         if self._attempt is not None:
@@ -147,7 +157,7 @@ class Worker(tune.Trainable):
         self._attempt, self._is_to_stop = None, False
 
 
-def _told(problem: Exception) -> str:
+def _describe(problem: Exception) -> str:
     return f"{type(problem).__name__}: {problem}"
 
 

@@ -11,24 +11,24 @@ from ray.tune.search import Searcher
 
 from nas.contracts import Failure
 from nas.errors import StudyError
-from runners.on_ray.trial_messages import TICKET, WORDS
-from runners.on_ray.trials import Flights
+from runners.on_ray.running_trials import RunningTrials
+from runners.on_ray.trial_messages import ASSIGNMENT, MESSAGES
 
 
 @final
 class StudySearcher(Searcher):
     """Answers from the study; Tune's own record of what was suggested is thrown away."""
 
-    def __init__(self, flights: Flights) -> None:
+    def __init__(self, running: RunningTrials) -> None:
         super().__init__(metric=None, mode=None)
-        self._flights = flights
+        self._running = running
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial; None while only waiting can help; FINISHED when nothing is left."""
-        ticket = self._flights.next_ticket(trial_id)
-        if ticket is not None:
-            return {TICKET: ticket}
-        return Searcher.FINISHED if self._flights.is_over else None
+        assignment = self._running.assign(trial_id)
+        if assignment is not None:
+            return {ASSIGNMENT: assignment}
+        return Searcher.FINISHED if self._running.is_over else None
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """The callback has told the study already."""
@@ -50,14 +50,14 @@ class StudySearcher(Searcher):
 class StudyCallback(tune.Callback):
     """Tells the study what Tune hears."""
 
-    def __init__(self, flights: Flights) -> None:
-        self._flights = flights
+    def __init__(self, running: RunningTrials) -> None:
+        self._running = running
         self._seen = 0
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has taken up a trial."""
         del iteration, trials, info
-        self._flights.started(trial.trial_id, trial.temporary_state.ray_actor)
+        self._running.mark_started(trial.trial_id, trial.temporary_state.ray_actor)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -65,27 +65,27 @@ class StudyCallback(tune.Callback):
         """A worker has said something. Tune keeps every last result, so ours are taken out of
         it."""
         del iteration, trials, info
-        self._flights.heard(trial.trial_id, result.pop(WORDS, ()))
+        self._running.receive(trial.trial_id, result.pop(MESSAGES, ()))
         result.pop("config", None)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has died."""
         del iteration, trials, info
-        problem = _problem_of(trial)
+        problem = _read_problem(trial)
         if isinstance(problem, exceptions.RayTaskError) or _could_not_begin(problem):
-            self._flights.problem = self._flights.problem or StudyError(
+            self._running.problem = self._running.problem or StudyError(
                 f"no worker can begin: {_last_line(problem)}"
             )
             return
-        self._flights.lost(trial.trial_id, failure_of(problem))
+        self._running.mark_lost(trial.trial_id, failure_of(problem))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Called at least ten times a second."""
         del iteration, info
         for trial in trials[self._seen :]:
-            self._flights.queued(trial.trial_id, trial)
+            self._running.mark_queued(trial.trial_id, trial)
         self._seen = len(trials)
-        self._flights.look()
+        self._running.check_ages()
 
 
 @final
@@ -98,22 +98,22 @@ class InOrder(FIFOScheduler):
     be ready.
     """
 
-    def __init__(self, flights: Flights) -> None:
+    def __init__(self, running: RunningTrials) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._flights = flights
+        self._running = running
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """None: Tune gives free workers to trials for which it has asked for no worker yet."""
         del tune_controller
-        return self._flights.waiting_longest()
+        return self._running.waiting_longest()
 
 
 @final
 class StopOnProblem(tune.Stopper):
     """Ends the run when the study cannot go on."""
 
-    def __init__(self, flights: Flights) -> None:
-        self._flights = flights
+    def __init__(self, running: RunningTrials) -> None:
+        self._running = running
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Single trials are never stopped by Tune."""
@@ -122,9 +122,9 @@ class StopOnProblem(tune.Stopper):
 
     def stop_all(self) -> bool:
         """Whether there is a problem; then nobody waits for the children that still run."""
-        if self._flights.problem is None:
+        if self._running.problem is None:
             return False
-        self._flights.abandon()
+        self._running.abandon()
         return True
 
 
@@ -138,7 +138,7 @@ def failure_of(problem: BaseException) -> Failure:
     return Failure("worker_lost", f"the worker was lost ({type(problem).__name__})\n{text}")
 
 
-def _problem_of(trial: Any) -> BaseException:
+def _read_problem(trial: Any) -> BaseException:
     """Tune hands errors on in a file."""
     try:
         problem: BaseException = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())

@@ -24,7 +24,7 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 
 @dataclass(slots=True)
-class _Watched:
+class _Needed:
     """A process of Ray that this one cannot live without."""
 
     name: str
@@ -42,7 +42,7 @@ class _Watched:
 
 
 @contextmanager
-def watched(remedy: str) -> Iterator[None]:
+def watch_cluster(remedy: str) -> Iterator[None]:
     """While this lasts, the head of the cluster and our own node are looked at every second, from a
     thread.
 
@@ -57,20 +57,20 @@ def watched(remedy: str) -> Iterator[None]:
         over.set()
 
 
-def _what_we_need() -> list[_Watched]:
+def _what_we_need() -> list[_Needed]:
     context, now = ray.get_runtime_context(), time.monotonic()
-    needed = [_Watched("the head", *host_and_port(context.gcs_address), _SECONDS_WITHOUT_HEAD, now)]
+    needed = [_Needed("the head", *host_and_port(context.gcs_address), _SECONDS_WITHOUT_HEAD, now)]
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     for node in nodes:
         if node["NodeID"] == context.get_node_id():
             host, port = node["NodeManagerAddress"], node["NodeManagerPort"]
             needed.append(
-                _Watched("this machine's node", host, port, _SECONDS_WITHOUT_OWN_NODE, now)
+                _Needed("this machine's node", host, port, _SECONDS_WITHOUT_OWN_NODE, now)
             )
     return needed
 
 
-def _watch(needed: list[_Watched], remedy: str, over: threading.Event) -> None:
+def _watch(needed: list[_Needed], remedy: str, over: threading.Event) -> None:
     while not over.wait(_SECONDS_BETWEEN_LOOKS):
         for each in needed:
             if not each.look() and not over.is_set():
@@ -92,7 +92,7 @@ def answers(host: str, port: int) -> bool:
         return False
 
 
-def _end(lost: _Watched, remedy: str) -> None:
+def _end(lost: _Needed, remedy: str) -> None:
     """Say so and leave: the main thread waits inside Ray and cannot be woken, and every line of the
     log is written."""
     words = (

@@ -14,7 +14,7 @@ from nas.full_size.trainings import Job, Place, Trained
 from nas.training.process_group import check_norms
 
 if TYPE_CHECKING:
-    from runners.on_ray.trainings import School
+    from runners.on_ray.training_driver import TrainingDriver
 
 _MOST_WORKERS = 4096
 
@@ -69,8 +69,8 @@ class RayTrain(Place):
         self.sync_batch_norm, self.address = sync_batch_norm, address
         if sync_batch_norm:
             check_norms(self.device)
-        self._school: School | None = None
-        self._begin: Callable[[], School] | None = None
+        self._driver: TrainingDriver | None = None
+        self._start: Callable[[], TrainingDriver] | None = None
 
     @property
     def device(self) -> str:
@@ -89,23 +89,23 @@ class RayTrain(Place):
         to `ray.log`."""
         with ExitStack() as stack:
 
-            def begin() -> School:
-                from runners.on_ray.trainings import Workforce, school
+            def start() -> TrainingDriver:
+                from runners.on_ray.training_driver import Workers, start_driver
 
-                force = Workforce(
+                workers = Workers(
                     self.workers,
                     self.threads,
                     self.gpus_per_worker,
                     self.sync_batch_norm,
                     self.address,
                 )
-                return stack.enter_context(school(force, folder, notice))
+                return stack.enter_context(start_driver(workers, folder, notice))
 
-            self._begin = begin
+            self._start = start
             try:
                 yield
             finally:
-                self._school = self._begin = None
+                self._driver = self._start = None
 
     def trainings(self, jobs: Sequence[Job]) -> Iterator[Trained]:
         """Each training in the order of the jobs, whichever ends first."""
@@ -113,17 +113,17 @@ class RayTrain(Place):
         begun: dict[int, int] = {}
         if self.workers == 1:
             begun = {
-                place: self._begun(job) for place, job in enumerate(jobs) if found[place] is None
+                index: self._begin(job) for index, job in enumerate(jobs) if found[index] is None
             }
-        for place, job in enumerate(jobs):
-            yield found[place] or self._ended(begun[place] if place in begun else self._begun(job))
+        for index, job in enumerate(jobs):
+            yield found[index] or self._wait(begun[index] if index in begun else self._begin(job))
 
-    def _begun(self, job: Job) -> int:
-        if self._school is None:
-            assert self._begin is not None, "a place is opened before it is used"
-            self._school = self._begin()
-        return self._school.begin(job)
+    def _begin(self, job: Job) -> int:
+        if self._driver is None:
+            assert self._start is not None, "a place is opened before it is used"
+            self._driver = self._start()
+        return self._driver.begin(job)
 
-    def _ended(self, number: int) -> Trained:
-        assert self._school is not None
-        return self._school.wait(number)
+    def _wait(self, number: int) -> Trained:
+        assert self._driver is not None
+        return self._driver.wait(number)

@@ -18,7 +18,7 @@ from nas.registry import load, names
 from nas.training.datasets import open_dataset
 from nas.training.recipe import Recipe
 from parts.command_line import nas
-from runners.on_ray.training_messages import Desk, Ended, Progressed, Raised
+from runners.on_ray.training_messages import Ended, Mailbox, Progressed, Raised
 from search_spaces import zoo
 from search_spaces.cells.network import build_network
 from search_spaces.cells.skeleton import Skeleton
@@ -130,41 +130,41 @@ def test_a_half_frozen_network_travels() -> None:
 
 
 def test_the_desk_keeps_words_and_the_last_checkpoint() -> None:
-    desk = Desk()
-    desk.begin(1, b"old")
-    desk.begin(2, None)
-    assert desk.resume(1) == (True, b"old")
-    assert desk.resume(2) == (True, None)
+    mailbox = Mailbox()
+    mailbox.begin(1, b"old")
+    mailbox.begin(2, None)
+    assert mailbox.resume(1) == (True, b"old")
+    assert mailbox.resume(2) == (True, None)
     first, second = Progressed(1, 1, {}, b"new"), Progressed(1, 2, {}, None)
     for word in (first, second, end := Ended(1, [], b"")):
-        desk.say(word)
-    desk.say(Progressed(1, 3, {}, b"late"))
-    assert desk.resume(1) == (False, None), "workers that come back have nothing to do"
-    assert desk.take() == [first, second, end]
-    assert desk.take() == []
-    desk.say(problem := Raised(2, SettingsError("no")))
-    assert desk.resume(2) == (False, None)
-    assert desk.take() == [problem]
+        mailbox.post(word)
+    mailbox.post(Progressed(1, 3, {}, b"late"))
+    assert mailbox.resume(1) == (False, None), "workers that come back have nothing to do"
+    assert mailbox.take() == [first, second, end]
+    assert mailbox.take() == []
+    mailbox.post(problem := Raised(2, SettingsError("no")))
+    assert mailbox.resume(2) == (False, None)
+    assert mailbox.take() == [problem]
 
 
 def test_a_checkpoint_is_what_workers_resume_from() -> None:
-    desk = Desk()
-    desk.begin(1, None)
-    desk.say(Progressed(1, 1, {}, b"new"))
-    desk.say(Progressed(1, 2, {}, None))
-    assert desk.resume(1) == (True, b"new")
+    mailbox = Mailbox()
+    mailbox.begin(1, None)
+    mailbox.post(Progressed(1, 1, {}, b"new"))
+    mailbox.post(Progressed(1, 2, {}, None))
+    assert mailbox.resume(1) == (True, b"new")
 
 
 def test_a_failure_of_ray_itself_is_one_sentence(tmp_path: Path) -> None:
     from ray.exceptions import RayActorError
 
-    from runners.on_ray.trainings import told_in_a_sentence
+    from runners.on_ray.training_driver import explain_ray_errors
 
     with (
         pytest.raises(
             StudyError,
             match=r"^Ray could not go on \(.+\): continue with the same command; .*ray\.log$",
         ),
-        told_in_a_sentence(tmp_path),
+        explain_ray_errors(tmp_path),
     ):
         raise RayActorError

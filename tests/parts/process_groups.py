@@ -1,4 +1,4 @@
-"""Trainings in two processes that form a gang over the loopback, and what is trained in them."""
+"""Trainings in two processes that form a group over the loopback, and what is trained in them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nas.training import trainer
 from nas.training.computation import Computation
 from nas.training.datasets import open_dataset
 from nas.training.failures import Diverged
-from nas.training.process_group import ALONE, Gang
+from nas.training.process_group import ALONE, ProcessGroup
 from nas.training.recipe import Recipe
 from nas.training.trainer import Data, Metrics, Progress, Trainer
 from search_spaces.cells.network import Skeleton, build_network
@@ -71,32 +71,38 @@ def child(skeleton: Skeleton = SKELETON, seed: int = 0) -> nn.Module:
 
 
 def learned(
-    recipe: Recipe, gang: Gang = ALONE, skeleton: Skeleton = SKELETON, **options: Any
+    recipe: Recipe, group: ProcessGroup = ALONE, skeleton: Skeleton = SKELETON, **options: Any
 ) -> Learned:
     """A training: its curve and its weights."""
     report = options.pop("report", lambda epoch, metrics: True)
     seed = options.pop("seed", 0)
     one = Trainer(
-        child(skeleton, seed), DATA, recipe, seed=3, computation=Computation(), gang=gang, **options
+        child(skeleton, seed),
+        DATA,
+        recipe,
+        seed=3,
+        computation=Computation(),
+        group=group,
+        **options,
     )
     with SMALL_BATCHES:
         curve = one.run(report)
     return {"curve": curve, "state": one.network.state_dict()}
 
 
-def all_cases(gang: Gang, folder: Path) -> dict[str, Any]:
+def all_cases(group: ProcessGroup, folder: Path) -> dict[str, Any]:
     """Everything the tests look at, one after another."""
     return {
-        "noisy": learned(RECIPE, gang),
-        "plain": learned(PLAIN, gang, QUIET),
-        "micro": learned(RECIPE.changed({"micro_batch": 4, "epochs": 1}), gang),
-        "resumed": _resumed(gang, folder),
-        "diverged": _diverged(gang),
+        "noisy": learned(RECIPE, group),
+        "plain": learned(PLAIN, group, QUIET),
+        "micro": learned(RECIPE.changed({"micro_batch": 4, "epochs": 1}), group),
+        "resumed": _resumed(group, folder),
+        "diverged": _diverged(group),
     }
 
 
-def _resumed(gang: Gang, folder: Path) -> Learned:
-    own = folder / f"rank-{gang.rank}" / "progress.safetensors"  # only the first process makes its
+def _resumed(group: ProcessGroup, folder: Path) -> Learned:
+    own = folder / f"rank-{group.rank}" / "progress.safetensors"  # only the first process makes its
 
     def kill(epoch: int, metrics: Metrics) -> bool:
         if epoch == 2:
@@ -104,24 +110,24 @@ def _resumed(gang: Gang, folder: Path) -> Learned:
         return True
 
     try:
-        learned(RECIPE, gang, progress=Progress(own, {"of": "a test"}, 0.0), report=kill)
+        learned(RECIPE, group, progress=Progress(own, {"of": "a test"}, 0.0), report=kill)
     except Killed:
         distributed.barrier()
     written = [file.parent.name for file in folder.glob("*/progress.safetensors")]
     file = folder / "rank-0" / own.name
-    result = learned(RECIPE, gang, progress=Progress(file, {"of": "a test"}, 1e9), seed=8)
+    result = learned(RECIPE, group, progress=Progress(file, {"of": "a test"}, 1e9), seed=8)
     return {**result, "written": written}
 
 
-def _diverged(gang: Gang) -> str:
+def _diverged(group: ProcessGroup) -> str:
     try:
-        learned(PLAIN.changed({"learning_rate": 1e3, "gradient_clip": 0, "epochs": 9}), gang)
+        learned(PLAIN.changed({"learning_rate": 1e3, "gradient_clip": 0, "epochs": 9}), group)
     except Diverged as problem:
         return str(problem)
     return ""
 
 
-def in_a_gang(size: int, work: Callable[[Gang, Path], Any], folder: Path) -> list[Any]:
+def run_in_group(size: int, work: Callable[[ProcessGroup, Path], Any], folder: Path) -> list[Any]:
     """Run so many processes that know each other; what each returns, by rank."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(size) as pool:
@@ -130,13 +136,13 @@ def in_a_gang(size: int, work: Callable[[Gang, Path], Any], folder: Path) -> lis
         )
 
 
-def _member(rank: int, size: int, work: Callable[[Gang, Path], Any], folder: Path) -> Any:
+def _member(rank: int, size: int, work: Callable[[ProcessGroup, Path], Any], folder: Path) -> Any:
     os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
     torch.set_num_threads(1)
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=size
     )
     try:
-        return work(Gang.joined(), folder)
+        return work(ProcessGroup.joined(), folder)
     finally:
         distributed.destroy_process_group()

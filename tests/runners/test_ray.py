@@ -208,7 +208,7 @@ def test_the_driver_is_killed_and_resumes(tmp_path: Path, nodes: list[int]) -> N
     rows = finished(folder, run(search(folder, *RAY, *SLOWLY, trials=9)))
     assert len(rows) == 9
     attempts = [event["number"] for event in lines(folder) if event["event"] == "attempted"]
-    assert len(attempts) <= 9 + 2 * 2, "again at most what was in flight"
+    assert len(attempts) <= 9 + 2 * 2, "again at most what ran"
     assert [event for event in lines(folder) if event["event"] == "told"][
         : len(before)
     ] == before, "it stays told"

@@ -24,9 +24,17 @@ from nas.study.study import Study
 from nas.training.datasets import Dataset, Images, share
 from parts.judges import Worker as Judge
 from parts.studies import Listed, kinds, lines, no_limit, tiny
-from runners.on_ray.packed_files import packed, unpack
-from runners.on_ray.trial_messages import TICKET, WORDS, Ended, Progressed, Raised, Ticket, Word
-from runners.on_ray.trials import Actors, Flights
+from runners.on_ray.packed_files import pack, unpack
+from runners.on_ray.running_trials import Actors, RunningTrials
+from runners.on_ray.trial_messages import (
+    ASSIGNMENT,
+    MESSAGES,
+    Assignment,
+    Ended,
+    Message,
+    Progressed,
+    Raised,
+)
 
 
 @dataclass
@@ -56,28 +64,30 @@ def study_of(folder: Path, count: int = 6, **rules: Any) -> Study:
     )
 
 
-def table(study: Study, places: int = 2, timeout: float | None = None) -> tuple[Flights, Recorded]:
+def table(
+    study: Study, places: int = 2, timeout: float | None = None
+) -> tuple[RunningTrials, Recorded]:
     actors = Recorded()
-    return Flights(study, actors, lambda: places, timeout), actors
+    return RunningTrials(study, actors, lambda: places, timeout), actors
 
 
-def begin(flights: Flights, *names: str) -> list[Ticket | None]:
-    tickets = [flights.next_ticket(name) for name in names]
-    for name, ticket in zip(names, tickets, strict=True):
-        if ticket is not None:
-            flights.started(name, f"actor {name}")
-    return tickets
+def begin(running: RunningTrials, *names: str) -> list[Assignment | None]:
+    assignments = [running.assign(name) for name in names]
+    for name, assignment in zip(names, assignments, strict=True):
+        if assignment is not None:
+            running.mark_started(name, f"actor {name}")
+    return assignments
 
 
 def test_no_more_are_handed_out_than_there_is_room_for(tmp_path: Path) -> None:
     with study_of(tmp_path) as study:
-        flights, _ = table(study, places=2)
-        first, second, third = begin(flights, "a", "b", "c")
+        running, _ = table(study, places=2)
+        first, second, third = begin(running, "a", "b", "c")
         assert first is not None
         assert second is not None
         assert third is None
-        flights.heard("a", [Ended(Evaluation(1.0))])
-        (fourth,) = begin(flights, "d")
+        running.receive("a", [Ended(Evaluation(1.0))])
+        (fourth,) = begin(running, "d")
         assert fourth is not None
         assert fourth.trial is not None
         assert fourth.trial.number == 2
@@ -86,23 +96,23 @@ def test_no_more_are_handed_out_than_there_is_room_for(tmp_path: Path) -> None:
 
 def test_it_is_over_when_nothing_flies_and_nothing_is_left(tmp_path: Path) -> None:
     with study_of(tmp_path, count=1) as study:
-        flights, _ = table(study)
-        begin(flights, "a")
-        assert flights.next_ticket("b") is None
-        assert not flights.is_over
-        flights.heard("a", [Ended(Evaluation(1.0))])
-        assert flights.next_ticket("c") is None
-        assert flights.is_over
+        running, _ = table(study)
+        begin(running, "a")
+        assert running.assign("b") is None
+        assert not running.is_over
+        running.receive("a", [Ended(Evaluation(1.0))])
+        assert running.assign("c") is None
+        assert running.is_over
 
 
 def test_progress_reaches_the_log_and_a_stop_reaches_the_worker(tmp_path: Path) -> None:
     with study_of(tmp_path, early_stop="asha") as study:
-        flights, actors = table(study)
-        begin(flights, "a", "b")
-        flights.heard("a", [Progressed(1, {"score": 0.9})])
-        flights.heard("b", [Progressed(1, {"score": 0.1})])
+        running, actors = table(study)
+        begin(running, "a", "b")
+        running.receive("a", [Progressed(1, {"score": 0.9})])
+        running.receive("b", [Progressed(1, {"score": 0.1})])
         assert actors.stopped == ["actor b"]
-        flights.heard("b", [Ended(Stopped(1, 0.1))])
+        running.receive("b", [Ended(Stopped(1, 0.1))])
         assert kinds(tmp_path)[-3:] == ["progressed", "progressed", "stopped"]
 
 
@@ -110,10 +120,10 @@ def test_a_worker_that_dies_is_a_failure_with_its_age_and_is_killed_for_good(
     tmp_path: Path,
 ) -> None:
     with study_of(tmp_path, retries=0) as study:
-        flights, actors = table(study)
-        begin(flights, "a")
-        flights.lost("a", Failure("worker_lost", "gone"))
-        flights.lost("a", Failure("worker_lost", "heard twice"))
+        running, actors = table(study)
+        begin(running, "a")
+        running.mark_lost("a", Failure("worker_lost", "gone"))
+        running.mark_lost("a", Failure("worker_lost", "heard twice"))
         failed = lines(tmp_path)[-1]
         assert (failed["event"], failed["kind"], failed["message"]) == (
             "failed",
@@ -128,14 +138,14 @@ def test_a_worker_that_dies_is_a_failure_with_its_age_and_is_killed_for_good(
 
 def test_a_late_trial_is_killed_once_and_fails_as_timeout(tmp_path: Path) -> None:
     with study_of(tmp_path, retries=0) as study:
-        flights, actors = table(study, timeout=1e-9)
-        begin(flights, "a")
-        flights.look()
-        flights.look()
+        running, actors = table(study, timeout=1e-9)
+        begin(running, "a")
+        running.check_ages()
+        running.check_ages()
         assert actors.killed == ["actor a"]
-        flights.heard("a", [Progressed(1, {"score": 1.0})])
+        running.receive("a", [Progressed(1, {"score": 1.0})])
         assert kinds(tmp_path)[-1] == "attempted", "what it says after it was given up is not heard"
-        flights.lost("a", Failure("worker_lost", "killed by us"))
+        running.mark_lost("a", Failure("worker_lost", "killed by us"))
         assert lines(tmp_path)[-1]["kind"] == "timeout"
         assert lines(tmp_path)[-1]["message"] == "no result within 1e-09 s"
 
@@ -144,21 +154,21 @@ def test_a_late_trial_is_killed_once_and_fails_as_timeout(tmp_path: Path) -> Non
     "word", [Ended(Evaluation(1.0), files="reference"), Raised(SettingsError("mend it"))]
 )
 def test_a_late_trial_whose_last_word_was_on_its_way_fails_as_timeout(
-    tmp_path: Path, word: Word
+    tmp_path: Path, word: Message
 ) -> None:
     with study_of(tmp_path, retries=0) as study:
-        flights, actors = table(study, timeout=1e-9)
-        (ticket,) = begin(flights, "a")
-        flights.look()
-        flights.heard("a", [Progressed(1, {"score": 1.0}), word])
+        running, actors = table(study, timeout=1e-9)
+        (assignment,) = begin(running, "a")
+        running.check_ages()
+        running.receive("a", [Progressed(1, {"score": 1.0}), word])
         assert lines(tmp_path)[-1]["kind"] == "timeout", (
             "Tune has seen it end and will not say that it was lost"
         )
         assert lines(tmp_path)[-1]["seconds"] > 0
-        assert flights.is_over
-        assert ticket is not None
-        assert ticket.trial is None
-        flights.lost("a", Failure("worker_lost", "killed by us"))
+        assert running.is_over
+        assert assignment is not None
+        assert assignment.trial is None
+        running.mark_lost("a", Failure("worker_lost", "killed by us"))
         assert kinds(tmp_path).count("failed") == 1
         assert actors.killed == ["actor a"]
         assert actors.fetched == []
@@ -168,48 +178,48 @@ def test_a_trial_given_to_a_worker_that_was_killed_for_another_has_lost_nothing(
     tmp_path: Path,
 ) -> None:
     with study_of(tmp_path, count=2, retries=0) as study:
-        flights, _ = table(study, timeout=1e-9)
-        begin(flights, "a")
-        flights.look()
-        flights.heard("a", [Ended(Evaluation(1.0))])
-        assert flights.next_ticket("b") is not None
-        flights.lost("b", Failure("worker_lost", "Tune took the dead worker for a free one"))
-        assert not flights.is_over
-        (again,) = begin(flights, "c")
+        running, _ = table(study, timeout=1e-9)
+        begin(running, "a")
+        running.check_ages()
+        running.receive("a", [Ended(Evaluation(1.0))])
+        assert running.assign("b") is not None
+        running.mark_lost("b", Failure("worker_lost", "Tune took the dead worker for a free one"))
+        assert not running.is_over
+        (again,) = begin(running, "c")
         assert again is not None
         assert again.trial is not None
         assert again.trial.number == 1
-        flights.lost("c", Failure("worker_lost", "died of it"))
+        running.mark_lost("c", Failure("worker_lost", "died of it"))
         assert [
             (line["number"], line["kind"]) for line in lines(tmp_path) if line["event"] == "failed"
         ] == [
             (0, "timeout"),
             (1, "worker_lost"),
         ]
-        assert flights.is_over
+        assert running.is_over
 
 
 def test_a_trial_that_waits_for_a_worker_is_not_late(tmp_path: Path) -> None:
     with study_of(tmp_path) as study:
-        flights, actors = table(study, timeout=1e-9)
-        flights.next_ticket("a")
-        flights.look()
+        running, actors = table(study, timeout=1e-9)
+        running.assign("a")
+        running.check_ages()
         assert actors.killed == []
 
 
 def test_a_worker_that_hangs_before_it_begins_is_killed_too(tmp_path: Path) -> None:
     with study_of(tmp_path, retries=0) as study:
-        flights, actors = table(study, timeout=1e-9)
-        flights.next_ticket("a")
+        running, actors = table(study, timeout=1e-9)
+        running.assign("a")
         entry = SimpleNamespace(temporary_state=SimpleNamespace(ray_actor=None))
-        flights.queued("a", entry)
-        flights.look()
+        running.mark_queued("a", entry)
+        running.check_ages()
         assert actors.killed == []
         entry.temporary_state.ray_actor = "actor a"
-        flights.look()
-        flights.look()
+        running.check_ages()
+        running.check_ages()
         assert actors.killed == ["actor a"]
-        flights.lost("a", Failure("worker_lost", "killed by us"))
+        running.mark_lost("a", Failure("worker_lost", "killed by us"))
         assert lines(tmp_path)[-1]["kind"] == "timeout"
 
 
@@ -218,86 +228,86 @@ def test_a_free_worker_takes_the_trial_that_waits_longest_but_for_those_whose_ow
 ) -> None:
     with study_of(tmp_path) as study:
         room = 2
-        flights = Flights(study, Recorded(), lambda: 5, None, lambda: room)
+        running = RunningTrials(study, Recorded(), lambda: 5, None, lambda: room)
         entries = {name: SimpleNamespace(name=name) for name in "abcde"}
         for name, entry in entries.items():
-            flights.next_ticket(name)
-            flights.queued(name, entry)
-        flights.started("a", "actor a")
-        assert flights.waiting_longest() is entries["c"], "for b a worker may be starting"
-        flights.started("b", "actor b")
-        assert flights.waiting_longest() is entries["c"]
+            running.assign(name)
+            running.mark_queued(name, entry)
+        running.mark_started("a", "actor a")
+        assert running.waiting_longest() is entries["c"], "for b a worker may be starting"
+        running.mark_started("b", "actor b")
+        assert running.waiting_longest() is entries["c"]
         room = 5
-        assert flights.waiting_longest() is None, "each will have its own"
+        assert running.waiting_longest() is None, "each will have its own"
 
 
 def test_retries_are_capped(tmp_path: Path) -> None:
     with study_of(tmp_path, count=1, retries=3) as study:
-        flights, _ = table(study)
+        running, _ = table(study)
         for name in "abcd":
-            (ticket,) = begin(flights, name)
-            assert ticket is not None
-            flights.lost(name, Failure("worker_lost", "poison"))
-        assert begin(flights, "e") == [None]
+            (assignment,) = begin(running, name)
+            assert assignment is not None
+            running.mark_lost(name, Failure("worker_lost", "poison"))
+        assert begin(running, "e") == [None]
     assert kinds(tmp_path).count("attempted") == 4
     assert kinds(tmp_path).count("failed") == 1
 
 
 def test_only_files_that_would_be_kept_are_fetched(tmp_path: Path) -> None:
     with study_of(tmp_path, keep=1) as study:
-        flights, actors = table(study, places=4)
-        begin(flights, "a", "b", "c", "d")
+        running, actors = table(study, places=4)
+        begin(running, "a", "b", "c", "d")
         for name, score in (("a", 2.0), ("b", 1.0), ("c", 3.0)):
-            flights.heard(name, [Ended(Evaluation(score), files="reference")])
-        flights.heard("d", [Ended(Failure("error", "no"), files="reference")])
+            running.receive(name, [Ended(Evaluation(score), files="reference")])
+        running.receive("d", [Ended(Failure("error", "no"), files="reference")])
         assert actors.fetched == [0, 2]
 
 
 def test_a_result_whose_files_were_lost_is_tried_again(tmp_path: Path) -> None:
     with study_of(tmp_path) as study:
-        flights, actors = table(study)
+        running, actors = table(study)
         actors.lost = Failure("worker_lost", "lost with its files")
-        begin(flights, "a")
-        flights.heard("a", [Ended(Evaluation(2.0), files="reference")])
+        begin(running, "a")
+        running.receive("a", [Ended(Evaluation(2.0), files="reference")])
         assert lines(tmp_path)[-1]["after"]["message"] == "lost with its files"
 
 
 def test_what_the_user_must_mend_ends_the_search_and_keeps_the_trial_open(tmp_path: Path) -> None:
     with study_of(tmp_path) as study:
-        flights, actors = table(study)
-        begin(flights, "a")
+        running, actors = table(study)
+        begin(running, "a")
         problem = SettingsError("the data set is not there")
-        flights.heard("a", [Raised(problem)])
-        assert flights.problem is problem
-        assert flights.next_ticket("b") is None
-        flights.abandon()
+        running.receive("a", [Raised(problem)])
+        assert running.problem is problem
+        assert running.assign("b") is None
+        running.abandon()
         assert actors.killed == ["actor a"]
         assert 0 in study.ledger.open
 
 
 def test_a_problem_inside_a_callback_is_kept_for_the_end(tmp_path: Path) -> None:
     study = study_of(tmp_path)
-    flights, _ = table(study)
-    begin(flights, "a")
+    running, _ = table(study)
+    begin(running, "a")
     study.close()
-    flights.heard("a", [Ended(Evaluation(1.0))])
-    assert flights.problem is not None
+    running.receive("a", [Ended(Evaluation(1.0))])
+    assert running.problem is not None
 
 
 def test_a_deterministic_study_holds_places_back(tmp_path: Path) -> None:
     with study_of(tmp_path, lag=1) as study:
-        flights, _ = table(study, places=3)
-        first, second = begin(flights, "a", "b")
+        running, _ = table(study, places=3)
+        first, second = begin(running, "a", "b")
         assert first is not None
         assert second is None
-        assert not flights.is_over
+        assert not running.is_over
 
 
 def test_a_ticket_is_not_copied_and_prints_short() -> None:
-    ticket = Ticket(Trial(3, tiny(0, 1), 9))
-    assert copy.deepcopy({"ticket": ticket})["ticket"] is ticket
-    assert repr(ticket) == "trial 3"
-    assert pickle.loads(pickle.dumps(ticket)).trial == ticket.trial
+    assignment = Assignment(Trial(3, tiny(0, 1), 9))
+    assert copy.deepcopy({"assignment": assignment})["assignment"] is assignment
+    assert repr(assignment) == "trial 3"
+    assert pickle.loads(pickle.dumps(assignment)).trial == assignment.trial
 
 
 @pytest.mark.parametrize("act", [None, "raise"])
@@ -306,7 +316,7 @@ def test_files_that_cannot_be_sent_lose_the_attempt_and_not_the_search(
 ) -> None:
     import ray
 
-    from runners.on_ray.trial_worker import Worker as RayWorker
+    from runners.on_ray.trial_worker import TrialWorker
 
     def full(_: object) -> object:
         raise ray.exceptions.ObjectStoreFullError("no room left")
@@ -314,13 +324,13 @@ def test_files_that_cannot_be_sent_lose_the_attempt_and_not_the_search(
     monkeypatch.setattr("ray.put", full)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("gc.freeze", lambda: None)
-    worker = object.__new__(RayWorker)  # as Ray makes it, without the log files of its own
+    worker = object.__new__(TrialWorker)  # as Ray makes it, without the log files of its own
     space = load("space", "nasbench201")()
     worker.setup({}, Judge(space, {0: act} if act else None), None, asks=False, token="x")
-    worker.config = {TICKET: Ticket(Trial(0, space.decode([0] * len(space.decisions)), 0))}
-    words: list[Word] = []
+    worker.config = {ASSIGNMENT: Assignment(Trial(0, space.decode([0] * len(space.decisions)), 0))}
+    words: list[Message] = []
     while not words or isinstance(words[-1], Progressed):
-        words += worker.step()[WORDS]
+        words += worker.step()[MESSAGES]
     (ended,) = words[2:]
     assert isinstance(ended, Ended)
     assert isinstance(ended.outcome, Failure)
@@ -341,11 +351,11 @@ def test_files_travel_with_their_folders(tmp_path: Path) -> None:
     (tmp_path / "here" / "deep").mkdir(parents=True)
     (tmp_path / "here" / "deep" / "weights").write_bytes(b"\0\1")
     (tmp_path / "here" / "link").symlink_to("/etc/hostname")
-    files = packed(tmp_path / "here")
+    files = pack(tmp_path / "here")
     assert files == {"deep/weights": b"\0\1"}
     unpack(files, tmp_path / "there")
     assert (tmp_path / "there" / "deep" / "weights").read_bytes() == b"\0\1"
-    assert packed(tmp_path / "nowhere") == {}
+    assert pack(tmp_path / "nowhere") == {}
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../study.json", "a/../../b"])
@@ -395,10 +405,10 @@ def test_a_worker_sees_shared_images_and_reads_none() -> None:
     "address", ["é..x:1", "127.0.0.1:99999", "127.0.0.1:-1", "x\0y:1", "127.0.0.1:1"]
 )
 def test_nobody_listens_where_nobody_can(tmp_path: Path, address: str) -> None:
-    from runners.on_ray.cluster import connected
+    from runners.on_ray.cluster import connect
 
     words = re.escape(f"nobody listens at {address}: check the address, and that the head runs")
-    with pytest.raises(StudyError, match=words), connected(address, tmp_path / "ray.log"):
+    with pytest.raises(StudyError, match=words), connect(address, tmp_path / "ray.log"):
         pass
 
 

@@ -14,7 +14,13 @@ from nas.errors import SettingsError
 from nas.seeding import torch_rng
 from nas.training.augment import Source, drawn
 from nas.training.computation import Computation
-from nas.training.process_group import ALONE, Gang, check_gang, check_norms, synchronized_norms
+from nas.training.process_group import (
+    ALONE,
+    ProcessGroup,
+    check_batch,
+    check_norms,
+    synchronized_norms,
+)
 from nas.training.schedule import learning_rate_at, make_optimizer
 from nas.training.trainer import evaluated
 from parts.process_groups import (
@@ -26,16 +32,16 @@ from parts.process_groups import (
     Learned,
     all_cases,
     child,
-    in_a_gang,
     learned,
+    run_in_group,
 )
 
 CLOCKS = ("seconds", "images_per_second", "peak_memory_mib")
 
 
 @pytest.fixture(scope="module")
-def gang(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return in_a_gang(2, all_cases, tmp_path_factory.mktemp("gang"))
+def group(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return run_in_group(2, all_cases, tmp_path_factory.mktemp("group"))
 
 
 def parameters(found: Learned) -> dict[str, Tensor]:
@@ -58,23 +64,23 @@ def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
 
 
 def test_the_weights_are_those_of_two_micro_batches_to_the_last_bit(
-    gang: list[dict[str, Any]],
+    group: list[dict[str, Any]],
 ) -> None:
     """With crops, drop-path, dropout, clipping and a running mean of the weights."""
     alone = learned(RECIPE.changed({"micro_batch": 8}))
-    assert_same(parameters(gang[0]["noisy"]), parameters(alone))
-    losses = [[row["train_loss"] for row in found["curve"]] for found in (gang[0]["noisy"], alone)]
+    assert_same(parameters(group[0]["noisy"]), parameters(alone))
+    losses = [[row["train_loss"] for row in found["curve"]] for found in (group[0]["noisy"], alone)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     shares = [
-        [row["train_accuracy"] for row in found["curve"]] for found in (gang[0]["noisy"], alone)
+        [row["train_accuracy"] for row in found["curve"]] for found in (group[0]["noisy"], alone)
     ]
     assert shares[0] == shares[1]
 
 
-def test_all_processes_hold_and_say_the_same(gang: list[dict[str, Any]]) -> None:
+def test_all_processes_hold_and_say_the_same(group: list[dict[str, Any]]) -> None:
     for case in ("noisy", "plain", "micro", "resumed"):
-        assert_same(gang[0][case]["state"], gang[1][case]["state"])
-        assert without_clocks(gang[0][case]) == without_clocks(gang[1][case])
+        assert_same(group[0][case]["state"], group[1][case]["state"])
+        assert without_clocks(group[0][case]) == without_clocks(group[1][case])
 
 
 def by_hand() -> tuple[nn.Module, Source]:
@@ -113,36 +119,36 @@ def by_hand() -> tuple[nn.Module, Source]:
     return copies[0], Source(DATA.val, DATA.mean, DATA.std, PLAIN, computation.torch_device)
 
 
-def test_statistics_are_the_mean_of_those_of_the_halves(gang: list[dict[str, Any]]) -> None:
-    with Computation().active():  # one thread, as in the gang: more would add up in another order
+def test_statistics_are_the_mean_of_those_of_the_halves(group: list[dict[str, Any]]) -> None:
+    with Computation().active():  # one thread, as in the group: more would add up in another order
         network, validation = by_hand()
-    assert_same(gang[0]["plain"]["state"], dict(network.state_dict()))
+    assert_same(group[0]["plain"]["state"], dict(network.state_dict()))
     with SMALL_BATCHES:
         loss, accuracy = evaluated(network, validation, Computation())
-    assert gang[0]["plain"]["curve"][-1]["val_loss"] == pytest.approx(loss, rel=1e-6)
-    assert gang[0]["plain"]["curve"][-1]["val_accuracy"] == accuracy
+    assert group[0]["plain"]["curve"][-1]["val_loss"] == pytest.approx(loss, rel=1e-6)
+    assert group[0]["plain"]["curve"][-1]["val_accuracy"] == accuracy
 
 
-def test_shares_are_divided_further(gang: list[dict[str, Any]]) -> None:
+def test_shares_are_divided_further(group: list[dict[str, Any]]) -> None:
     alone = parameters(learned(RECIPE.changed({"micro_batch": 4, "epochs": 1})))
-    for name, value in parameters(gang[0]["micro"]).items():
+    for name, value in parameters(group[0]["micro"]).items():
         torch.testing.assert_close(value, alone[name], rtol=0, atol=1e-3)
 
 
-def test_a_killed_gang_continues_as_if_it_had_not_been(gang: list[dict[str, Any]]) -> None:
-    assert gang[0]["resumed"]["written"] == ["rank-0"], "one process writes"
-    assert_same(gang[0]["resumed"]["state"], gang[0]["noisy"]["state"])
-    assert without_clocks(gang[0]["resumed"]) == without_clocks(gang[0]["noisy"])
+def test_a_killed_gang_continues_as_if_it_had_not_been(group: list[dict[str, Any]]) -> None:
+    assert group[0]["resumed"]["written"] == ["rank-0"], "one process writes"
+    assert_same(group[0]["resumed"]["state"], group[0]["noisy"]["state"])
+    assert without_clocks(group[0]["resumed"]) == without_clocks(group[0]["noisy"])
 
 
-def test_all_processes_see_that_training_diverges(gang: list[dict[str, Any]]) -> None:
-    assert "loss is" in gang[0]["diverged"]
-    assert gang[0]["diverged"] == gang[1]["diverged"]
+def test_all_processes_see_that_training_diverges(group: list[dict[str, Any]]) -> None:
+    assert "loss is" in group[0]["diverged"]
+    assert group[0]["diverged"] == group[1]["diverged"]
 
 
 @pytest.mark.parametrize(("count", "size"), [(16, 2), (17, 3), (128, 7)])
 def test_shares_are_a_partition(count: int, size: int) -> None:
-    shares = [Gang(rank, size).share(count) for rank in range(size)]
+    shares = [ProcessGroup(rank, size).share(count) for rank in range(size)]
     assert [place for share in shares for place in range(*share)] == list(range(count))
     assert (
         max(stop - start for start, stop in shares) - min(stop - start for start, stop in shares)
@@ -154,7 +160,7 @@ def test_one_process_divides_nothing() -> None:
     assert ALONE.share(7) == (0, 7)
     number = torch.ones(3)
     assert ALONE.total(number) is number
-    check_gang(ALONE, 1, Computation())
+    check_batch(ALONE, 1, Computation())
 
 
 def test_what_cannot_be_divided_is_refused() -> None:
@@ -165,7 +171,7 @@ def test_what_cannot_be_divided_is_refused() -> None:
             r"or more"
         ),
     ):
-        check_gang(Gang(0, 8), 12, Computation())
+        check_batch(ProcessGroup(0, 8), 12, Computation())
     with pytest.raises(
         SettingsError,
         match="batch norms are synchronised on GPUs only, but the workers train on cpu",

@@ -1,5 +1,5 @@
-"""The driver's side of trainings on Ray: hands out lessons, hears the desk, keeps checkpoints and
-weights here."""
+"""The driver's side of trainings on Ray: sends orders to workers, reads the mailbox, and keeps
+checkpoints and weights here."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from nas.full_size.trainings import Job, Setting, Trained
 from nas.study.files import write_whole
 from nas.training.datasets import Images
 from nas.training.trainer import Data
-from runners.on_ray.cluster import Need, alive_nodes, connected, described, tune_settings
-from runners.on_ray.training_messages import Desk, Ended, Progressed, Raised, Word
-from runners.on_ray.training_worker import Lesson, learn_alone, learn_together
-from runners.on_ray.watchdog import watched
+from runners.on_ray.cluster import Need, alive_nodes, connect, describe, tune_settings
+from runners.on_ray.training_messages import Ended, Mailbox, Message, Progressed, Raised
+from runners.on_ray.training_worker import TrainingOrder, train_alone, train_in_group
+from runners.on_ray.watchdog import watch_cluster
 
 _RETRIES = 3  # after the death of a worker or of its node
 _SECONDS_BETWEEN_LOOKS = 0.3
@@ -38,10 +38,10 @@ _SECONDS_TO_END = 30.0  # until Ray Train has seen that its workers are done
 
 
 @dataclass(frozen=True, slots=True)
-class Workforce:
+class Workers:
     """How many workers train one network, what each of them has, and where they are found."""
 
-    workers: int
+    count: int
     threads: int
     gpus_per_worker: float
     sync_batch_norm: bool
@@ -54,23 +54,25 @@ class Workforce:
 
 
 @contextmanager
-def school(place: Workforce, folder: Path, notice: Callable[[str], None]) -> Iterator[School]:
+def start_driver(
+    workers: Workers, folder: Path, notice: Callable[[str], None]
+) -> Iterator[TrainingDriver]:
     """Join or start Ray for as long as this lasts."""
     folder.mkdir(parents=True, exist_ok=True)
     throwaway = Path(tempfile.mkdtemp(prefix="nas-train-"))
     try:
-        with tune_settings(), connected(place.address, folder / "ray.log"):
-            for line in _plan(place):
+        with tune_settings(), connect(workers.address, folder / "ray.log"):
+            for line in _plan(workers):
                 notice(line)
-            with watched("continue with the same command"), told_in_a_sentence(folder):
-                yield School(place, throwaway)
+            with watch_cluster("continue with the same command"), explain_ray_errors(folder):
+                yield TrainingDriver(workers, throwaway)
     finally:
         shutil.rmtree(throwaway, ignore_errors=True)
 
 
 @contextmanager
-def told_in_a_sentence(folder: Path) -> Iterator[None]:
-    """Ray's own failures on our side: the desk may die too, say where memory runs out."""
+def explain_ray_errors(folder: Path) -> Iterator[None]:
+    """Ray's own failures on our side: the mailbox may die too, say where memory runs out."""
     try:
         yield
     except RayError as problem:
@@ -81,31 +83,31 @@ def told_in_a_sentence(folder: Path) -> Iterator[None]:
         ) from problem
 
 
-def _plan(place: Workforce) -> Iterator[str]:
+def _plan(workers: Workers) -> Iterator[str]:
     """What is about to happen, in words; what there is no room for is refused."""
-    need, nodes = Need(place.threads, place.gpus_per_worker), alive_nodes()
+    need, nodes = Need(workers.threads, workers.gpus_per_worker), alive_nodes()
     room = sum(need.fit(resources) for resources in nodes)
-    if room < place.workers:
+    if room < workers.count:
         each = (
-            f"{place.workers} workers need {need} each"
-            if place.workers > 1
+            f"{workers.count} workers need {need} each"
+            if workers.count > 1
             else f"a training needs {need}"
         )
         raise StudyError(
-            f"{each}, but {described(nodes)}: ask for less with --workers, --threads and "
+            f"{each}, but {describe(nodes)}: ask for less with --workers, --threads and "
             "--gpus-per-worker, or add a "
             "node"
         )
-    yield described(nodes)
+    yield describe(nodes)
     yield (
-        f"{place.workers} workers train each network, {need} each"
-        if place.workers > 1
+        f"{workers.count} workers train each network, {need} each"
+        if workers.count > 1
         else f"{need} per training, {room} at once"
     )
 
 
 @dataclass(slots=True)
-class _Open:
+class _Running:
     """A job whose workers have not ended."""
 
     job: Job
@@ -115,48 +117,54 @@ class _Open:
 
 
 @final
-class School:
+class TrainingDriver:
     """Trainings on a Ray that is joined already."""
 
-    def __init__(self, place: Workforce, throwaway: Path) -> None:
-        self._place, self._throwaway = place, throwaway
+    def __init__(self, workers: Workers, throwaway: Path) -> None:
+        self._workers, self._throwaway = workers, throwaway
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._desk: Any = ray.remote(num_cpus=0)(Desk).options(scheduling_strategy=here).remote()
+        self._mailbox: Any = (
+            ray.remote(num_cpus=0)(Mailbox).options(scheduling_strategy=here).remote()
+        )
         self._data: dict[int, tuple[Setting, Data, Any]] = {}
-        self._open: dict[int, _Open] = {}
+        self._running: dict[int, _Running] = {}
         self._trained: dict[int, tuple[Trained, Future[Any]]] = {}
-        self._begun = 0
+        self._started = 0
 
     def begin(self, job: Job) -> int:
         """Let workers train this as soon as there is room; the number to wait for."""
-        self._begun += 1
-        number = self._begun
+        self._started += 1
+        number = self._started
         data, shared = self._shared(job.setting)
         network = job.make(data)
         file = job.progress.file
-        ray.get(self._desk.begin.remote(number, file.read_bytes() if file.exists() else None))
+        ray.get(self._mailbox.begin.remote(number, file.read_bytes() if file.exists() else None))
         given = {
-            "lesson": self._lesson(number, job),
+            "order": self._order(number, job),
             "network": ray.put(network),
             "data": shared,
-            "desk": self._desk,
+            "mailbox": self._mailbox,
         }
-        future = self._gang(number, given) if self._place.workers > 1 else self._task(given)
-        self._open[number] = _Open(job, network, future)
+        future = (
+            self._start_group(number, given)
+            if self._workers.count > 1
+            else self._start_alone(given)
+        )
+        self._running[number] = _Running(job, network, future)
         return number
 
     def wait(self, number: int) -> Trained:
         """The training of this number; a problem of any of them ends all."""
         while number not in self._trained:
-            over = [each for each, entry in self._open.items() if entry.future.done()]
-            for word in ray.get(self._desk.take.remote()):
-                with self._open[word.number].job.told():
-                    self._hear(word)
+            over = [each for each, entry in self._running.items() if entry.future.done()]
+            for message in ray.get(self._mailbox.take.remote()):
+                with self._running[message.number].job.told():
+                    self._receive(message)
             for each in over:
-                if each in self._open:
-                    raise _lost(self._open[each])
+                if each in self._running:
+                    raise _lost_error(self._running[each])
             wait(
-                [entry.future for entry in self._open.values()],
+                [entry.future for entry in self._running.values()],
                 _SECONDS_BETWEEN_LOOKS,
                 FIRST_COMPLETED,
             )
@@ -164,9 +172,9 @@ class School:
         wait([future], _SECONDS_TO_END)
         return trained
 
-    def _hear(self, word: Word) -> None:
-        entry = self._open[word.number]
-        match word:
+    def _receive(self, message: Message) -> None:
+        entry = self._running[message.number]
+        match message:
             case Progressed(_, epoch, metrics, checkpoint):
                 if checkpoint is not None:
                     write_whole(entry.job.progress.file, checkpoint)
@@ -176,14 +184,14 @@ class School:
             case Ended(number, curve, weights):
                 entry.network.load_state_dict(load(weights))
                 self._trained[number] = entry.job.end(entry.network, curve), entry.future
-                del self._open[number]
+                del self._running[number]
             case Raised(_, problem):
                 raise problem
 
-    def _lesson(self, number: int, job: Job) -> Lesson:
-        setting, place = job.setting, self._place
-        computation = replace(setting.computation, device=place.device, threads=place.threads)
-        return Lesson(
+    def _order(self, number: int, job: Job) -> TrainingOrder:
+        setting, workers = job.setting, self._workers
+        computation = replace(setting.computation, device=workers.device, threads=workers.threads)
+        return TrainingOrder(
             number=number,
             recipe=setting.recipe,
             computation=computation,
@@ -191,7 +199,7 @@ class School:
             pace=job.pace,
             facts=job.progress.facts,
             checkpoint_seconds=setting.checkpoint_seconds,
-            sync_batch_norm=place.sync_batch_norm,
+            sync_batch_norm=workers.sync_batch_norm,
         )
 
     def _shared(self, setting: Setting) -> tuple[Data, Any]:
@@ -199,31 +207,31 @@ class School:
         key = id(setting)
         if key not in self._data:
             data = setting.data()
-            plain = replace(data, train=_in_memory(data.train), val=_in_memory(data.val))
+            plain = replace(data, train=_copy_to_memory(data.train), val=_copy_to_memory(data.val))
             self._data[key] = (setting, data, ray.put(plain))
         return self._data[key][1:]
 
-    def _task(self, given: dict[str, Any]) -> Future[Any]:
+    def _start_alone(self, given: dict[str, Any]) -> Future[Any]:
         """One process trains the network."""
-        as_wanted: Any = ray.remote(
-            num_cpus=self._place.threads,
-            num_gpus=self._place.gpus_per_worker,
+        task: Any = ray.remote(
+            num_cpus=self._workers.threads,
+            num_gpus=self._workers.gpus_per_worker,
             max_retries=_RETRIES,
             max_calls=1,
         )
-        future: Future[Any] = as_wanted(learn_alone).remote(**given).future()
+        future: Future[Any] = task(train_alone).remote(**given).future()
         return future
 
-    def _gang(self, number: int, given: dict[str, Any]) -> Future[Any]:
+    def _start_group(self, number: int, given: dict[str, Any]) -> Future[Any]:
         """Several processes train it together; workers that die are replaced, and all continue from
         the checkpoint."""
-        resources = {"CPU": float(self._place.threads), "GPU": self._place.gpus_per_worker}
+        resources = {"CPU": float(self._workers.threads), "GPU": self._workers.gpus_per_worker}
         trainer = TorchTrainer(
-            learn_together,
+            train_in_group,
             train_loop_config=given,
             scaling_config=ScalingConfig(
-                num_workers=self._place.workers,
-                use_gpu=bool(self._place.gpus_per_worker),
+                num_workers=self._workers.count,
+                use_gpu=bool(self._workers.gpus_per_worker),
                 resources_per_worker={name: count for name, count in resources.items() if count},
             ),
             run_config=RunConfig(
@@ -232,10 +240,10 @@ class School:
                 failure_config=FailureConfig(max_failures=_RETRIES),
             ),
         )
-        return _in_thread(trainer.fit)
+        return _run_in_thread(trainer.fit)
 
 
-def _in_thread(work: Callable[[], Any]) -> Future[Any]:
+def _run_in_thread(work: Callable[[], Any]) -> Future[Any]:
     """Its result in time; a thread that still waits for Ray keeps no process alive."""
     future: Future[Any] = Future()
 
@@ -249,14 +257,14 @@ def _in_thread(work: Callable[[], Any]) -> Future[Any]:
     return future
 
 
-def _in_memory(images: Images) -> Images:
+def _copy_to_memory(images: Images) -> Images:
     """Plain arrays: a mapped file would not travel."""
     return Images(np.asarray(images.pixels), images.labels)
 
 
-def _lost(entry: _Open) -> StudyError:
+def _lost_error(entry: _Running) -> StudyError:
     problem = entry.future.exception()
-    reason = "its workers ended without a word" if problem is None else _reason(problem)
+    reason = "its workers ended without a message" if problem is None else _reason(problem)
     return StudyError(
         f"the training in {entry.job.folder} was lost (workers that die are replaced {_RETRIES} "
         f"times): {reason}; the "
