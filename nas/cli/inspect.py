@@ -70,7 +70,7 @@ def command(
         _say(as_json, f"TensorBoard: tensorboard --logdir {tensorboard}")
     if export is not None:
         from nas.search.reading import heard_of
-        from nas.strategies.controller.export import export_weights
+        from nas.strategies.controller.learned_weights import export_weights
 
         past = heard_of(folder, plan.rules)
         weights = export_weights(plan.make_strategy(space), past, export)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from nas.drawings.layers import OUTPUT
+from nas.drawings.layering import OUTPUT
 from nas.drawings.layout import (
     OP_HEIGHT,
     PILL_HEIGHT,

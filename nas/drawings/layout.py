@@ -11,7 +11,7 @@ import itertools
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from nas.drawings.layers import OUTPUT, Item, Layered, Wire
+from nas.drawings.layering import OUTPUT, Item, Layered, Wire
 from nas.drawings.order import arrangements
 from nas.drawings.palette import spoken
 from nas.drawings.shapes import Point, text_width

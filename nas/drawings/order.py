@@ -15,7 +15,7 @@ from itertools import combinations, product
 from math import inf
 from zlib import crc32
 
-from nas.drawings.layers import (
+from nas.drawings.layering import (
     Floors,
     Item,
     Layered,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 
-from nas.drawings.layers import OUTPUT, Item, Layered, Wire
+from nas.drawings.layering import OUTPUT, Item, Layered, Wire
 
 Layers = list[list[Item]]
 Routes = dict[Wire, tuple[Item, ...]]

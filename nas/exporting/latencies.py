@@ -14,7 +14,7 @@ from nas.errors import SettingsError, known_names
 from nas.exporting.subject import Subject
 from nas.training.computation import chosen_device
 from nas.training.latency import LARGEST_BATCH, Latency, measured
-from nas.training.measures import synchronized
+from nas.training.measurement import synchronized
 
 ENGINES = ("torch", "onnxruntime")
 

@@ -20,8 +20,8 @@ from nas.exporting.choosing import Choice
 from nas.exporting.export import Exported, export
 from nas.exporting.known import usual_formats
 from nas.exporting.subject import Subject
-from nas.full_size.curves import curves_svg
 from nas.full_size.judged_once import claim, judged_once, subject_of_training
+from nas.full_size.learning_curves import curves_svg
 from nas.full_size.trainings import Job, Setting, Trained, job_of
 from nas.study.files import write_whole
 from nas.training.judging import Judgement

@@ -21,8 +21,8 @@ from nas.exporting.known import usual_formats
 from nas.exporting.weights import Weights, open_weights
 from nas.full_size.body import Bodied, body_of, residual_body_of
 from nas.full_size.controls import ResidualNetwork
-from nas.full_size.curves import curves_svg
 from nas.full_size.judged_once import claim, judged_once, subject_of_training
+from nas.full_size.learning_curves import curves_svg
 from nas.full_size.modes import Body, Finetuning, digest_of, finetuned, on_features
 from nas.full_size.report import Row, report_text
 from nas.full_size.retrain import spread

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.reports import checklist, curves, many_arms, words
+from nas.reports import checklist, curves, many_arms, sentences
 from nas.reports.experiment import Experiment
 from nas.reports.one_arm import arm_row, described, known
 from nas.reports.outcome import Outcome, outcome_of, outcomes, sampling, score_name
@@ -65,7 +65,7 @@ def analysed(
         "honesty": checklist.facts(experiment),
         "checklist": checklist.checklist(experiment, outcome),
     }
-    return {"verdict": words.verdict(result), **result}
+    return {"verdict": sentences.verdict(result), **result}
 
 
 # ------------------------------------------------------------------ who is better
@@ -160,7 +160,7 @@ def _comparison(
         "p_wilcoxon": each.p_wilcoxon,
         "p_equivalence": each.p_equivalence,
     }
-    return {**row, "sentence": words.sentence(row, outcome, margin)}
+    return {**row, "sentence": sentences.sentence(row, outcome, margin)}
 
 
 # --------------------------------------------------------------------------------------------- many

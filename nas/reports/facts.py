@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from nas.reports.words import seconds_text, short
+from nas.reports.sentences import seconds_text, short
 
 Json = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.reports.facts import budget_text
 from nas.reports.facts import facts as known_facts
-from nas.reports.words import interval_text, p_text, score_text, seconds_text, short
+from nas.reports.sentences import interval_text, p_text, score_text, seconds_text, short
 
 Json = Mapping[str, Any]
 

@@ -19,7 +19,7 @@ from nas.study.store import Event
 
 
 @dataclass(slots=True)
-class Check:
+class LogCheck:
     """What was looked at, and every sentence of complaint."""
 
     events: int = 0
@@ -29,9 +29,9 @@ class Check:
     problems: list[str] = field(default_factory=list)
 
 
-def check(folder: Path, plan: Plan) -> Check:
+def check(folder: Path, plan: Plan) -> LogCheck:
     """Read the log as a study would and compare."""
-    result = Check()
+    result = LogCheck()
     try:
         result.problems += _Order(result).complaints(folder)
         if not result.problems:
@@ -47,7 +47,7 @@ class _Order:
     """Numbers rise by one; a trial is asked before anything happens to it and ends once; a
     duplicate ends alike."""
 
-    def __init__(self, result: Check) -> None:
+    def __init__(self, result: LogCheck) -> None:
         self._result = result
         self._expected = 0
         self._duplicates: dict[int, int | None] = {}
@@ -98,7 +98,7 @@ class _Order:
             )
 
 
-def _replay(folder: Path, plan: Plan, result: Check) -> Iterator[str]:
+def _replay(folder: Path, plan: Plan, result: LogCheck) -> Iterator[str]:
     """A fresh strategy that is told the same past proposes the same."""
     ledger = Ledger(plan.rules)
     strategy = plan.make_strategy(plan.make_space())

@@ -84,7 +84,7 @@ def study_of_seed(tree: Mapping[str, Any], seed: int, folder: Path) -> Assignmen
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """What was found out about one architecture."""
 
     genotype: Genotype
@@ -93,7 +93,7 @@ class Row:
     metrics: Mapping[str, Any]
 
 
-def joined(folders: Sequence[Path]) -> list[Row]:
+def joined(folders: Sequence[Path]) -> list[TableRow]:
     """The architectures that ended well in every one of these studies, in the order of their
     keys."""
     studies = [_told(folder) for folder in folders]
@@ -114,11 +114,13 @@ def _told(folder: Path) -> dict[str, tuple[Genotype, Mapping[str, Any]]]:
     return told
 
 
-def _row(key: str, studies: Sequence[Mapping[str, tuple[Genotype, Mapping[str, Any]]]]) -> Row:
+def _row(key: str, studies: Sequence[Mapping[str, tuple[Genotype, Mapping[str, Any]]]]) -> TableRow:
     events = [study[key][1] for study in studies]
     genotype = studies[0][key][0]
     seconds = fmean(event["seconds"] for event in events)
-    return Row(genotype, tuple(event["score"] for event in events), seconds, events[0]["metrics"])
+    return TableRow(
+        genotype, tuple(event["score"] for event in events), seconds, events[0]["metrics"]
+    )
 
 
 def checked_table(file: Path) -> None:
@@ -133,7 +135,7 @@ def checked_table(file: Path) -> None:
         )
 
 
-def write_table(file: Path, space: SearchSpace, rows: Sequence[Row]) -> None:
+def write_table(file: Path, space: SearchSpace, rows: Sequence[TableRow]) -> None:
     """A CSV, compressed for a name in .gz: decisions, key, mean score and cost, params, macs, a
     score per seed."""
     if not rows:
@@ -150,7 +152,7 @@ def write_table(file: Path, space: SearchSpace, rows: Sequence[Row]) -> None:
     write_whole(file, gzip.compress(content, 9, mtime=0) if file.suffix == ".gz" else content)
 
 
-def _cells(space: SearchSpace, row: Row) -> Iterator[Any]:
+def _cells(space: SearchSpace, row: TableRow) -> Iterator[Any]:
     pairs = zip(space.decisions, space.encode(row.genotype), strict=True)
     yield from (decision.options[choice] for decision, choice in pairs)
     yield row.genotype.key

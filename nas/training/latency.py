@@ -12,7 +12,7 @@ from torch import nn
 
 from nas.errors import SettingsError
 from nas.training.computation import Computation
-from nas.training.measures import synchronized
+from nas.training.measurement import synchronized
 
 LARGEST_BATCH = 4096
 _WARM_ROUNDS, _WARM_SECONDS = 3, 0.5

@@ -1,8 +1,11 @@
-"""Which way to compute is fastest here: measured once before a study, then kept for every child."""
+"""What computing costs here: time and memory, asked of the device, and which way to compute is
+fastest, measured once before a study and then kept for every child."""
 
 from __future__ import annotations
 
 import itertools
+import resource
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +15,6 @@ from torch import nn
 from torch.nn import functional
 
 from nas.training.computation import Computation
-from nas.training.measures import synchronized
 
 # What is not clearly faster is not worth other numbers than everybody else's. On a processor other
 # programs disturb.
@@ -21,8 +23,31 @@ _MARGIN = 1.15
 _ROUNDS = 5
 _LONGEST_SECONDS = 10.0
 _BATCH = 16
+_MIB = 2.0**20
 
 MakeNetwork = Callable[[], nn.Module]
+
+
+def synchronized(device: torch.device) -> float:
+    """The time in seconds, once the device has done what it was given."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return time.perf_counter()
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin to watch the device's memory anew."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory_mib(device: torch.device) -> float:
+    """The most memory in use: on the GPU since the last reset, on a CPU by this process in its
+    whole life."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / _MIB
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MIB
 
 
 def candidates(base: Computation, precision: str, layout: str) -> list[Computation]:

@@ -23,7 +23,7 @@ from nas.training.checkpoint import restore_progress, save_progress
 from nas.training.computation import Computation
 from nas.training.failures import Diverged, memory_watched
 from nas.training.graphs import CapturedPass
-from nas.training.measures import peak_memory_mib, reset_peak_memory, synchronized
+from nas.training.measurement import peak_memory_mib, reset_peak_memory, synchronized
 from nas.training.process_group import ALONE, ProcessGroup, check_batch
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace, learning_rate_at, make_optimizer

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from nas.reports.words import interval_text
+from nas.reports.sentences import interval_text
 
 HERE = Path(__file__).parent
 COMMANDS = {

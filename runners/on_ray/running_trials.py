@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Protocol, final
 
 from nas.contracts import Evaluation, Failure, Trial, Turns
-from runners.on_ray.trial_messages import Assignment, Ended, Message, Progressed, Raised
+from runners.on_ray.trial_messages import Ended, Message, Progressed, Raised, TrialOrder
 
 
 class Actors(Protocol):
@@ -30,7 +30,7 @@ class Actors(Protocol):
 
 @dataclass(slots=True)
 class _RunningTrial:
-    assignment: Assignment
+    order: TrialOrder
     trial: Trial
     tune_trial: Any = None
     actor: Any = None
@@ -76,15 +76,15 @@ class RunningTrials:
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def assign(self, name: str) -> Assignment | None:
+    def assign(self, name: str) -> TrialOrder | None:
         """A trial to start under this name, if there is room and one to start."""
         with self._keep_problem():
             if self.problem is None and len(self._by_name) < self._limit():
                 trial = self._again.pop(0) if self._again else self._study.ask()
                 self._study_waits = trial is None
                 if trial is not None:
-                    running = self._by_name[name] = _RunningTrial(Assignment(trial), trial)
-                    return running.assignment
+                    running = self._by_name[name] = _RunningTrial(TrialOrder(trial), trial)
+                    return running.order
         return None
 
     @property
@@ -196,12 +196,12 @@ class RunningTrials:
         """It was given to a worker that we had killed for another trial: that is no attempt of its
         own."""
         del self._by_name[name]
-        running.assignment.trial = None
+        running.order.trial = None
         self._again.append(running.trial)
 
     def _end(self, name: str, running: _RunningTrial, outcome: Any) -> None:
         del self._by_name[name]
-        running.assignment.trial = None
+        running.order.trial = None
         self._study_waits = False
         with self._keep_problem():
             self._study.tell(running.trial.number, outcome)

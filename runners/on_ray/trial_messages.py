@@ -8,12 +8,12 @@ from typing import Any, Self, final
 
 from nas.contracts import Outcome, Trial
 
-ASSIGNMENT = "assignment"  # the one key of a configuration
+ORDER = "order"  # the one key of a configuration
 MESSAGES = "messages"  # our one key of a result
 
 
 @final
-class Assignment:
+class TrialOrder:
     """A trial on its way to a worker, cheap to copy and to print, for Tune does both a lot with
     configurations."""
 

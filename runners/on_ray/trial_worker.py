@@ -23,13 +23,13 @@ from nas.errors import NasError
 from nas.study.attempt import attempt
 from runners.on_ray.packed_files import pack
 from runners.on_ray.trial_messages import (
-    ASSIGNMENT,
     MESSAGES,
-    Assignment,
+    ORDER,
     Ended,
     Message,
     Progressed,
     Raised,
+    TrialOrder,
 )
 
 _SECONDS_TO_STOP = 10.0
@@ -144,12 +144,12 @@ class TrialWorker(tune.Trainable):
         self._let_go(patience=0.0)
 
     def _begin(self) -> _Attempt:
-        assignment: Assignment = self.config[ASSIGNMENT]
-        assert assignment.trial is not None
+        order: TrialOrder = self.config[ORDER]
+        assert order.trial is not None
         # An attempt that dies leaves its folder, so that the next one on this node may continue
         # where it was.
-        workdir = self._folder / f"{assignment.trial.number}-{assignment.trial.seed}"
-        return _Attempt(self._evaluator, assignment.trial, workdir, asks=self._asks)
+        workdir = self._folder / f"{order.trial.number}-{order.trial.seed}"
+        return _Attempt(self._evaluator, order.trial, workdir, asks=self._asks)
 
     def _let_go(self, *, patience: float) -> None:
         if self._attempt is not None:

@@ -12,7 +12,7 @@ from ray.tune.search import Searcher
 from nas.contracts import Failure
 from nas.errors import StudyError
 from runners.on_ray.running_trials import RunningTrials
-from runners.on_ray.trial_messages import ASSIGNMENT, MESSAGES
+from runners.on_ray.trial_messages import MESSAGES, ORDER
 
 
 @final
@@ -25,9 +25,9 @@ class StudySearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial; None while only waiting can help; FINISHED when nothing is left."""
-        assignment = self._running.assign(trial_id)
-        if assignment is not None:
-            return {ASSIGNMENT: assignment}
+        order = self._running.assign(trial_id)
+        if order is not None:
+            return {ORDER: order}
         return Searcher.FINISHED if self._running.is_over else None
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from nas.drawings.cells import cells_drawing
-from nas.drawings.layers import bundled, layered, lowest_floors
+from nas.drawings.layering import bundled, layered, lowest_floors
 from nas.drawings.layout import layout
 from nas.drawings.order import arrangements, crossings
 from nas.drawings.reinsert import reinserted

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from nas.cli import app
 from nas.errors import NasError, StudyError
 from nas.exporting.choosing import Choice, choices
-from nas.full_size.curves import curves_svg
+from nas.full_size.learning_curves import curves_svg
 from nas.full_size.retrain import Retrained, retrain, spread
 from nas.full_size.settings import full_size, setting_of
 from nas.full_size.trainings import Setting, trained

@@ -8,7 +8,7 @@ import pytest
 
 from nas.reports.facts import ranges_text
 from nas.reports.outcome import Outcome
-from nas.reports.words import interval_text, p_text, score_text, sentence, short, verdict
+from nas.reports.sentences import interval_text, p_text, score_text, sentence, short, verdict
 
 ROW: dict[str, Any] = {
     "arm": "evolution",

@@ -27,13 +27,13 @@ from parts.studies import Listed, kinds, lines, no_limit, tiny
 from runners.on_ray.packed_files import pack, unpack
 from runners.on_ray.running_trials import Actors, RunningTrials
 from runners.on_ray.trial_messages import (
-    ASSIGNMENT,
     MESSAGES,
-    Assignment,
+    ORDER,
     Ended,
     Message,
     Progressed,
     Raised,
+    TrialOrder,
 )
 
 
@@ -71,12 +71,12 @@ def table(
     return RunningTrials(study, actors, lambda: places, timeout), actors
 
 
-def begin(running: RunningTrials, *names: str) -> list[Assignment | None]:
-    assignments = [running.assign(name) for name in names]
-    for name, assignment in zip(names, assignments, strict=True):
-        if assignment is not None:
+def begin(running: RunningTrials, *names: str) -> list[TrialOrder | None]:
+    orders = [running.assign(name) for name in names]
+    for name, order in zip(names, orders, strict=True):
+        if order is not None:
             running.mark_started(name, f"actor {name}")
-    return assignments
+    return orders
 
 
 def test_no_more_are_handed_out_than_there_is_room_for(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_late_trial_whose_last_word_was_on_its_way_fails_as_timeout(
 ) -> None:
     with study_of(tmp_path, retries=0) as study:
         running, actors = table(study, timeout=1e-9)
-        (assignment,) = begin(running, "a")
+        (order,) = begin(running, "a")
         running.check_ages()
         running.receive("a", [Progressed(1, {"score": 1.0}), word])
         assert lines(tmp_path)[-1]["kind"] == "timeout", (
@@ -166,8 +166,8 @@ def test_a_late_trial_whose_last_word_was_on_its_way_fails_as_timeout(
         )
         assert lines(tmp_path)[-1]["seconds"] > 0
         assert running.is_over
-        assert assignment is not None
-        assert assignment.trial is None
+        assert order is not None
+        assert order.trial is None
         running.mark_lost("a", Failure("worker_lost", "killed by us"))
         assert kinds(tmp_path).count("failed") == 1
         assert actors.killed == ["actor a"]
@@ -245,8 +245,8 @@ def test_retries_are_capped(tmp_path: Path) -> None:
     with study_of(tmp_path, count=1, retries=3) as study:
         running, _ = table(study)
         for name in "abcd":
-            (assignment,) = begin(running, name)
-            assert assignment is not None
+            (order,) = begin(running, name)
+            assert order is not None
             running.mark_lost(name, Failure("worker_lost", "poison"))
         assert begin(running, "e") == [None]
     assert kinds(tmp_path).count("attempted") == 4
@@ -304,10 +304,10 @@ def test_a_deterministic_study_holds_places_back(tmp_path: Path) -> None:
 
 
 def test_a_ticket_is_not_copied_and_prints_short() -> None:
-    assignment = Assignment(Trial(3, tiny(0, 1), 9))
-    assert copy.deepcopy({"assignment": assignment})["assignment"] is assignment
-    assert repr(assignment) == "trial 3"
-    assert pickle.loads(pickle.dumps(assignment)).trial == assignment.trial
+    order = TrialOrder(Trial(3, tiny(0, 1), 9))
+    assert copy.deepcopy({"order": order})["order"] is order
+    assert repr(order) == "trial 3"
+    assert pickle.loads(pickle.dumps(order)).trial == order.trial
 
 
 @pytest.mark.parametrize("act", [None, "raise"])
@@ -327,7 +327,7 @@ def test_files_that_cannot_be_sent_lose_the_attempt_and_not_the_search(
     worker = object.__new__(TrialWorker)  # as Ray makes it, without the log files of its own
     space = load("space", "nasbench201")()
     worker.setup({}, Judge(space, {0: act} if act else None), None, asks=False, token="x")
-    worker.config = {ASSIGNMENT: Assignment(Trial(0, space.decode([0] * len(space.decisions)), 0))}
+    worker.config = {ORDER: TrialOrder(Trial(0, space.decode([0] * len(space.decisions)), 0))}
     words: list[Message] = []
     while not words or isinstance(words[-1], Progressed):
         words += worker.step()[MESSAGES]

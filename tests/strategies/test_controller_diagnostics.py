@@ -13,8 +13,8 @@ from nas.cli import main
 from nas.contracts import Evaluation, Trial
 from nas.errors import SettingsError, StudyError
 from nas.search.plan import Plan
-from nas.strategies.controller.export import export_weights
 from nas.strategies.controller.history import SCALARS, histograms, updates_of
+from nas.strategies.controller.learned_weights import export_weights
 from nas.strategies.controller.plain_space import PlainSpace
 from nas.strategies.policy_gradient import PolicyGradient
 from search_spaces.nasnet import NasnetSpace
