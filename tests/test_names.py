@@ -26,7 +26,6 @@ SHARED_CLASSES = {
     "Progress": "how far it is: a search, a comparison, and a training",
     "Progressed": "a message from a worker: of a trial, and of a training",
     "Raised": "a message from a worker: of a trial, and of a training",
-    "Rules": "what a study goes by, and what the controller learns by",
     "Table": "rows and columns: of published results, and of a report",
     "Winner": "the best of a study: exported, and reported",
 }

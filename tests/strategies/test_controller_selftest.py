@@ -13,7 +13,7 @@ from torch import Tensor
 from nas.cli import main
 from nas.contracts import Evaluation, Trial
 from nas.strategies.controller import selftest, selftest_critic
-from nas.strategies.controller.batches import Rules, judge, ppo, reinforce
+from nas.strategies.controller.batches import LearningRules, judge, ppo, reinforce
 from nas.strategies.controller.check import Check
 from nas.strategies.controller.gaussian_process import Critic, Kernel, fit
 from nas.strategies.controller.past import Past
@@ -80,17 +80,17 @@ def mean_over_decisions(
     return ppo(log_probs, drawn, advantages, clip) / log_probs.shape[1]
 
 
-MUTANTS: dict[str, Rules] = {
-    "wrong sign": Rules(ppo=wrong_sign),
-    "wrong sign, reinforce": Rules(reinforce=wrong_sign_reinforce),
-    "stale log-probabilities": Rules(ppo=stale_log_probs),
-    "mean reward for all": Rules(judge=mean_reward_for_all),
-    "entropy of the chosen action": Rules(entropy=entropy_of_the_chosen),
-    "baseline updated before the advantage": Rules(judge=baseline_before_advantage),
-    "rewards of other trials": Rules(judge=rewards_of_other_trials),
-    "no clipping": Rules(ppo=unclipped),
-    "clipping without the minimum": Rules(ppo=clipped_on_both_sides),
-    "mean over decisions": Rules(ppo=mean_over_decisions),
+MUTANTS: dict[str, LearningRules] = {
+    "wrong sign": LearningRules(ppo=wrong_sign),
+    "wrong sign, reinforce": LearningRules(reinforce=wrong_sign_reinforce),
+    "stale log-probabilities": LearningRules(ppo=stale_log_probs),
+    "mean reward for all": LearningRules(judge=mean_reward_for_all),
+    "entropy of the chosen action": LearningRules(entropy=entropy_of_the_chosen),
+    "baseline updated before the advantage": LearningRules(judge=baseline_before_advantage),
+    "rewards of other trials": LearningRules(judge=rewards_of_other_trials),
+    "no clipping": LearningRules(ppo=unclipped),
+    "clipping without the minimum": LearningRules(ppo=clipped_on_both_sides),
+    "mean over decisions": LearningRules(ppo=mean_over_decisions),
 }
 
 
@@ -138,7 +138,7 @@ def test_an_unknown_self_test_is_named(
 
 def test_the_random_state_is_left_alone() -> None:
     before = torch.get_rng_state()
-    selftest.check_entropy(Rules())
+    selftest.check_entropy(LearningRules())
     assert torch.equal(before, torch.get_rng_state())
 
 

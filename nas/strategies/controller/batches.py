@@ -96,7 +96,7 @@ def entropy(distributions: Tensor, choices: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class LearningRules:
     """The formulas the controller learns by; the self-test swaps in wrong ones and must notice."""
 
     judge: Callable[[np.ndarray, np.ndarray, float | None, Settings], tuple[np.ndarray, float]] = (
@@ -117,7 +117,7 @@ class Batch(NamedTuple):
 
 
 def loss_of(
-    policy: Policy, batch: Batch, settings: Settings, rules: Rules
+    policy: Policy, batch: Batch, settings: Settings, rules: LearningRules
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What descent lowers, with the distributions (T, B, K) and log-probabilities (B, T)."""
     rows = len(batch.choices)
@@ -158,7 +158,7 @@ class BatchLearner(Strategy):
     ) -> None:
         super().__init__(space, seed)
         self.settings = settings
-        self.rules = Rules()
+        self.rules = LearningRules()
         self.policy = Policy(space.counts, settings, torch_rng(seed, "controller"))
         self.optimizer = torch.optim.Adam(
             self.policy.parameters(), lr=settings.learning_rate, fused=True

@@ -18,7 +18,7 @@ from torch import Tensor
 from nas.contracts import Evaluation, Trial
 from nas.seeding import numpy_rng, torch_rng
 from nas.strategies.controller import selftest_critic
-from nas.strategies.controller.batches import Batch, BatchLearner, Rules, loss_of
+from nas.strategies.controller.batches import Batch, BatchLearner, LearningRules, loss_of
 from nas.strategies.controller.check import Check
 from nas.strategies.controller.plain_space import PlainSpace
 from nas.strategies.controller.policy import Policy, alone, log_probs_of
@@ -39,7 +39,7 @@ CONTROLS = 16
 def run() -> Iterator[Check]:
     """All checks: of learning from batches, then of the critic and what it teaches."""
     for check in CHECKS:
-        yield check(Rules())
+        yield check(LearningRules())
     for imagined in selftest_critic.CHECKS:
         yield imagined(ImaginedRules())
 
@@ -47,7 +47,7 @@ def run() -> Iterator[Check]:
 # ------------------------------------------------------------------ formulas, enumerated
 
 
-def check_determinism(rules: Rules) -> Check:
+def check_determinism(rules: LearningRules) -> Check:
     """Twice the same, on one thread as on two, and nothing of the process is changed."""
     before = torch.get_num_threads(), torch.get_rng_state()
     try:
@@ -67,7 +67,7 @@ def check_determinism(rules: Rules) -> Check:
     return Check("deterministic on one thread", same and untouched, detail)
 
 
-def check_exact_gradient(rules: Rules) -> Check:
+def check_exact_gradient(rules: LearningRules) -> Check:
     """Summed over all architectures, one-trial batches move the policy along the gradient of the
     expected score."""
     policy, every, scores = _enumerated()
@@ -86,7 +86,7 @@ def check_exact_gradient(rules: Rules) -> Check:
     return Check("exact gradient of the expected score", max(errors.values()) < 1e-3, detail)
 
 
-def check_sampled_gradient(rules: Rules) -> Check:
+def check_sampled_gradient(rules: LearningRules) -> Check:
     """From real draws in batches of 20, the error shrinks as one over the root of their number."""
     policy, every, scores = _enumerated()
     wanted = _exact_gradient(policy, every, scores)
@@ -106,7 +106,7 @@ def check_sampled_gradient(rules: Rules) -> Check:
     return Check("sampled gradient converges", -0.6 < slope < -0.4 and means[-1] < 0.1, detail)
 
 
-def check_late_results(rules: Rules) -> Check:
+def check_late_results(rules: LearningRules) -> Check:
     """Draws of an older policy, weighed by the ratio, still give today's gradient (exact for a
     single decision)."""
     policy, every, scores = _enumerated((6,))
@@ -124,7 +124,7 @@ def check_late_results(rules: Rules) -> Check:
     )
 
 
-def check_ppo_is_reinforce(rules: Rules) -> Check:
+def check_ppo_is_reinforce(rules: LearningRules) -> Check:
     """One epoch without clipping is REINFORCE, on proposals as they come back from a log."""
     gradients = []
     for algorithm in ("ppo", "reinforce"):
@@ -142,7 +142,7 @@ def check_ppo_is_reinforce(rules: Rules) -> Check:
     )
 
 
-def check_clipping(rules: Rules) -> Check:
+def check_clipping(rules: LearningRules) -> Check:
     """The gradient of a ratio stops beyond the clip range where moving on would gain, and nowhere
     else."""
     ratios = torch.tensor([1.5, 1.1, 0.5, 1.5, 0.9, 0.5])
@@ -162,7 +162,7 @@ def check_clipping(rules: Rules) -> Check:
 
 
 @torch.no_grad()
-def check_entropy(rules: Rules) -> Check:
+def check_entropy(rules: LearningRules) -> Check:
     """Every row's entropy is that of the whole softmax, and its mean is the entropy of the
     enumerated space."""
     single, options, _ = _enumerated((6,))
@@ -183,7 +183,7 @@ def check_entropy(rules: Rules) -> Check:
 # and its control
 
 
-def check_bandits(rules: Rules) -> Check:
+def check_bandits(rules: LearningRules) -> Check:
     """Both algorithms come to prefer the best architecture of landscapes whose optimum is known."""
     reached = []
     for seed, target in enumerate(((1, 2, 3), (3, 0, 4), (0, 1, 0))):
@@ -199,7 +199,7 @@ def check_bandits(rules: Rules) -> Check:
     return Check("finds the best arm", found == len(reached) and lowest > 0.7, detail)
 
 
-def check_shuffled_scores(rules: Rules) -> Check:
+def check_shuffled_scores(rules: LearningRules) -> Check:
     """Negative control: scores of other architectures, dealt out at random, teach nothing on
     average over targets.
 
@@ -250,7 +250,11 @@ def _exact_gradient(policy: Policy, every: Tensor, scores: np.ndarray) -> Tensor
 
 
 def _sampled_gradient(
-    rules: Rules, policy: Policy, value: dict[tuple[int, ...], float], size: int, repeat: int
+    rules: LearningRules,
+    policy: Policy,
+    value: dict[tuple[int, ...], float],
+    size: int,
+    repeat: int,
 ) -> Tensor:
     rng = numpy_rng(repeat, "selftest", size)
     noise = rng.gumbel(size=(size, len(COUNTS), max(COUNTS))).astype(np.float32)
@@ -263,12 +267,14 @@ def _sampled_gradient(
     return _gradient(policy, rules.ppo(log_probs, log_probs.detach(), advantages, NO_CLIP).mean())
 
 
-def _advantages(rules: Rules, scores: np.ndarray) -> Tensor:
+def _advantages(rules: LearningRules, scores: np.ndarray) -> Tensor:
     advantages, _ = rules.judge(scores, scores, BASELINE, PLAIN)
     return torch.tensor(advantages, dtype=torch.float32)
 
 
-def _gains(rules: Rules, name: str, log_probs: Tensor, drawn: Tensor, advantages: Tensor) -> Tensor:
+def _gains(
+    rules: LearningRules, name: str, log_probs: Tensor, drawn: Tensor, advantages: Tensor
+) -> Tensor:
     return (
         rules.reinforce(log_probs, advantages)
         if name == "reinforce"
@@ -288,7 +294,7 @@ def _error(gradient: Tensor, wanted: Tensor) -> float:
     return float((gradient - wanted).norm() / wanted.norm())
 
 
-def _strategy(rules: Rules, seed: int, **options: object) -> BatchLearner:
+def _strategy(rules: LearningRules, seed: int, **options: object) -> BatchLearner:
     settings = settings_from("plain", {"redraws": 0, "learning_rate": 0.01, **options})
     assert isinstance(settings, Settings)
     strategy = BatchLearner(PlainSpace.of(*COUNTS), seed, settings)
@@ -297,7 +303,13 @@ def _strategy(rules: Rules, seed: int, **options: object) -> BatchLearner:
 
 
 def _taught(
-    rules: Rules, score: Score, trials: int, seed: int, *, shuffled: bool = False, **options: object
+    rules: LearningRules,
+    score: Score,
+    trials: int,
+    seed: int,
+    *,
+    shuffled: bool = False,
+    **options: object,
 ) -> BatchLearner:
     """A controller after so many trials; `shuffled` deals out the scores of other architectures."""
     strategy = _strategy(rules, seed, **options)
@@ -349,7 +361,7 @@ def _likeliest(strategy: BatchLearner) -> tuple[int, ...]:
     return tuple(every[int(probabilities.argmax())].tolist())
 
 
-FORMULAS: tuple[Callable[[Rules], Check], ...] = (
+FORMULAS: tuple[Callable[[LearningRules], Check], ...] = (
     check_exact_gradient,
     check_sampled_gradient,
     check_late_results,
