@@ -1,8 +1,8 @@
 """A cell in layers: every state stands in one, and a wire that skips layers passes through each on
 its way up.
 
-Two freedoms remain, and `nas.drawings.order` plays with both: which layer a state stands in (never
-below what it reads), and in which order the items of a layer stand from left to right.
+Two freedoms remain, and `nas.drawings.crossings` plays with both: which layer a state stands in
+(never below what it reads), and in which order the items of a layer stand from left to right.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 on top.
 
 Lines run straight up beside the boxes of a layer and bend only between layers, so no line runs
-through a box and two lines cross only where `nas.drawings.order` counted a crossing.
+through a box and two lines cross only where `nas.drawings.crossings` counted a crossing.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import itertools
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from nas.drawings.crossings import arrangements
 from nas.drawings.layering import OUTPUT, Item, Layered, Wire
-from nas.drawings.order import arrangements
 from nas.drawings.palette import spoken
 from nas.drawings.shapes import Point, text_width
 from search_spaces.cells.genotype import Cell

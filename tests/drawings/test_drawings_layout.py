@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 
 from nas.drawings.cells import cells_drawing
+from nas.drawings.crossings import arrangements, crossings
 from nas.drawings.layering import bundled, layered, lowest_floors
 from nas.drawings.layout import layout
-from nas.drawings.order import arrangements, crossings
 from nas.drawings.reinsert import reinserted
 from nas.drawings.shapes import Box, Curve, Label, Point
 from parts.drawn_cells import cell, cells, genotype
