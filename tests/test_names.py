@@ -21,6 +21,7 @@ SHARED_FILES = {
 }
 SHARED_CLASSES = {
     "Arm": "one of several that are compared: as planned, as reported, and in a transfer",
+    "Best": "the best of a study: as the library hands it over, and as a report shows it over time",
     "Check": "a named comparison with its outcome: of an exported file, and of the controller",
     "Ended": "a message from a worker: of a trial, and of a training",
     "Progress": "how far it is: a search, a comparison, and a training",
