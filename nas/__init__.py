@@ -11,9 +11,11 @@ True
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # type checkers take it for true; importing typing would cost as much again
 if TYPE_CHECKING:
+    from typing import Any
+
     from nas.contracts import Evaluation as Evaluation
     from nas.contracts import Evaluator as Evaluator
     from nas.contracts import Failure as Failure

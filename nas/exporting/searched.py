@@ -19,9 +19,8 @@ from nas.search.words import assignment
 from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:
-    import pandas
-
     from nas.exporting.export import Exported
+    from nas.search.trials import TrialsFrame
 
 
 @final
@@ -84,7 +83,7 @@ class SearchedStudy:
         ledger = ledger_of(self.folder, Plan.read(self.folder).rules)
         return Status(ledger.finished, ledger.counts["asked"], dict(ledger.counts), ledger.cost)
 
-    def trials(self) -> pandas.DataFrame:
+    def trials(self) -> TrialsFrame:
         """A row for each trial: number, state, score, seconds, key, failure, metrics, choices."""
         from nas.search.trials import trials_frame
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from nas.study.store import Event
 
+    TrialsFrame = pandas.DataFrame
+
 COLUMNS: Final = ("number", "state", "score", "seconds", "key", "failure")
 
 
