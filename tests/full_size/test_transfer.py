@@ -104,8 +104,8 @@ def refused(*given: str) -> str:
 def test_a_cell_goes_to_pictures_and_its_weights_come_back(
     drawing: Path, pictures: Path, tmp_path: Path
 ) -> None:
-    eight = ("--set", "recipe.epochs=8", "--set", "recipe.weight_average=0")
-    from_scratch = words(drawing, pictures, tmp_path / "scratch", *TINY, *eight)
+    enough = ("--set", "recipe.epochs=20", "--set", "recipe.weight_average=0")
+    from_scratch = words(drawing, pictures, tmp_path / "scratch", *TINY, *enough)
     first = run(*from_scratch)
     row = first["arms"][0]
     assert row["spreads"]["top_1_mean"] > 0.6
