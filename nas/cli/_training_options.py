@@ -83,7 +83,10 @@ def _options(
     ] = "fp32",
     runner: Annotated[
         str | None,
-        typer.Option(help="local, or ray: as many trainings at once as fit.", rich_help_panel=_RAY),
+        typer.Option(
+            help="local, or ray: trainings on a Ray cluster (of retrain, as many at once as fit).",
+            rich_help_panel=_RAY,
+        ),
     ] = None,
     workers: Annotated[
         int,
