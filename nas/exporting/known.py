@@ -53,9 +53,13 @@ def quick_formats() -> tuple[str, ...]:
     return tuple(each.word for each in formats() if each.within_seconds and each.installed)
 
 
-def plain_formats(words: Sequence[str]) -> list[str]:
-    """Those of these formats that need nothing but torch."""
-    return [word for word in words if not _described(resolve("exporter", word)).needs]
+def plainer_formats(words: Sequence[str]) -> list[str]:
+    """Those of these formats that need nothing but torch; where all do, those that hold the
+    network, for a drawing may be what fails."""
+    plain = [word for word in words if not _described(resolve("exporter", word)).needs]
+    if len(plain) < len(words):
+        return plain
+    return [word for word in plain if _described(resolve("exporter", word)).carries_weights]
 
 
 def formats_of(to: str | None) -> list[str] | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from nas.contracts import Evaluator, Json, Trial
 from nas.errors import SettingsError
-from nas.exporting.known import plain_formats, quick_formats
+from nas.exporting.known import plainer_formats, quick_formats
 from nas.registry import resolve
 from nas.search.record import read_record
 from nas.study.trial_files import WEIGHTS_FILE, checkpoint_of
@@ -114,7 +114,7 @@ def _without_extras(
     study: Path, formats: Sequence[str], problem: BaseException
 ) -> tuple[Path, ...]:
     """What needs torch alone, where one of the other formats may be what failed."""
-    plain = plain_formats(formats)
+    plain = plainer_formats(formats)
     if len(plain) in (0, len(formats)) or isinstance(problem, KeyboardInterrupt):
         return ()
     try:

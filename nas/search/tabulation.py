@@ -15,8 +15,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final, final
 
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
-from nas.errors import SettingsError, SpaceError, StudyError, shortened
-from nas.search.reading import events_of
+from nas.errors import SettingsError, SpaceError, StoreError, StudyError, shortened
+from nas.search.reading import LOG, events_of
 from nas.seeding import numpy_rng
 from nas.study.files import write_whole
 from nas.study.rules import Budget
@@ -103,6 +103,8 @@ def joined(folders: Sequence[Path]) -> list[TableRow]:
 
 def _told(folder: Path) -> dict[str, tuple[Genotype, Mapping[str, Any]]]:
     """By key: the genotype and the `told` event of a study."""
+    if not (folder / LOG).exists():
+        raise StoreError(f"{folder / LOG} cannot be read: no study was begun there")
     asked: dict[int, Genotype] = {}
     told: dict[str, tuple[Genotype, Mapping[str, Any]]] = {}
     for _, event in events_of(folder):

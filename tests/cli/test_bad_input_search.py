@@ -48,7 +48,7 @@ def content(folder: Path) -> dict[str, bytes]:
     [
         (
             ("--strategy", "evolutoin"),
-            "no strategy is called 'evolutoin'; there are evolution, .*did you mean 'evolution'",
+            "no strategy is called 'evolutoin'; there are critic, .*did you mean 'evolution'",
         ),
         (("--space", "nasnot"), "no space is called 'nasnot'; there are .*did you mean 'nasnet'"),
         (

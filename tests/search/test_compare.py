@@ -87,7 +87,7 @@ def test_arms_have_options_of_their_own() -> None:
             {},
             "an arm cannot be called 'study': that name is taken, choose another before the =",
         ),
-        ("evolutoin", {}, "no strategy is called 'evolutoin'; there are evolution,"),
+        ("evolutoin", {}, "no strategy is called 'evolutoin'; there are critic, evolution,"),
         (
             "evolution",
             {"strategy": {"population": 3}},
