@@ -270,7 +270,7 @@ def test_ctrl_c_twice_stops_at_once(tmp_path: Path, nodes: list[int]) -> None:
         driver.send_signal(signal.SIGINT)
         done = ended(driver)
     assert done.returncode == 3, done.stdout + done.stderr
-    assert f"stopped now; continue with `nas resume {folder}`" in done.stderr
+    assert f"stopped now; continue with `nas resume {folder} --trust`" in done.stderr
     assert "Traceback" not in done.stderr
 
 

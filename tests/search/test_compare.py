@@ -336,7 +336,8 @@ def test_one_runner_gives_what_single_searches_give_with_any_number_of_workers(
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_ray_gives_what_one_process_gives(tmp_path: Path) -> None:
+def test_ray_gives_what_one_process_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # workers import the judge
     tree = costly(tmp_path / "diary")
     compared(tmp_path / "here", seeds="2", tree=tree, confirm=Confirm(2))
     compared(
