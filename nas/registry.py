@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import inspect
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -75,10 +76,28 @@ def resolve(kind: str, name: str) -> str:
     raise NasError(known_names(name, known, kind))
 
 
+def spelled(name: str) -> str:
+    """A name as it is recorded: `./my_folder/my_file.py:MyPart` is `my_folder.my_file:MyPart`."""
+    file, colon, attribute = name.partition(":")
+    if not colon or not file.endswith(".py"):
+        return name
+    path = Path(file).expanduser().absolute()
+    if not path.is_file():
+        raise NasError(f"there is no file {shortened(file)}: expected my_file.py:MyPart")
+    if not path.resolve().is_relative_to(Path.cwd()):
+        raise NasError(
+            f"{shortened(file)} lies outside this folder: go to the folder that holds "
+            f"{path.name}, and say {path.name}:{attribute or 'MyPart'}"
+        )
+    below = path.resolve().relative_to(Path.cwd()).with_suffix("")
+    return f"{'.'.join(below.parts)}:{attribute}"
+
+
 def allow(*words: object) -> None:
     """Let these names be imported, because the user typed them; words that are no names of parts
     do not matter."""
-    _allowed.update(word for word in words if isinstance(word, str) and ":" in word)
+    typed = [word for word in words if isinstance(word, str) and ":" in word]
+    _allowed.update(typed, map(spelled, typed))
 
 
 def is_outside(kind: str, name: str) -> bool:
@@ -109,6 +128,7 @@ def load(kind: str, name: str) -> Any:
     An argument behind the name of a part we know (`optuna:tpe`, `image-folder:DIR`) is left to the
     caller.
     """
+    name = spelled(name)
     if is_outside(kind, name):
         refuse_unless_allowed(kind, name)
         return _load_path(kind, name)
@@ -167,6 +187,14 @@ def _load_path(kind: str, path: str) -> Any:
         part = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError, SyntaxError) as problem:
         raise NasError(f"{kind} {shortened(path)} cannot be loaded: {problem}") from problem
+    except NasError:
+        raise
+    except Exception as problem:  # whatever goes wrong in a file of the user's own
+        where = traceback.extract_tb(problem.__traceback__)[-1]
+        raise NasError(
+            f"{kind} {shortened(path)} cannot be loaded: {type(problem).__name__} in line "
+            f"{where.lineno} of {Path(where.filename).name}: {problem}"
+        ) from problem
     contract = _contract(kind)
     if contract is not None and not (inspect.isclass(part) and issubclass(part, contract)):
         raise NasError(

@@ -7,7 +7,7 @@ import inspect
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,22 @@ def options_of(part: Callable[..., Any]) -> dict[str, Option]:
         for parameter in parameters
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
+
+
+def refuse_positional(part: Callable[..., Any], given: Container[str], where: str) -> None:
+    """Refuse a constructor with an option that no user could set, for it stands before the `*`.
+
+    Args:
+        given: what the caller hands over by position (`space`, `seed`).
+    """
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    for parameter in inspect.signature(part).parameters.values():
+        if parameter.kind in kinds and parameter.name not in given:
+            raise SettingsError(
+                f"{where} takes {parameter.name!r} by position, so nobody can set it: put a * "
+                f"before it in the constructor of {part.__name__}, as in "
+                f"(self, *, {parameter.name}=...)"
+            )
 
 
 def complete(part: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from nas.contracts import Evaluator, Runner, Strategy
 from nas.errors import StudyError, shortened
 from nas.search.old_options import in_todays_words
 from nas.search.provenance import commit, hardware, versions
-from nas.settings import complete, options_of
+from nas.settings import complete, options_of, refuse_positional
 from nas.study.files import write_whole
 from nas.study.rules import Budget, Rules
 from nas.study.store import FORMAT
@@ -23,6 +23,7 @@ from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
 _LARGEST_FILE = 64_000_000
+_BY_POSITION = {"strategy": ("space", "seed"), "evaluator": ("space",)}
 
 
 @final
@@ -44,9 +45,11 @@ class Part:
         Args:
             typed: the words are the user's own; False where a file says them.
         """
+        name = registry.spelled(name)
         if typed:
             registry.allow(name, *given.values())
         factory = registry.load(kind, name)
+        refuse_positional(factory, _BY_POSITION.get(kind, ()), f"{kind} {name}")
         head, colon, argument = name.partition(":")
         if registry.is_outside(kind, name):
             return cls(kind, name, complete(factory, given, kind), typed)

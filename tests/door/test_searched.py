@@ -187,12 +187,14 @@ def test_what_cannot_be_recorded_is_refused(tmp_path: Path) -> None:
     class Local(Guess):  # type: ignore[misc]
         pass
 
+    holding = HoldsMore()
+    holding.bonus = 2.0
     base: dict[str, Any] = {**SMALL, "trials": 3, "out": tmp_path / "s"}
     for settings, sentence in (
         ({"strategy": Local}, "put it at the top of a file"),
         ({"strategy": CountsOps}, "is no strategy: expected a class that extends Strategy"),
         ({"strategy": Guess(Nasbench201Space(), 0)}, "each study makes its own: give the class"),
-        ({"evaluator": HoldsMore(2.0)}, "made again from its options it would be another"),
+        ({"evaluator": holding}, "made again from its options it would be another"),
         ({"evaluator": ForgetsOption(weight=2.0)}, "no attribute holds its option 'weight'"),
         ({"evaluator": "train", "dataset": object()}, "a record does not say in which file"),
     ):

@@ -91,6 +91,42 @@ def test_a_part_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert registry.load("strategy", "my_strategy_file:Mine").__name__ == "Mine"
 
 
+def test_a_file_may_be_named_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here" / "below").mkdir(parents=True)
+    for place in ("my_path_file.py", "here/my_path_file.py", "here/below/my_path_file.py"):
+        (tmp_path / place).write_text("my_own = object()\n")
+    monkeypatch.chdir(tmp_path / "here")
+
+    assert registry.spelled("./my_path_file.py:my_own") == "my_path_file:my_own"
+    assert registry.spelled(f"{tmp_path}/here/below/my_path_file.py:x") == "below.my_path_file:x"
+    assert registry.spelled("image-folder:pictures.py") == "image-folder:pictures.py"
+    registry.allow("./my_path_file.py:my_own")
+    assert registry.load("dataset", "./my_path_file.py:my_own") is not None
+    with pytest.raises(NasError, match=r"there is no file './nowhere.py': expected my_file.py:My"):
+        registry.allow("./nowhere.py:x")
+    with pytest.raises(NasError, match=r"lies outside this folder: .* and say my_path_file.py:x"):
+        registry.load("dataset", "../my_path_file.py:x")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("import nowhere_at_all", "cannot be loaded: No module named 'nowhere_at_all'"),
+        ("def half(", r"cannot be loaded: '\(' was never closed"),
+        ("x = 1\ny = x / 0", r"ZeroDivisionError in line 2 of my_broken.py: division by zero"),
+    ],
+)
+def test_a_broken_file_of_ones_own_gets_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_broken.py").write_text(text)
+    registry.allow("my_broken:Mine")
+    with pytest.raises(NasError, match=sentence):
+        registry.load("strategy", "my_broken:Mine")
+    sys.modules.pop("my_broken", None)
+
+
 def test_parts_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("theirs", "nas.strategies.evolution:Evolution", "nas.strategy")
     monkeypatch.setattr(

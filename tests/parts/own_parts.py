@@ -43,8 +43,8 @@ class HoldsMore(Evaluator):
 
     cheap = True
 
-    def __init__(self, bonus: float = 0.0) -> None:
-        self.bonus = bonus
+    def __init__(self) -> None:
+        self.bonus = 0.0
 
     def evaluate(
         self, genotype: Genotype, *, seed: int, workdir: Path, report: Report

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from nas.contracts import Strategy
 from nas.errors import SettingsError, StudyError
 from nas.search.plan import Plan, differences
 from nas.search.run import open_search
 from nas.search.words import TRIALS_IF_CHEAP, amount, assignment, extended
 from nas.study.rules import Budget
 from parts.command_line import nas
+from search_spaces.cells.space import SearchSpace
 
 
 def tree(**tables: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +69,39 @@ def test_whatever_can_change_the_outcome_is_identity(tables: dict[str, Any]) -> 
 )
 def test_budget_runner_and_spelling_are_not(tables: dict[str, Any]) -> None:
     assert plan_of(**tables).fingerprint == plan_of().fingerprint
+
+
+class TakesByPosition(Strategy):
+    """A strategy with an option that nobody can set."""
+
+    def __init__(self, space: SearchSpace, seed: int, population: int = 5) -> None:
+        super().__init__(space, seed)
+
+    def ask(self, number: int) -> None:
+        return None
+
+    def tell(self, trial: object, evaluation: object) -> None:
+        return None
+
+
+def test_an_option_without_a_star_is_named_as_the_mistake() -> None:
+    sentence = r"takes 'population' by position, so nobody can set it: put a \* before it"
+    with pytest.raises(SettingsError, match=sentence):
+        plan_of(strategy={"name": f"{__name__}:TakesByPosition"})
+
+
+def test_a_file_by_its_path_is_the_same_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_ladder.py").write_text(
+        "from search_spaces.ladder import LadderSpace\nMine = LadderSpace\n"
+    )
+    one, other = (
+        plan_of(space={"name": name}) for name in ("my_ladder:Mine", "./my_ladder.py:Mine")
+    )
+    assert one.fingerprint == other.fingerprint
+    assert one.space.name == "my_ladder:Mine"
 
 
 def test_differences_are_named() -> None:
