@@ -26,8 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from nas.seeding import numpy_rng, torch_rng
 from nas.study.attempt import never_stop
 from nas.training.computation import Computation, usable_cores
-from nas.training.datasets import Images, open_dataset
-from nas.training.recipe import preset
+from nas.training.datasets import Images, open_dataset, preset
 from nas.training.trainer import Data, Trainer
 from search_spaces import zoo
 from search_spaces.cells.network import build_network

@@ -14,8 +14,8 @@ from nas.errors import SettingsError, known_names
 from nas.evaluators._expressions import Expression
 from nas.seeding import numpy_rng, torch_rng
 from nas.study.trial_files import WEIGHTS_FILE
-from nas.training.datasets import Dataset, Images, open_dataset, share
-from nas.training.recipe import Recipe, preset
+from nas.training.datasets import Dataset, Images, open_dataset, preset, share
+from nas.training.recipe import Recipe
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
 from search_spaces.cells.space import SearchSpace
@@ -252,7 +252,7 @@ def child_settings(
 ) -> tuple[Skeleton, Recipe]:
     """The skeleton and recipe of children: the preset's, fitted to the dataset and space, with what
     was set on top."""
-    base = preset(preset_name or dataset.preset)
+    base = preset(preset_name or dataset.preset, dataset)
     known = {field.name for field in dataclasses.fields(Skeleton)}
     for name in skeleton:
         if name not in known:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.errors import NasError
-from nas.registry import names
+from nas.errors import NasError, SettingsError, known_names
 from nas.search.plan import read_study_json
-from nas.training.datasets import Dataset, open_dataset
-from nas.training.recipe import preset as known_preset
+from nas.training.datasets import Dataset, open_dataset, presets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +68,10 @@ def _of_study(source: str) -> DataWish | None:
 
 
 def dataset_of_preset(preset: str) -> str:
-    """The dataset that a preset's name begins with (`cifar10-final`)."""
-    if preset != "fit":
-        known_preset(preset)
-    for name in sorted(names("dataset"), key=len, reverse=True):
-        if preset.startswith(name):
-            return name
-    raise NasError(f"preset {preset!r} names no dataset; say which with --dataset")
+    """The dataset that carries a preset."""
+    known = presets()
+    if preset == "fit":
+        raise NasError(f"preset {preset!r} names no dataset; say which with --dataset")
+    if preset not in known:
+        raise SettingsError(known_names(preset, known, "preset"))
+    return known[preset][0].name

@@ -22,7 +22,7 @@ from nas.full_size.settings import changed, full_size
 from nas.full_size.trainings import Setting
 from nas.full_size.transfer import Arm, Transfer
 from nas.training.datasets import open_dataset
-from nas.training.recipe import preset as known_preset
+from nas.training.datasets import preset as known_preset
 from search_spaces.cells.cost import cost
 from search_spaces.cells.skeleton import Skeleton
 
@@ -181,7 +181,7 @@ def _pretraining(wish: TransferWish, skeleton: Skeleton) -> Setting:
             f"{skeleton.channels}; "
             "pretrain on other data"
         )
-    recipe = changed(known_preset(dataset.preset).recipe, wish.of("pretrain"))
+    recipe = changed(known_preset(dataset.preset, dataset).recipe, wish.of("pretrain"))
     return wish.machine.setting(dataset, recipe)
 
 

@@ -1,5 +1,4 @@
-"""Recipes: every setting that decides how a network is trained, and the presets that go with the
-datasets."""
+"""Recipes: every setting that decides how a network is trained; a preset is one with a skeleton."""
 
 from __future__ import annotations
 
@@ -132,50 +131,7 @@ def _spelled(kinds: tuple[Any, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A recipe with the skeleton it was made for."""
+    """A recipe with the skeleton it was made for; datasets carry theirs."""
 
     recipe: Recipe
     skeleton: Mapping[str, Any] = field(default_factory=dict)
-
-
-_CIFAR = Recipe(crop="pad", flip=True)
-
-PRESETS: Mapping[str, Preset] = {
-    # Tuned for a bare `nas search`: a child takes a few seconds on one core and good cells pass 97
-    # % on `digits`. Epochs are 15 steps short, so batch norms must follow faster than their usual
-    # 0.1.
-    "digits-demo": Preset(
-        Recipe(epochs=6, batch_size=64, learning_rate=0.2),
-        {"cells_per_stage": 1, "filters": 8, "bn_momentum": 0.3},
-    ),
-    # 200 images make an epoch of four steps, so it takes more of them; children end before all
-    # cells are equally good.
-    "digits-hard": Preset(
-        Recipe(epochs=16, batch_size=50, learning_rate=0.2),
-        {"cells_per_stage": 1, "filters": 8, "bn_momentum": 0.3},
-    ),
-    # A proxy that ranks cells in minutes on a CPU: small, few epochs, a fifth of the images.
-    "cifar10-quick": Preset(
-        replace(_CIFAR, epochs=6, train_images=10_000, learning_rate=0.1),
-        {"cells_per_stage": 1, "filters": 8},
-    ),
-    # The paper's search (section 4 and appendix): N=2, 20 epochs, crops of 40x40; it states no
-    # width, batch, rate.
-    "cifar10-search": Preset(
-        replace(_CIFAR, epochs=20, batch_size=64, learning_rate=0.05, crop="upsample"),
-        {"cells_per_stage": 2, "filters": 32},
-    ),
-    # Final training as in NASNet's code: batch 32, rate 0.025, 600 epochs, auxiliary head,
-    # drop-path to 0.6, cutout.
-    "cifar10-final": Preset(
-        replace(_CIFAR, epochs=600, batch_size=32, learning_rate=0.025, cutout=16),
-        {"cells_per_stage": 6, "filters": 32, "auxiliary": True, "drop_path_keep": 0.6},
-    ),
-}
-
-
-def preset(name: str) -> Preset:
-    """The preset of this name."""
-    if name not in PRESETS:
-        raise SettingsError(known_names(name, PRESETS, "preset"))
-    return PRESETS[name]

@@ -8,7 +8,8 @@ import pytest
 from torch import nn
 
 from nas.errors import SettingsError
-from nas.training.recipe import PRESETS, Recipe, preset
+from nas.training.datasets import preset
+from nas.training.recipe import Recipe
 from nas.training.schedule import learning_rate_at, make_optimizer
 
 
@@ -51,7 +52,7 @@ def test_an_unknown_preset_is_answered_with_the_known() -> None:
 
 
 def test_presets_are_the_papers_where_the_paper_says() -> None:
-    search, final = PRESETS["cifar10-search"], PRESETS["cifar10-final"]
+    search, final = preset("cifar10-search"), preset("cifar10-final")
     assert (search.recipe.epochs, search.recipe.crop, search.recipe.flip) == (20, "upsample", True)
     assert search.skeleton == {"cells_per_stage": 2, "filters": 32}
     assert (final.recipe.epochs, final.recipe.batch_size, final.recipe.learning_rate) == (
@@ -90,3 +91,24 @@ def test_only_weights_of_convolutions_and_linear_layers_decay(name: str) -> None
     assert [tuple(p.shape) for p in decaying["params"]] == [(4, 3, 3, 3), (2, 4)]
     assert (decaying["weight_decay"], still["weight_decay"]) == (0.01, 0.0)
     assert len(still["params"]) == 4
+
+
+def test_a_dataset_knows_its_own_presets_first() -> None:
+    from dataclasses import replace
+
+    from nas.training.datasets import presets
+    from nas.training.datasets.digits import digits
+    from nas.training.recipe import Preset
+
+    mine = replace(
+        digits,
+        presets={"mine": Preset(Recipe(epochs=1)), "cifar10-quick": Preset(Recipe(epochs=2))},
+    )
+    assert preset("mine", mine).recipe.epochs == 1
+    assert preset("cifar10-quick", mine).recipe.epochs == 2
+    assert preset("digits-demo", mine) is presets()["digits-demo"][1]
+    with pytest.raises(
+        SettingsError,
+        match=r"no preset is called 'min'; there are cifar10-final, .*mine; did you mean 'mine'",
+    ):
+        preset("min", mine)

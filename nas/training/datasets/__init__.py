@@ -8,14 +8,16 @@ import hashlib
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from nas.errors import NasError, shortened
+from nas.errors import NasError, SettingsError, known_names, shortened
+from nas.training.recipe import Preset
 
 SearchSplit = Literal["train", "val"]
 Pixels = npt.NDArray[np.uint8]
@@ -64,6 +66,7 @@ class Dataset:
         preset: how the children of a search are trained where nothing is said.
         final: how a winner is trained at full size; `fit` is scaled to the pictures.
         class_names: in the order of the labels; empty where nobody knows them.
+        presets: its own, by name; those of every installed dataset are known besides.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Dataset:
     data_dir: Path | None = None
     final: str = "fit"
     class_names: tuple[str, ...] = ()
+    presets: Mapping[str, Preset] = field(default_factory=dict, compare=False)
 
     def load(self, split: SearchSplit) -> Images:
         """The images of one split; of `train` or `val` only."""
@@ -162,6 +166,31 @@ def _called(part: Any, name: str, given: dict[str, Any]) -> object:
             f"dataset {shortened(name)} asks for {', '.join(required)}, which nothing here can give"
         )
     return part(**{key: value for key, value in given.items() if key in known})
+
+
+def presets() -> dict[str, tuple[Dataset, Preset]]:
+    """Every preset that an installed dataset carries, with that dataset, by name."""
+    from nas.registry import load, names
+
+    datasets = [
+        part
+        for part in map(partial(load, "dataset"), names("dataset"))
+        if isinstance(part, Dataset)
+    ]
+    return {
+        name: (dataset, preset) for dataset in datasets for name, preset in dataset.presets.items()
+    }
+
+
+def preset(name: str, dataset: Dataset | None = None) -> Preset:
+    """The preset of this name: the dataset's own, or that of an installed one."""
+    if dataset is not None and name in dataset.presets:
+        return dataset.presets[name]
+    known = presets()
+    if name not in known:
+        own = () if dataset is None else dataset.presets
+        raise SettingsError(known_names(name, {*own, *known}, "preset"))
+    return known[name][1]
 
 
 def cache_folder() -> Path:

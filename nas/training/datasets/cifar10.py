@@ -1,8 +1,11 @@
 """CIFAR-10 (Krizhevsky 2009): 45,000 images to train on, 5,000 to validate, the official 10,000 for
 the final test."""
 
+from dataclasses import replace
+
 from nas.training.datasets import Dataset
 from nas.training.datasets._cifar import Cifar
+from nas.training.recipe import Preset, Recipe
 
 _read = Cifar(
     name="cifar10",
@@ -13,6 +16,8 @@ _read = Cifar(
     test_file="test_batch",
     labels="labels",
 )
+
+_RECIPE = Recipe(crop="pad", flip=True)
 
 cifar10 = Dataset(
     "cifar10",
@@ -28,4 +33,23 @@ cifar10 = Dataset(
         *("airplane", "automobile", "bird", "cat", "deer"),
         *("dog", "frog", "horse", "ship", "truck"),
     ),
+    presets={
+        # A proxy that ranks cells in minutes on a CPU: small, few epochs, a fifth of the images.
+        "cifar10-quick": Preset(
+            replace(_RECIPE, epochs=6, train_images=10_000, learning_rate=0.1),
+            {"cells_per_stage": 1, "filters": 8},
+        ),
+        # The paper's search (section 4 and appendix): N=2, 20 epochs, crops of 40x40; it states no
+        # width, batch, rate.
+        "cifar10-search": Preset(
+            replace(_RECIPE, epochs=20, batch_size=64, learning_rate=0.05, crop="upsample"),
+            {"cells_per_stage": 2, "filters": 32},
+        ),
+        # Final training as in NASNet's code: batch 32, rate 0.025, 600 epochs, auxiliary head,
+        # drop-path to 0.6, cutout.
+        "cifar10-final": Preset(
+            replace(_RECIPE, epochs=600, batch_size=32, learning_rate=0.025, cutout=16),
+            {"cells_per_stage": 6, "filters": 32, "auxiliary": True, "drop_path_keep": 0.6},
+        ),
+    },
 )

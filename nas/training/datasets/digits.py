@@ -12,6 +12,7 @@ import numpy as np
 
 from nas.training.datasets import Dataset, Images
 from nas.training.datasets._splits import stratified
+from nas.training.recipe import Preset, Recipe
 
 _FILE = Path(__file__).parents[2] / "digits.npz"
 _SIZES = {"test": 400, "val": 400, "train": 997}
@@ -41,4 +42,12 @@ digits = Dataset(
     preset="digits-demo",
     final="digits-demo",
     class_names=tuple("0123456789"),
+    presets={
+        # Tuned for a bare `nas search`: a child takes a few seconds on one core and good cells pass
+        # 97 %. Epochs are 15 steps short, so batch norms must follow faster than their usual 0.1.
+        "digits-demo": Preset(
+            Recipe(epochs=6, batch_size=64, learning_rate=0.2),
+            {"cells_per_stage": 1, "filters": 8, "bn_momentum": 0.3},
+        ),
+    },
 )
