@@ -49,10 +49,10 @@ def _kinds() -> dict[str, Callable[[], list[str]]]:
 
     from nas import registry
     from search_spaces import zoo
-    from search_spaces.cells.genotype import OP_NAMES
+    from search_spaces.cells.json_form import known_ops
 
     plural = {"strategy": "strategies"}
     kinds: dict[str, Callable[[], list[str]]] = {
         plural.get(kind, f"{kind}s"): partial(registry.names, kind) for kind in registry.KINDS
     }
-    return {**kinds, "genotypes": zoo.names, "ops": partial(list, OP_NAMES)}
+    return {**kinds, "genotypes": zoo.names, "ops": lambda: list(known_ops())}

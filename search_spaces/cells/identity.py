@@ -26,9 +26,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from search_spaces.cells.canonical import Form, Graph, canonical_form
-from search_spaces.cells.edges import Cell, Node
+from search_spaces.cells.edges import OP_NAMES, Cell, Node
 
-_POOLS = frozenset({"avg_3x3", "max_3x3", "max_5x5", "max_7x7"})
+_POOLS = frozenset(op for op in OP_NAMES if op.startswith(("avg_", "max_")))
 _DIGITS = 20
 
 Value = tuple[tuple[int, int], ...]  # a sum: (how often, vertex), sorted; empty where nothing flows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -214,20 +215,16 @@ def _check_edge(edge: object, role: str, index: int, states: int) -> None:
 
 
 def check_op(op: str, where: str = "") -> None:
-    """Refuse an operation nobody knows; one that `ops.py` registers is known without being listed
-    here."""
+    """Refuse an operation nobody knows."""
     if op not in OP_NAMES and op not in (known := known_ops()):
         raise GenotypeError(where + known_names(op, known, "op"))
 
 
 def known_ops() -> tuple[str, ...]:
-    """The names of all operations, also of those that only `ops.py` knows; it needs torch, so it is
-    asked last."""
-    try:
-        from search_spaces.cells.ops import op_names
-    except ImportError:
-        return OP_NAMES
-    return tuple(dict.fromkeys((*OP_NAMES, *op_names())))
+    """The names of all operations: ours, and those that other files have registered, for which they
+    had to import `ops.py`; it needs torch, so it is not imported here."""
+    ops = sys.modules.get("search_spaces.cells.ops")
+    return OP_NAMES if ops is None else tuple(dict.fromkeys((*OP_NAMES, *ops.op_names())))
 
 
 def _outputs(record: object, role: str, states: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The operations that may stand on an edge: one function each, found by its name."""
+"""The operations that may stand on an edge: one function each, whose name is the operation's."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ from search_spaces.cells.layers import (
 from search_spaces.cells.skeleton import Skeleton
 from search_spaces.errors import NetworkError, known_names
 
-Op = Callable[[int, int, int, Skeleton], nn.Module]
+Op = Callable[[int, int, int, Skeleton], nn.Module]  # what `op` decorates is a plain function
 
 _OPS: dict[str, Op] = {}
 
 
-def op(name: str) -> Callable[[Op], Op]:
-    """Names an operation: a function of (channels, filters, stride, style) that makes its
-    module."""
+def op(function: Op) -> Op:
+    """Makes a function of (channels, filters, stride, style) the operation of its name.
 
-    def register(function: Op) -> Op:
-        _OPS[name] = function
-        return function
-
-    return register
+    An operation of your own stands in the file of your space; genotypes, keys, drawings and the
+    exported `model.py`, which copies its source, know it as soon as that file is imported.
+    """
+    name = function.__name__
+    known = _OPS.get(name)
+    if known is not None and known.__code__.co_filename != function.__code__.co_filename:
+        raise NetworkError(f"there is an op {name!r} already: give yours a name of its own")
+    _OPS[name] = function
+    return function
 
 
 def op_names() -> tuple[str, ...]:
@@ -41,21 +44,20 @@ def op_names() -> tuple[str, ...]:
     return tuple(_OPS)
 
 
+def op_called(name: str) -> Op:
+    """The function of an operation."""
+    if name not in _OPS:
+        raise NetworkError(known_names(name, _OPS, "op"))
+    return _OPS[name]
+
+
 def make_op(name: str, channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     """The operation of this name from `channels` to `filters`; `style` settles what sources read
     differently."""
-    if name not in _OPS:
-        raise NetworkError(known_names(name, _OPS, "op"))
-    return _OPS[name](channels, filters, stride, style)
+    return op_called(name)(channels, filters, stride, style)
 
 
-@op("none")
-def none(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
-    del channels, style
-    return Zero(filters, stride)
-
-
-@op("identity")
+@op
 def identity(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     if stride == 1 and channels == filters:
         return nn.Identity()
@@ -64,47 +66,47 @@ def identity(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Mo
     return Rectified(conv_bn(channels, filters, 1, style, stride=stride))
 
 
-@op("conv_1x3_3x1")
+@op
 def conv_1x3_3x1(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return _factored(3, channels, filters, stride, style)
 
 
-@op("conv_1x7_7x1")
+@op
 def conv_1x7_7x1(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return _factored(7, channels, filters, stride, style)
 
 
-@op("dil_3x3")
+@op
 def dil_3x3(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return _dilated(3, channels, filters, stride, style)
 
 
-@op("avg_3x3")
+@op
 def avg_3x3(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return Pool("average", 3, channels, filters, stride, style)
 
 
-@op("max_3x3")
+@op
 def max_3x3(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return Pool("max", 3, channels, filters, stride, style)
 
 
-@op("max_5x5")
+@op
 def max_5x5(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return Pool("max", 5, channels, filters, stride, style)
 
 
-@op("max_7x7")
+@op
 def max_7x7(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return Pool("max", 7, channels, filters, stride, style)
 
 
-@op("conv_1x1")
+@op
 def conv_1x1(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return Rectified(conv_bn(channels, filters, 1, style, stride=stride))
 
 
-@op("conv_3x3")
+@op
 def conv_3x3(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     width = _bottleneck(filters // 4, style)
     if width is None:
@@ -114,22 +116,28 @@ def conv_3x3(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Mo
     )
 
 
-@op("sep_3x3")
+@op
 def sep_3x3(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return _separable_twice(3, channels, filters, stride, style)
 
 
-@op("sep_5x5")
+@op
 def sep_5x5(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return _separable_twice(5, channels, filters, stride, style)
 
 
-@op("sep_7x7")
+@op
 def sep_7x7(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return _separable_twice(7, channels, filters, stride, style)
 
 
-@op("dil_5x5")
+@op
+def none(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
+    del channels, style
+    return Zero(filters, stride)
+
+
+@op
 def dil_5x5(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
     return _dilated(5, channels, filters, stride, style)
 

@@ -65,8 +65,6 @@ def test_the_relu_may_come_from_outside(name: str, semantics: str) -> None:
     images = torch.randn(2, 8, 5, 5, generator=torch.Generator().manual_seed(4))
     if isinstance(operation, Rectified):
         assert torch.equal(operation(images), operation.after_relu(images.relu()))
-    else:
-        assert name in ("none", "identity", "avg_3x3", "max_3x3", "max_5x5", "max_7x7")
 
 
 @pytest.mark.parametrize(("name", "semantics"), CASES)

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nas.errors import NasError
-from nas.exporting.source.ops import op_text
 from nas.exporting.source.python_file import python_file
 from nas.exporting.subject import Subject
 from nas.registry import load
@@ -158,13 +156,6 @@ def test_names_can_do_no_harm(tmp_path: Path) -> None:
     assert len(module.NAMES) == 10
     assert module.NAMES[0] == "a__ ___import__(_os_).listdir(___)_ _"
     assert len(module.NAMES[2]) == 100
-
-
-def test_an_op_without_source_is_refused() -> None:
-    with pytest.raises(
-        NasError, match="no source is known for op 'warp'; write it in nas/exporting/"
-    ):
-        op_text("warp", "literal")
 
 
 @pytest.mark.slow

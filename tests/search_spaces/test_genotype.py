@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,8 @@ def test_the_key_is_kept_out_of_comparison_and_print() -> None:
 
 def test_the_ops_are_those_of_the_paper_and_two_more() -> None:
     assert len(NASNET_OPS) == 13
-    assert (*NASNET_OPS, "none", "dil_5x5") == OP_NAMES
-    assert SCHEMA["$defs"]["op"]["enum"] == list(OP_NAMES)
+    assert OP_NAMES[:15] == (*NASNET_OPS, "none", "dil_5x5")
+    assert all(re.fullmatch(SCHEMA["$defs"]["op"]["pattern"], name) for name in OP_NAMES)
 
 
 NODES = ["cells", "normal", "nodes"]
@@ -283,6 +284,7 @@ def test_the_schema_refuses_all_but_what_a_schema_cannot_express() -> None:
         "reads state 2;",
         "name state 3;",
         "ud800'; expected",
+        "no op is called",
     ]
     assert [word for word in relations if not any(word in sentence for sentence in accepted)] == []
     assert len(accepted) == len(relations) + 2  # for a schema, 1.0 and 0.0 are integers

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nas.errors import NasError
-
 _SEPARABLE_TWICE = '''
 def sep_{k}x{k}(channels: int, filters: int, stride: int = 1) -> nn.Module:
     """ReLU, depthwise {k}x{k}, 1x1, batch norm; then all of it once more."""
@@ -132,13 +130,13 @@ _FAMILIES = {
 }
 
 
+def has_text(name: str) -> bool:
+    """Whether the operation has a text of its own here; else its source is copied."""
+    return name in _FAMILIES
+
+
 def op_text(name: str, semantics: str) -> str:
     """The function of this operation."""
-    if name not in _FAMILIES:
-        raise NasError(
-            f"no source is known for op {name!r}; write it in nas/exporting/source/ops.py, or "
-            "leave out python"
-        )
     family, kernel = _FAMILIES[name]
     if name == "conv_3x3" and semantics == "tpu":
         return _CONV_TPU
@@ -151,7 +149,7 @@ def op_text(name: str, semantics: str) -> str:
 
 def layers_of(name: str, semantics: str) -> set[str]:
     """The layers, as `layers_text` calls them, that the function of this operation uses."""
-    family, _ = _FAMILIES[name]
+    family, _ = _FAMILIES.get(name, ("", 0))
     if family == "dilated":
         return {"separable"} if semantics == "nds" else set()
     if family == "identity":

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from nas.exporting.source.cells import (
@@ -14,8 +15,9 @@ from nas.exporting.source.cells import (
     weight_names,
     written_edges,
 )
+from nas.exporting.source.copied import copied_ops
 from nas.exporting.source.layers import RESIDUAL, layers_text
-from nas.exporting.source.ops import layers_of, op_text
+from nas.exporting.source.ops import has_text, layers_of, op_text
 from nas.exporting.subject import Subject
 from search_spaces.cells.cell import CellModule
 from search_spaces.cells.genotype import OP_NAMES, Cell
@@ -41,12 +43,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
+{imports}
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
 IMAGE_SIZE, CHANNELS, CLASSES = {size}, {channels}, {classes}
 {facts}
 Pair = tuple[int, int]
 '''
+_IMPORTED = ("import torch", "from torch import nn", "from torch import Tensor")
 _NETWORK = '''
 class Network(nn.Module):
     """{sentence}"""
@@ -133,10 +136,28 @@ def python_file(subject: Subject) -> str:
         if single
         else [cell_text(*item) for item in cells.items()]
     )
-    parts = [_top(subject), *classes, _network(subject)]
-    parts += [op_text(name, skeleton.op_semantics) for name in _ops(cells)]
-    parts += [RESIDUAL] * single + [layers_text(skeleton, _layers(cells, skeleton)), _LOADING]
-    return "\n\n\n".join(part.strip("\n") for part in parts) + "\n"
+    ops = _ops(cells)
+    parts = [*classes, _network(subject)]
+    parts += [op_text(name, skeleton.op_semantics) for name in ops if has_text(name)]
+    last = [RESIDUAL] * single + [layers_text(skeleton, _layers(cells, skeleton)), _LOADING]
+
+    own = [name for name in ops if not has_text(name)]
+    taken = _names_in("\n".join((_top(subject), *parts, *last)))
+    copied = copied_ops(own, skeleton, taken)
+    whole = (_top(subject, copied.imports), *parts, *copied.texts, *last)
+    return "\n\n\n".join(part.strip("\n") for part in whole) + "\n"
+
+
+def _names_in(text: str) -> set[str]:
+    """What a file calls its own."""
+    body = ast.parse(text).body
+    names = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return names | {
+        node.id
+        for part in body
+        for node in ast.walk(part)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
 
 
 def names_in_file(subject: Subject) -> dict[str, str]:
@@ -159,7 +180,7 @@ def _renamed(name: str, subject: Subject) -> str:
     return name
 
 
-def _top(subject: Subject) -> str:
+def _top(subject: Subject, imports: Iterable[str] = ()) -> str:
     skeleton = subject.skeleton
     mean = subject.mean or (0.0,) * skeleton.channels
     std = subject.std or (1.0,) * skeleton.channels
@@ -185,6 +206,7 @@ def _top(subject: Subject) -> str:
         classes=skeleton.classes,
         normalised="pixels in 0..1" if subject.pixels_unknown else "normalised by MEAN and STD",
         facts="\n".join(facts),
+        imports="".join(f"{line}\n" for line in imports if line not in _IMPORTED),
     )
 
 
