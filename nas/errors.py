@@ -1,4 +1,7 @@
-"""What is told to users: one root, few children."""
+"""What is told to users: one root, few children, and how words stand in a sentence."""
+
+import os
+import shlex
 
 from search_spaces.errors import (
     GenotypeError,
@@ -20,6 +23,7 @@ __all__ = [
     "StudyError",
     "TableError",
     "known_names",
+    "shell_word",
     "shortened",
 ]
 
@@ -46,3 +50,17 @@ class NotJudged(NasError):
 
 class TableError(NasError):
     """A table of results that does not fit its space or its expressions."""
+
+
+def shell_word(word: str) -> str:
+    """A word of a command that is to be copied: quoted, with no character in it that steers a
+    terminal."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return f"$'{''.join(map(_shell_character, word))}'"
+
+
+def _shell_character(character: str) -> str:
+    if character.isprintable() and character not in "'\\":
+        return character
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from nas import __version__
+from nas.cli._terminal import harmless
 from nas.cli._verb import Verb
+from nas.cli._wrong_words import UsageError, sentence_of
 from nas.errors import NasError
 
 app = typer.Typer(
@@ -21,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_ABORTED = 130  # how typer ends on Ctrl-C
+_ABORTED = 130  # what typer makes of Ctrl-C
 
 # A verb is a file here with a function `command`; the file name is the verb. The order is the order
 # of the help page.
@@ -56,12 +58,21 @@ def _begin(
 
 
 def main() -> None:
-    """Run the command line; a `NasError` becomes one sentence and exit code 2, Ctrl-C exit code
+    """Run the command line; what is wrong becomes one sentence and exit code 2, Ctrl-C exit code
     3."""
     try:
-        app(prog_name="nas")  # also as `python -m nas`
+        code = app(prog_name="nas", standalone_mode=False)  # also as `python -m nas`
     except NasError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        sys.exit(2)
-    except SystemExit as end:
-        sys.exit(3 if end.code == _ABORTED else end.code)
+        _refuse(str(problem))
+    except UsageError as problem:
+        if type(problem).__name__ == "NoArgsIsHelpError":  # the help is on the screen
+            sys.exit(2)
+        _refuse(sentence_of(problem))
+    except typer.Abort:
+        sys.exit(3)
+    sys.exit(3 if code == _ABORTED else code)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(f"error: {harmless(sentence)}", file=sys.stderr)
+    sys.exit(2)

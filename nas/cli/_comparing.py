@@ -4,7 +4,6 @@ at the end."""
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any
 import typer
 
 from nas.cli._running import INTERRUPTED
+from nas.cli._terminal import drawn, harmless
+from nas.errors import shell_word
 from nas.search.comparing.plan import Asked
 from nas.search.comparing.request import default_folder
 from nas.search.comparing.run import Progress, compare
@@ -52,7 +53,7 @@ def compare_and_report(
     elif as_json:
         print(json.dumps({"folder": str(folder), "studies": progress.total}))
     else:
-        print(f"finished: {progress.total} studies; next: nas report {shlex.quote(str(folder))}")
+        print(f"finished: {progress.total} studies; next: nas report {shell_word(str(folder))}")
 
 
 class _Shown:
@@ -87,7 +88,7 @@ class _Shown:
     def note(self, text: str) -> None:
         """Something to know, on a line of its own."""
         if not self._quiet:
-            print(f"\r\033[K{text}" if self._live else text, file=sys.stderr, flush=True)
+            self._write(text, "\n")
 
     def end(self) -> None:
         """Leave the line."""
@@ -112,10 +113,11 @@ class _Shown:
             return
         self._shown_at = now
         words = self._words + (f" · {self._trials:,} trials" if self._trials else "")
-        if self._live:
-            print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
-        else:
-            print(words, file=sys.stderr, flush=True)
+        self._write(words, "" if self._live else "\n")
+
+    def _write(self, words: str, end: str) -> None:
+        over = "\r\033[K" if self._live else ""
+        print(over + harmless(words), end=end, file=drawn(sys.stderr), flush=True)
 
 
 @contextmanager

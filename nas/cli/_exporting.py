@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from nas.errors import shell_word
 
 if TYPE_CHECKING:
     from nas.exporting.export import Exported
@@ -48,12 +49,12 @@ def _verified(exported: Exported) -> Iterator[str]:
 
 def _next(subject: Subject, exported: Exported) -> Iterator[str]:
     if "python-source" in exported.files:
-        yield f"run it anywhere with torch: python {shlex.quote(str(exported.folder / 'model.py'))}"
+        yield f"run it anywhere with torch: python {shell_word(str(exported.folder / 'model.py'))}"
     if "onnx-model" in exported.files:
         yield f"run it anywhere with onnxruntime: {onnx_command(exported.folder / 'model.onnx')}"
     yield f"how to use each file: {exported.folder / 'README.md'}"
     if not subject.trained:
-        yield f"train it: nas retrain {shlex.quote(str(exported.folder))}"
+        yield f"train it: nas retrain {shell_word(str(exported.folder))}"
 
 
 def onnx_command(model: Path) -> str:
@@ -62,7 +63,7 @@ def onnx_command(model: Path) -> str:
     session = f"s = onnxruntime.InferenceSession({str(model)!r})"
     code = f"import numpy, onnxruntime; {session}; print(s.run(None, {{'images': {images}}})[0])"
     is_plain = not set(code) & set('"$`\\!')  # what a shell reads between double quotes
-    return f'python -c "{code}"' if is_plain else f"python -c {shlex.quote(code)}"
+    return f'python -c "{code}"' if is_plain else f"python -c {shell_word(code)}"
 
 
 def told_record(subject: Subject, exported: Exported) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from nas.cli._terminal import harmless
+
 if TYPE_CHECKING:
     from nas.drawings.portrait import Portrait
     from search_spaces.cells.cost import CellCost
@@ -18,11 +20,11 @@ _WIDEST = 160
 
 
 def portrait_text(shown: Portrait, ascii_only: bool) -> str:
-    """Everything about a genotype, for a terminal."""
-    lines = [*_head(shown), ""]
+    """Everything about a genotype, for a terminal; the drawing may be coloured."""
+    lines = [*map(harmless, _head(shown)), ""]
     if shown.genotype.cells:
         lines += [_drawn(shown, ascii_only), ""]
-    return "\n".join([*lines, *_network(shown)])
+    return "\n".join([*lines, *map(harmless, _network(shown))])
 
 
 def write_drawings(

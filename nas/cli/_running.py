@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import sys
 import time
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nas.cli._terminal import drawn
 from nas.cli._winner import winner_told
+from nas.errors import shell_word
 from nas.search.plan import Plan
 from nas.search.run import OpenSearch, open_search, run
 from nas.search.words import Assignment
@@ -161,7 +162,7 @@ class Progress:
                 TextColumn("{task.description}"),
                 TimeElapsedColumn(),
             )
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self._bar = Bar(*columns, console=Console(file=drawn(sys.stderr)), transient=True)
             self._task = self._bar.add_task("", total=1.0)
             self._bar.start()
 
@@ -280,13 +281,13 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
 def _next_commands(
     search: OpenSearch, winner: Winner | None, *, interrupted: bool
 ) -> Iterator[str]:
-    study, folder = search.study, shlex.quote(str(search.study.folder))
+    study, folder = search.study, shell_word(str(search.study.folder))
     again = _resume_command(search.plan, study.folder)
     yield "next:"
     if interrupted:
         yield f"  {again}"
     if study.ledger.best is not None:
-        yield f"  nas show {shlex.quote(str(study.folder / 'best' / 'genotype.json'))}"
+        yield f"  nas show {shell_word(str(study.folder / 'best' / 'genotype.json'))}"
         yield f"  nas best {folder} --top 5"
         if winner is not None and winner.files:
             yield f"  nas retrain {folder}"
@@ -298,7 +299,7 @@ def _next_commands(
 
 def _resume_command(plan: Plan, folder: Path) -> str:
     """The command that goes on with a study, as it must be typed."""
-    return f"nas resume {shlex.quote(str(folder))}" + (" --trust" if plan.needs_trust else "")
+    return f"nas resume {shell_word(str(folder))}" + (" --trust" if plan.needs_trust else "")
 
 
 def _more(study: Study) -> str | None:

@@ -67,7 +67,7 @@ def _options(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="The seed of everything (default 0).", rich_help_panel=_SEARCH),
+        typer.Option(min=0, help="The seed of everything (default 0).", rich_help_panel=_SEARCH),
     ] = None,
     out: Annotated[
         str | None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +12,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
+
+from nas.errors import shell_word
 
 if TYPE_CHECKING:
     from nas.full_size.retrain import Retrained
@@ -53,7 +54,7 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
     yield f"weights: {result.entrants[0].best.file}"
     if result.exported is not None:
         yield f"exported and verified: {result.exported.folder}"
-        network = shlex.quote(str(result.exported.folder))
+        network = shell_word(str(result.exported.folder))
         yield f"take it to larger data: nas transfer {network} --dataset image-folder:DIR"
     yield f"everything: {folder}"
 
@@ -121,5 +122,5 @@ def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:
     yield f"weights, for --weights of every command: {result.weights}"
     if result.exported is not None:
         yield f"exported and verified: {result.exported.folder}"
-        yield f"try it: nas predict {shlex.quote(str(result.exported.folder))} PICTURE"
+        yield f"try it: nas predict {shell_word(str(result.exported.folder))} PICTURE"
     yield f"everything: {folder}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nas.cli._exporting import onnx_command
+from nas.errors import shell_word
 
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
@@ -22,7 +22,7 @@ def winner_told(winner: Winner | None) -> Iterator[str]:
         yield f"exported and verified: {winner.folder} ({names})"
         if winner.folder / "model.py" in winner.files:
             yield (
-                f"run it anywhere with torch: python {shlex.quote(str(winner.folder / 'model.py'))}"
+                f"run it anywhere with torch: python {shell_word(str(winner.folder / 'model.py'))}"
             )
         if winner.folder / "model.onnx" in winner.files:
             yield f"run it anywhere with onnxruntime: {onnx_command(winner.folder / 'model.onnx')}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import Annotated
 
 import typer
@@ -17,7 +16,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Name the best distinct genotypes of a study."""
-    from nas.errors import StudyError
+    from nas.errors import StudyError, shell_word
     from nas.search.plan import Plan
     from nas.search.reading import finals, ranked
 
@@ -36,7 +35,7 @@ def command(
         for score, asked, told in ranked(folder, top)
     ]
     if not winners:
-        again = f"nas resume {shlex.quote(str(folder))}"
+        again = f"nas resume {shell_word(str(folder))}"
         raise StudyError(f"{folder} has no evaluated trial yet: continue it with `{again}`")
     if as_json:
         print(json.dumps({"folder": str(folder), "best": winners}))

@@ -18,7 +18,7 @@ def command(
     space: Annotated[
         str | None, typer.Option(help="The space it belongs to (default: the one it names).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The seed of the evaluation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the evaluation.")] = 0,
     table: Annotated[str | None, typer.Option(help="For the evaluator table.")] = None,
     score: Annotated[str | None, typer.Option(help="Expression over columns or metrics.")] = None,
     dataset: Annotated[str | None, typer.Option(help="What it is trained on.")] = None,

@@ -26,10 +26,9 @@ def command(
     import sys
     from dataclasses import asdict
 
-    from nas.exporting.choosing import choices, subject_of
-    from nas.exporting.predicting import predictions
+    from nas.exporting.predicting import predictions, trained_subject
 
-    subject = subject_of(choices(source, weights=weights)[0])
+    subject = trained_subject(source, weights)
     found = predictions(subject, pictures, top)
     if subject.pixels_unknown:
         print(

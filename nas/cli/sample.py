@@ -15,7 +15,7 @@ _MOST = 1_000_000
 def command(
     space: Annotated[str, typer.Argument(help="The space to draw from, say nasnet.")],
     number: Annotated[int, typer.Option("-n", "--number", help="How many genotypes.")] = 1,
-    seed: Annotated[int, typer.Option(help="The seed: equal seeds, equal genotypes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The seed: equal seeds, equal genotypes.")] = 0,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nas.cli._options import Json, Set
+from nas.cli._terminal import drawn
 
 _DRAWINGS = "Drawings"
 
@@ -88,10 +90,9 @@ def command(
     for number, genotype in enumerate(genotypes):
         shown = portrait(genotype, source, skeleton, given.get("skeleton"))
         written = write_drawings(shown, targets, theme, network)
-        print(
-            json.dumps(shown.record())
-            if as_json
-            else "\n" * bool(number) + portrait_text(shown, ascii_only)
-        )
-        if not as_json:
+        if as_json:
+            print(json.dumps(shown.record()))
+        else:
+            text = "\n" * bool(number) + portrait_text(shown, ascii_only)
+            print(text, file=drawn(sys.stdout))
             print("".join(f"\nwrote {path}" for path in written), end="\n" if written else "")

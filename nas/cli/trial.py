@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli._options import Folder, Json
+from nas.cli._terminal import drawn
 
 if TYPE_CHECKING:
     from search_spaces.cells.genotype import Genotype
@@ -40,7 +41,11 @@ def command(
     if as_json:
         print(json.dumps({"number": number, "events": events}))
         return
-    print(_drawing(Genotype.from_dict(events[0]["genotype"])))
+    genotype = Genotype.from_dict(events[0]["genotype"])
+    if genotype.cells:
+        print(_drawing(genotype) + "\n", file=drawn(sys.stdout))
+    else:
+        print(", ".join(f"{name}={value}" for name, value in (genotype.choices or {}).items()))
     for event in events:
         if event["event"] != "progressed":
             print(described(event))
@@ -54,17 +59,11 @@ def command(
 
 
 def _drawing(genotype: Genotype) -> str:
-    if not genotype.cells:
-        return ", ".join(f"{name}={value}" for name, value in (genotype.choices or {}).items())
     from nas.drawings.terminal import cells_text, draws_boxes
 
     width = shutil.get_terminal_size((100, 24)).columns
-    return (
-        cells_text(
-            genotype, width, color=sys.stdout.isatty(), plain=not draws_boxes(sys.stdout.encoding)
-        )
-        + "\n"
-    )
+    plain = not draws_boxes(sys.stdout.encoding)
+    return cells_text(genotype, width, color=sys.stdout.isatty(), plain=plain)
 
 
 def _curve(steps: Sequence[Mapping[str, Any]], width: int = 40) -> list[str]:

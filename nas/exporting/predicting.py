@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas.errors import NasError
+from nas.errors import NasError, shell_word, shortened
+from nas.exporting.choosing import Choice, choices, subject_of
 from nas.exporting.subject import Subject
+from nas.study.trial_files import WEIGHTS_FILE, checkpoint_of
 from nas.training.datasets._pictures import decoded
 
 _MOST_PICTURES = 1000
@@ -22,6 +24,27 @@ class Guess:
 
     name: str
     share: float
+
+
+def trained_subject(source: str, weights: Path | None = None) -> Subject:
+    """The network that a word stands for, with weights of its own or those that are given."""
+    choice = choices(source, weights=weights)[0]
+    if choice.weights is None:
+        raise NasError(_without_weights(source, choice))
+    return subject_of(choice)
+
+
+def _without_weights(source: str, choice: Choice) -> str:
+    folder, word = Path(source), shell_word(source)
+    if "trial" in choice.origin:
+        kept = checkpoint_of(folder, choice.origin["trial"]) / WEIGHTS_FILE
+        return f"{kept} is missing, so nothing can be predicted; train it with `nas retrain {word}`"
+    if folder.is_dir():
+        return (
+            f"{folder / WEIGHTS_FILE} is missing, so nothing can be predicted; export it again, or "
+            "give trained weights with --weights FILE"
+        )
+    return f"{shortened(source)} has no weights; give trained ones with --weights FILE"
 
 
 def predictions(subject: Subject, files: Sequence[Path], most: int = 5) -> list[list[Guess]]:

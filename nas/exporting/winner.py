@@ -3,7 +3,6 @@ reason to fail."""
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.contracts import Evaluator, Json, Trial
-from nas.errors import SettingsError
+from nas.errors import SettingsError, shell_word
 from nas.exporting.known import plainer_formats, quick_formats
 from nas.registry import resolve
 from nas.search.record import read_record
@@ -97,7 +96,7 @@ def export_winner(study: Path, formats: Sequence[str]) -> Winner:
     try:
         return Winner(study, _exported(study, formats))
     except (Exception, KeyboardInterrupt) as problem:  # foreign code: exporters may raise anything
-        again = f"nas export {shlex.quote(str(study))} --to {','.join(formats)}"
+        again = f"nas export {shell_word(str(study))} --to {','.join(formats)}"
         return Winner(study, _without_extras(study, formats, problem), _sentence(problem), again)
 
 

@@ -3,11 +3,11 @@ same."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nas.errors import shell_word
 from nas.reports.facts import budget_text
 from nas.reports.facts import facts as known_facts
 from nas.reports.sentences import interval_text, p_text, score_text, seconds_text, short
@@ -301,8 +301,8 @@ def winner(result: Json, arm: Json) -> Iterator[tuple[str, str]]:
 
 def winner_commands(best: Json) -> Iterator[str]:
     """What to type to have it."""
-    yield f"nas show {shlex.quote(best['folder'] + '/best/genotype.json')}"
-    yield f"nas export {shlex.quote(best['folder'])} --to python,svg"
+    yield f"nas show {shell_word(best['folder'] + '/best/genotype.json')}"
+    yield f"nas export {shell_word(best['folder'])} --to python,svg"
 
 
 def facts(result: Json) -> Table:

@@ -44,6 +44,8 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
                 f"{table} is {shortened(tree[table])}: expected a table, say {table}.name = '...'"
             )
     study = complete(_study_settings, tree.get("study", {}), "study")
+    if study["seed"] < 0:
+        raise SettingsError(f"study.seed is {study['seed']}: expected 0 or more")
     evaluator = _evaluator(tree)
     space = _space(tree, evaluator)
     plan = Plan(

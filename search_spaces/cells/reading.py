@@ -22,6 +22,7 @@ _FORMS = "JSON, DARTS text, a NAS-Bench-201 string or, for a named space, comma-
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
 _MAX_CHOICES_TEXT = 100_000
 _PATH_LENGTH = 200
+_QUOTED = 12  # characters of what is no genotype
 
 
 def read_genotype(
@@ -94,14 +95,19 @@ def _form_of(text: str) -> str:
         return "choices"
     if not text.strip() or text.lstrip()[0] in "{[":
         return "json"
-    raise GenotypeError(f"{shortened(text[:100])} is no genotype; expected {_FORMS}")
+    raise GenotypeError(f"{_beginning(text)} is no genotype; expected {_FORMS}")
+
+
+def _beginning(text: str) -> str:
+    """So much of a text that its reader knows which it is; it may be a file with secrets."""
+    return f"a text that begins {shortened(text[:_QUOTED])}"
 
 
 def _from_choices(text: str, space: SearchSpace | None) -> Genotype:
     words = _choice_words(text)
     if words is None:
         raise GenotypeError(
-            f"{shortened(text[:100])} are no choices; expected option indices with commas, as in "
+            f"{_beginning(text)} is no list of choices; expected option indices with commas, as in "
             "0,2,1"
         )
     if space is None:
