@@ -20,6 +20,7 @@ import typer
 from nas.cli._terminal import drawn
 from nas.cli._winner import winner_told
 from nas.errors import shell_word
+from nas.search.pace import clock_text, pace_of, pace_text
 from nas.search.plan import Plan
 from nas.search.run import OpenSearch, open_search, run
 from nas.search.words import Assignment
@@ -143,8 +144,7 @@ class Progress:
     def begin(self, search: OpenSearch) -> None:
         """Say what is about to happen."""
         self._search = search
-        self._began, self._already = time.monotonic(), search.study.ledger.counts["asked"]
-        self._shown_at = self._began
+        self._shown_at = time.monotonic()
         if not (self._live or search.evaluator.cheap):
             self._every = 0.0  # a child that took minutes deserves its line
         if not self._quiet:
@@ -183,54 +183,28 @@ class Progress:
         ):
             return
         self._shown_at = now
-        done, words = self._state(now)
+        done, words = self._state()
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=words)
         else:
             ended = f"{event['score']:.4f}" if "score" in event else event["kind"].replace("_", " ")
             print(f"trial {event['number']}: {ended} · {words}", file=sys.stderr)
 
-    def _state(self, now: float) -> tuple[float, str]:
+    def _state(self) -> tuple[float, str]:
         assert self._search is not None
         ledger = self._search.study.ledger
-        done = _share_done(self._search.study)
-        trials = ledger.counts["asked"] - len(ledger.open)
-        seconds = max(now - self._began, 1e-9)
-        words = [
-            f"{trials:,}"
-            + (f" of {ledger.budget.trials:,}" if ledger.budget.trials else "")
-            + " trials"
-        ]
+        pace = pace_of(ledger, time.time())
+        of = f" of {ledger.budget.trials:,}" if ledger.budget.trials else ""
+        words = [f"{ledger.ended_trials:,}{of} trials"]
         if ledger.best is not None:
             words.append(f"best {ledger.best.score:.4f} (trial {ledger.best.trial.number})")
-        words.append(f"{(ledger.counts['asked'] - self._already) / seconds:.3g} trials/s")
+        if pace.seconds_a_trial is not None:
+            words.append(pace_text(pace.seconds_a_trial))
         if ledger.counts["failed"]:
             words.append(f"{ledger.counts['failed']} failed")
-        if self._first_share is None:
-            self._first_share = done
-        if done > self._first_share:
-            words.append(f"{_clock((1 - done) * seconds / (done - self._first_share))} left")
-        return done, " · ".join(words)
-
-    _first_share: float | None = None
-
-
-def _share_done(study: Study) -> float:
-    ledger, budget = study.ledger, study.ledger.budget
-    shares = [0.0]
-    if budget.trials is not None:
-        shares.append((ledger.counts["asked"] - len(ledger.open)) / budget.trials)
-    if budget.seconds is not None:
-        shares.append(ledger.cost / budget.seconds)
-    if budget.hours is not None:
-        shares.append(ledger.wall_seconds / (3600 * budget.hours))
-    return min(max(shares), 1.0)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+        if pace.seconds_left is not None:
+            words.append(f"{clock_text(pace.seconds_left)} left")
+        return pace.share, " · ".join(words)
 
 
 def _opening(search: OpenSearch) -> Iterator[str]:

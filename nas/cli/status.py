@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,9 +59,12 @@ def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
 
 
 def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
-    from nas.search.reading import budget_of, ledger_of
+    from nas.search.pace import pace_of
+    from nas.search.reading import budget_of, is_running, ledger_of
 
+    running = is_running(folder)
     ledger = ledger_of(folder, plan.rules)
+    pace = pace_of(ledger, time.time()) if running else None
     best = ledger.best
     return {
         "space": plan.space.name,
@@ -66,6 +73,8 @@ def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "budget": budget_of(folder, ledger).to_dict(),
         "finished": ledger.finished,
+        "running": running,
+        "pace": None if pace is None else asdict(pace),
         "trials": ledger.counts["asked"],
         "open": len(ledger.open),
         "counts": dict(ledger.counts),
@@ -88,8 +97,11 @@ def _print_progress(facts: dict[str, Any]) -> None:
     print(f"{facts['space']} · {facts['strategy']} · {facts['evaluator']} · seed {facts['seed']}")
     of = f" of {facts['budget']['trials']:,}" if "trials" in facts["budget"] else ""
     state = f"finished: {facts['finished']}" if facts["finished"] else "not finished"
-    again = f", {facts['open']} open (run again on resume)" if facts["open"] else ""
-    print(f"{facts['trials']:,}{of} trials{again}, {state}")
+    again = "being evaluated" if facts["running"] else "open (run again on resume)"
+    started = f", {facts['open']} {again}" if facts["open"] else ""
+    print(f"{facts['trials']:,}{of} trials{started}, {'running' if facts['running'] else state}")
+    if facts["running"]:
+        print(", ".join(_pace_told(facts["pace"])))
     words = ", ".join(
         f"{count:,} {name}" for name, count in facts["counts"].items() if name != "asked" and count
     )
@@ -106,6 +118,19 @@ def _print_progress(facts: dict[str, Any]) -> None:
             f", {name} {value:.6g}" for name, value in facts["final"].get(str(number), {}).items()
         )
         print(f"best: trial {number}, score {facts['best']['score']:.6g}{final}")
+
+
+def _pace_told(pace: dict[str, Any]) -> Iterator[str]:
+    """How fast, how many more, and until when."""
+    from nas.search.pace import clock_text, pace_text
+
+    seconds = pace["seconds_a_trial"]
+    yield "no trial of this session has ended yet" if seconds is None else pace_text(seconds)
+    if pace["trials_left"] is not None:
+        yield f"{pace['trials_left']:,} left"
+    if (left := pace["seconds_left"]) is not None:
+        until = datetime.now().astimezone() + timedelta(seconds=left)
+        yield f"about {clock_text(left)} more, until {until:%Y-%m-%d %H:%M}"
 
 
 def _print_check(result: dict[str, Any]) -> None:

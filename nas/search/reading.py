@@ -13,7 +13,7 @@ from nas.errors import StudyError
 from nas.search.plan import read_study_json
 from nas.study.ledger import Heard, Ledger
 from nas.study.rules import Budget, Rules
-from nas.study.store import Event, read_events
+from nas.study.store import Event, is_being_written, read_events
 
 LOG = "events.jsonl"
 
@@ -40,6 +40,11 @@ def events_of(folder: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
     """The events of a study from an offset on, each with the offset of its line."""
     log = folder / LOG
     return read_events(log, start) if log.exists() else iter(())
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process is at work on this study just now."""
+    return is_being_written(folder / LOG)
 
 
 def ledger_of(folder: Path, rules: Rules) -> Ledger:

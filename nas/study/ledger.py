@@ -23,6 +23,14 @@ class Incumbent(NamedTuple):
     cost: float  # summed evaluation cost of the study when it was told
 
 
+class Session(NamedTuple):
+    """Where a study stood when it was opened last."""
+
+    began: float = 0.0  # by the wall clock
+    ended: int = 0
+    cost: float = 0.0
+
+
 @dataclass(slots=True)
 class OpenTrial:
     """Asked, never ended."""
@@ -69,7 +77,7 @@ class Ledger:
         self.updates = 0
         self.opened: dict[int, Mapping[str, float]] = {}
         self.wall_before = 0.0  # wall-clock seconds of earlier sessions
-        self._session_began = 0.0
+        self.session = Session()
         self._last_time = 0.0
 
     @property
@@ -78,10 +86,15 @@ class Ledger:
         return self.incumbents[-1] if self.incumbents else None
 
     @property
+    def ended_trials(self) -> int:
+        """How many trials have ended, however."""
+        return self.counts["asked"] - len(self.open)
+
+    @property
     def wall_seconds(self) -> float:
         """Wall-clock seconds of all sessions, up to the last event."""
         return self.wall_before + max(
-            0.0, self._last_time - self._session_began
+            0.0, self._last_time - self.session.began
         )  # clocks are set back at times
 
     def apply(self, event: Event, offset: int, trial: Trial | None = None) -> Heard | None:
@@ -145,7 +158,8 @@ class Ledger:
     def _clock(self, event: Event) -> None:
         now = float(event.get("time", self._last_time))
         if event["event"] == "started":
-            self.wall_before, self._session_began = self.wall_seconds, now
+            self.wall_before = self.wall_seconds
+            self.session = Session(now, self.ended_trials, self.cost)
         if (
             event["event"] != "opened"
         ):  # reading what a winner is judged by is no part of the search

@@ -30,6 +30,9 @@ _decode = json.JSONDecoder(
 ).decode  # NaN is never written, so it is damage
 _CHUNK = 1 << 16
 _SECONDS_BETWEEN_SYNCS = 1.0
+_HELD = (errno.EWOULDBLOCK, errno.EACCES)  # what flock says of a lock that another has
+_LOOKS = 5  # a reader that asks whether we write has the lock for a moment
+_SECONDS_BETWEEN_LOOKS = 0.02
 
 
 def read_events(path: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
@@ -67,6 +70,22 @@ def _damage(path: Path, offset: int) -> str:
         "restore the file from "
         "a copy, or cut it off before that line to lose what came after"
     )
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a process has this log open to write; looking takes the lock for no longer than
+    that."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as problem:
+        return problem.errno in _HELD
+    finally:
+        os.close(file)
+    return False
 
 
 @final
@@ -203,9 +222,9 @@ def _sync_folder(folder: Path) -> None:
 
 def _lock(file: int, path: Path) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take_lock(file)
     except OSError as problem:
-        if problem.errno in (errno.EWOULDBLOCK, errno.EACCES):
+        if problem.errno in _HELD:
             raise StoreError(
                 f"{path} is being written by another process: wait for it, stop it, or choose "
                 "another folder with --out"
@@ -215,6 +234,17 @@ def _lock(file: int, path: Path) -> None:
             "writers would spoil "
             "the log; choose a folder on a local disk with --out"
         ) from problem
+
+
+def _take_lock(file: int) -> None:
+    for _ in range(_LOOKS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        else:
+            return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _cut_torn_line(file: int, path: Path) -> int:
