@@ -49,6 +49,9 @@ format: $(READY) ## Rewrite the source in house style.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(READY) ## Build the documentation as a site, strictly, into .site/.
+	$(BIN)/mkdocs build --quiet
+
 bench: $(READY) ## Measure speed, each figure beside a reference of the same run.
 	$(ALONE) $(abspath $(BIN))/python -m benchmarks
 
@@ -62,4 +65,4 @@ results: $(READY) ## Make the published tables anew (TABLE=nasbench201.csv.gz; t
 clean: ## Remove the environment and all caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-slow test-ray soak-ray lint types check format bench bench-gpu results clean
+.PHONY: help install demo test test-slow test-ray soak-ray lint types check format docs bench bench-gpu results clean
