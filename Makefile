@@ -50,7 +50,7 @@ format: $(READY) ## Rewrite the source in house style.
 	$(BIN)/ruff format .
 
 docs: $(READY) ## Build the documentation as a site, strictly, into .site/.
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: $(READY) ## Measure speed, each figure beside a reference of the same run.
 	$(ALONE) $(abspath $(BIN))/python -m benchmarks

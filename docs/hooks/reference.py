@@ -119,10 +119,11 @@ def presets() -> str:
     """Every preset with what it sets."""
     from nas.full_size.presets import PRESETS as LARGE
     from nas.strategies.controller.settings import PRESETS as CONTROLLERS
-    from nas.training.recipe import PRESETS as RECIPES
+    from nas.training.datasets import presets as known_presets
     from nas.training.recipe import Recipe
     from search_spaces.cells.skeleton import SKELETONS, Skeleton
 
+    recipes = {name: preset for name, (_, preset) in known_presets().items()}
     usual, plain = asdict(Recipe()), asdict(Skeleton())
     lines = ["# Presets", "", _MADE, "## Of a training (`--preset`)", ""]
     lines += [
@@ -133,18 +134,18 @@ def presets() -> str:
     rows = [
         (
             f"`{name}`",
-            _set(asdict(each.recipe), usual, "recipe."),
-            _set(each.skeleton, {}, "skeleton."),
+            _set(asdict(each.recipe), usual),
+            _set(each.skeleton, {}),
         )
-        for name, each in RECIPES.items()
+        for name, each in recipes.items()
     ]
     lines += _table(("preset", "recipe", "skeleton"), rows)
     lines += ["## Of a transfer (`nas transfer --preset`)", ""]
     rows = [
         (
             f"`{name}`",
-            _set(asdict(each.recipe), usual, "recipe."),
-            _set(each.skeleton, plain, "skeleton."),
+            _set(asdict(each.recipe), usual),
+            _set(each.skeleton, plain),
         )
         for name, each in LARGE.items()
     ]
@@ -153,15 +154,10 @@ def presets() -> str:
         [*rows, ("`fit`", "scaled to the pictures' number", "scaled to their size")],
     )
     lines += ["## Of the controller (`--set strategy.preset=`)", ""]
-    rows = [
-        (f"`{name}`", _set(asdict(each), {}, "strategy."), "") for name, each in CONTROLLERS.items()
-    ]
+    rows = [(f"`{name}`", _set(asdict(each), {}), "") for name, each in CONTROLLERS.items()]
     lines += _table(("preset", "options", ""), rows)
     lines += ["## Skeletons (`--skeleton`)", ""]
-    rows = [
-        (f"`{name}`", _set(asdict(each), plain, "skeleton."), "")
-        for name, each in SKELETONS.items()
-    ]
+    rows = [(f"`{name}`", _set(asdict(each), plain), "") for name, each in SKELETONS.items()]
     lines += _table(("skeleton", "differs from the defaults in", ""), rows)
     for title, part in (("Recipe", Recipe), ("Skeleton", Skeleton)):
         lines += [f"## {title}", "", f"`--set {title.lower()}.OPTION=VALUE`", ""]
@@ -176,8 +172,7 @@ def presets() -> str:
     return "\n".join(lines)
 
 
-def _set(values: Mapping[str, Any], usual: Mapping[str, Any], before: str) -> str:
-    del before
+def _set(values: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
     missing = object()
     return ", ".join(
         f"`{name}={value}`" for name, value in values.items() if usual.get(name, missing) != value
