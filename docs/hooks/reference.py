@@ -242,7 +242,7 @@ def python() -> str:
     ]
     for name in nas.__all__:
         thing = getattr(nas, name)
-        lines += [f"## `nas.{name}` {{#{name}}}", ""]
+        lines += [f"## `nas.{name}` {{#{name.strip('_')}}}", ""]
         if not callable(thing):
             lines += [f"`{thing}`, as text.", ""]
             continue
