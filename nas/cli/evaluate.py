@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -31,60 +33,31 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Judge one genotype by any evaluator: one child, no search."""
-    import sys
-    import tempfile
-    from pathlib import Path
-
-    from nas.contracts import Evaluation, Trial
-    from nas.errors import NasError
-    from nas.registry import refuse_unless_allowed
-    from nas.search.words import assignment
+    from nas.search.one_evaluation import evaluate_once
     from nas.settings import assignments, merged
-    from nas.study.attempt import attempt
+    from nas.study.attempt import never_stop
     from search_spaces.cells.reading import parse_genotype, read_genotype
 
     drawn = parse_genotype(sys.stdin.read()) if genotype == "-" else read_genotype(genotype)
-    if space is None:
-        refuse_unless_allowed("space", drawn.space)  # a word of the file, not of the user
-    flags: dict[str, dict[str, Any]] = {
-        "space": {"name": space or drawn.space},
-        "strategy": {"name": "random-search"},
-        "evaluator": {
-            "name": evaluator, "table": table, "score": score, "dataset": dataset, "preset": preset,
-            "data_dir": None if data_dir is None else str(data_dir), "device": device,
-            "image_size": image_size, "skip_corrupt": skip_corrupt or None,
-        },
+    words = {
+        "name": evaluator, "table": table, "score": score, "dataset": dataset, "preset": preset,
+        "data_dir": None if data_dir is None else str(data_dir), "device": device,
+        "image_size": image_size, "skip_corrupt": skip_corrupt or None,
     }  # fmt: skip
-    given = {
-        part: {name: value for name, value in options.items() if value is not None}
-        for part, options in flags.items()
-    }
-    plan = assignment(merged(assignments(settings or []), given)).plan
-    judge = plan.make_evaluator(plan.make_space())
-
-    def report(step: int, metrics: Any) -> bool:
-        if not as_json:
-            shown = ", ".join(
-                f"{name} {value:.4g}"
-                for name, value in metrics.items()
-                if isinstance(value, int | float)
-            )
-            print(f"step {step}: {shown}", file=sys.stderr)
-        return True
-
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = attempt(judge, Trial(0, drawn, seed), Path(folder), report)
-    if not isinstance(outcome, Evaluation):
-        raise NasError(f"the evaluation failed: {getattr(outcome, 'message', outcome)}")
-    facts = {
-        "key": drawn.key,
-        "score": outcome.score,
-        "metrics": outcome.metrics,
-        "seconds": outcome.seconds,
-    }
+    given = {"evaluator": {name: value for name, value in words.items() if value is not None}}
+    tree = merged(assignments(settings or []), given)
+    judged = evaluate_once(drawn, tree, space, seed, never_stop if as_json else _tell_step)
     if as_json:
-        print(json.dumps(facts))
+        facts = {"score": judged.score, "metrics": judged.metrics, "seconds": judged.seconds}
+        print(json.dumps({"key": drawn.key, **facts}))
         return
-    print(f"score {outcome.score:.6g} ({outcome.seconds:.1f} s), key {drawn.key}")
-    for name, value in outcome.metrics.items():
+    print(f"score {judged.score:.6g} ({judged.seconds:.1f} s), key {drawn.key}")
+    for name, value in judged.metrics.items():
         print(f"  {name}: {value}")
+
+
+def _tell_step(step: int, metrics: Mapping[str, Any]) -> bool:
+    numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    print(f"step {step}: {shown}", file=sys.stderr)
+    return True

@@ -161,11 +161,8 @@ class SearchSpace(ABC):
         """Refuse a cell that puts out anything but its loose ends."""
         if cell.output_states != cell.loose_ends:
             raise SpaceError(
-                f"the {role} cell puts out states {', '.join(map(str, cell.output_states))}, but "
-                "its loose ends are "
-                f"{', '.join(map(str, cell.loose_ends))}, and space {self.name!r} draws only "
-                "cells that put out those: "
-                "it can be shown, built and exported, not encoded or mutated"
+                f"the {role} cell puts out states {', '.join(map(str, cell.output_states))}, not "
+                f"just its loose ends, as every cell that space {self.name!r} draws"
             )
 
     def op_index(self, op: str, ops: Sequence[str], role: str, node: int) -> int:
