@@ -22,6 +22,7 @@ __all__ = [
     "StoreError",
     "StudyError",
     "TableError",
+    "counted",
     "known_names",
     "shell_word",
     "shortened",
@@ -50,6 +51,11 @@ class NotJudged(NasError):
 
 class TableError(NasError):
     """A table of results that does not fit its space or its expressions."""
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 seed`, `1,200 seeds`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def shell_word(word: str) -> str:

@@ -19,7 +19,7 @@ import typer
 
 from nas.cli._terminal import drawn
 from nas.cli._winner import winner_told
-from nas.errors import shell_word
+from nas.errors import counted, shell_word
 from nas.search.pace import clock_text, pace_of, pace_text
 from nas.search.plan import Plan
 from nas.search.run import OpenSearch, open_search, run
@@ -221,7 +221,7 @@ def _opening(search: OpenSearch) -> Iterator[str]:
     yield f"{'budget':>10}: {study.ledger.budget}, seed {plan.seed}"
     yield f"{'folder':>10}: {study.folder}"
     if study.ledger.next_number:
-        yield f"{'resumed':>10}: {study.ledger.counts['asked']:,} trials are there already"
+        yield f"{'resumed':>10}: after {counted(study.ledger.counts['asked'], 'trial')}"
     if study.store.torn_bytes:
         yield (
             f"{'repaired':>10}: a last line torn by a crash ({study.store.torn_bytes} bytes) "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nas.errors import shell_word
+from nas.errors import counted, shell_word
 
 if TYPE_CHECKING:
     from nas.full_size.retrain import Retrained
@@ -42,9 +42,8 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
     """The ranking, the test accuracy of the first, and where everything lies."""
     for rank, entrant in enumerate(result.entrants, start=1):
         shares = [run.val_accuracy for run in entrant.runs]
-        yield (
-            f"{rank:>3}. {entrant.choice.title}: validation {percent(shares)} ({len(shares)} seeds)"
-        )
+        seeds = counted(len(shares), "seed")
+        yield f"{rank:>3}. {entrant.choice.title}: validation {percent(shares)} ({seeds})"
     first = result.entrants[0].choice.title
     yield (
         f"test split, read once, for {first}: top-1 "

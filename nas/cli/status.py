@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli._options import Folder, Json, Trust
+from nas.errors import counted
 
 if TYPE_CHECKING:
     from nas.search.plan import Plan
@@ -99,7 +100,8 @@ def _print_progress(facts: dict[str, Any]) -> None:
     state = f"finished: {facts['finished']}" if facts["finished"] else "not finished"
     again = "being evaluated" if facts["running"] else "open (run again on resume)"
     started = f", {facts['open']} {again}" if facts["open"] else ""
-    print(f"{facts['trials']:,}{of} trials{started}, {'running' if facts['running'] else state}")
+    trials = f"{facts['trials']:,}{of} trials" if of else counted(facts["trials"], "trial")
+    print(f"{trials}{started}, {'running' if facts['running'] else state}")
     if facts["running"]:
         print(", ".join(_pace_told(facts["pace"])))
     words = ", ".join(

@@ -10,6 +10,7 @@ import typer
 
 from nas.cli._options import Json
 from nas.cli._search_options import takes_search_options
+from nas.errors import counted
 
 _HIDDEN = (
     "strategy",
@@ -76,7 +77,7 @@ def command(
     if as_json:
         print(json.dumps({"table": str(out), "rows": len(rows), "of": complete, "seeds": seeds}))
         return
-    print(f"{out}: {len(rows):,} rows, each the mean of {seeds} seeds")
+    print(f"{out}: {len(rows):,} rows, each the mean of {counted(seeds, 'seed')}")
     if len(rows) < complete:
         print(
             f"{complete - len(rows):,} of {complete:,} architectures are missing: the same "

@@ -16,6 +16,7 @@ from typing import Any
 from torch import nn
 
 from nas.contracts import Json
+from nas.errors import counted
 from nas.exporting.choosing import Choice
 from nas.exporting.export import Exported, export
 from nas.exporting.known import usual_formats
@@ -206,7 +207,9 @@ def _exported(
         "validation": first.best.val_accuracy,
         "test": test.top_1,
         "test, top 5": test.top_5,
-        f"test, mean of {len(tests)} seeds": statistics.fmean(each.top_1 for each in tests),
+        f"test, mean of {counted(len(tests), 'seed')}": statistics.fmean(
+            each.top_1 for each in tests
+        ),
     }
     return export(
         replace(subject, trained={**_plain(subject.trained), "accuracy": accuracy}), folder, formats

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from nas.contracts import Json
+from nas.errors import counted
 from nas.exporting.choosing import Choice
 from nas.exporting.export import Exported, export
 from nas.exporting.known import usual_formats
@@ -285,8 +286,8 @@ def _exported(
     subject = subject_of_training(arm.choice, arm.skeleton, run, plan.setting)
     accuracy = {
         "validation": run.val_accuracy,
-        f"test, top 1, mean of {row.seeds} seeds": row.spreads["top_1_mean"],
-        f"test, top 5, mean of {row.seeds} seeds": row.spreads["top_5_mean"],
+        f"test, top 1, mean of {counted(row.seeds, 'seed')}": row.spreads["top_1_mean"],
+        f"test, top 5, mean of {counted(row.seeds, 'seed')}": row.spreads["top_5_mean"],
     }
     facts = {name: value for name, value in subject.trained.items() if name != "curve"}
     return export(replace(subject, trained={**facts, "accuracy": accuracy}), folder, formats)

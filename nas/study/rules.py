@@ -39,7 +39,11 @@ class Budget:
     def spent(self, trials: int, seconds: float, wall_seconds: float) -> str | None:
         """Which limit is reached, in words."""
         if self.trials is not None and trials >= self.trials:
-            return f"all {self.trials} trials are done"
+            return (
+                "the one trial is done"
+                if self.trials == 1
+                else f"all {self.trials} trials are done"
+            )
         if self.seconds is not None and seconds >= self.seconds:
             return f"the budget of {self.seconds:g} s of evaluation is spent"
         if self.hours is not None and wall_seconds >= self.hours * 3600:
@@ -48,7 +52,7 @@ class Budget:
 
     def __str__(self) -> str:
         words = {
-            "trials": "{} trials",
+            "trials": "{} trial" if self.trials == 1 else "{} trials",
             "seconds": "{:g} s of evaluation",
             "hours": "{:g} h of wall clock",
         }

@@ -136,7 +136,7 @@ def test_a_failed_trial_shows_its_traceback_once(
     )
     answer = nas("search", *words)
     assert answer.code == 0
-    assert "finished: all 1 trials are done (1 failed, 1 retried)" in answer.out
+    assert "finished: the one trial is done (1 failed, 1 retried)" in answer.out
     out = nas("trial", "s", "0").out
     assert out.count("Traceback (most recent call last)") == 1
     assert out.count("error: ValueError: nothing works") == 2

@@ -155,7 +155,7 @@ def test_the_same_command_on_a_finished_study_names_the_winner_again(tmp_path: P
     before = (tmp_path / "s" / "events.jsonl").read_bytes()
     again = nas(*words)
     assert (again.code, again.out) == (0, first.out)
-    assert "   resumed: 12 trials are there already" in again.err
+    assert "   resumed: after 12 trials" in again.err
     assert (tmp_path / "s" / "events.jsonl").read_bytes() == before
 
 

@@ -99,7 +99,7 @@ def test_torn_pictures_are_refused_where_nobody_skipped_them(home: Path) -> None
         ("compare", "--strategies", "random-search", *words, "--trials", "1", "--out", "x"),
         ("tabulate", "--space", "nasbench201", *words, "--out", "x.csv"),
     ):
-        assert "1 images cannot be decoded" in nas(*command).sentence, command
+        assert "1 image cannot be decoded" in nas(*command).sentence, command
     assert "is 'many'" in nas(*retrained, "--skip-corrupt", "--set", "recipe.epochs=many").sentence
 
 

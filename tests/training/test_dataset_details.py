@@ -309,7 +309,7 @@ def test_pictures_that_do_not_say_what_is_white_count_as_corrupt(
     file = root / "dog" / "deep.tif"
     Image.fromarray((RAMP / 65535 * most).astype(kind)).save(file)
     with pytest.raises(
-        DatasetError, match=r"1 images cannot be decoded: .*deep\.tif; mend or remove"
+        DatasetError, match=r"1 image cannot be decoded: .*deep\.tif; mend or remove"
     ):
         open_dataset(f"image-folder:{root}")
 

@@ -20,7 +20,7 @@ from statistics import median
 
 import numpy as np
 
-from nas.errors import shortened
+from nas.errors import counted, shortened
 from nas.training.datasets import Dataset, DatasetError, Images, Pixels, cache_folder
 from nas.training.datasets._pictures import decoded, shorter_side
 from nas.training.datasets._splits import stratified
@@ -221,7 +221,7 @@ def _fill(cache: Path, parts: dict[str, list[_Picture]], size: int, skip_corrupt
                 ", ..." if len(corrupt) > 5 else ""
             )
             raise DatasetError(
-                f"{len(corrupt)} images cannot be decoded: {shown}; mend or remove them, or say "
+                f"{counted(len(corrupt), 'image')} cannot be decoded: {shown}; mend or remove them, or say "
                 "--skip-corrupt"
             )
         (draft / "corrupt.txt").write_text("".join(f"{file}\n" for file in corrupt))
