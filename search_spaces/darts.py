@@ -75,19 +75,22 @@ class DartsSpace(SearchSpace):
                 "cell of space "
                 f"{self.name!r} puts out all its nodes, 2 to 5"
             )
+        ops = self.op_indices(cell, self.ops, role)
         return [
             choice
             for index, node in enumerate(cell.nodes)
-            for choice in self._node_choices(node, role, index)
+            for choice in self._node_choices(node, ops[index], role, index)
         ]
 
-    def _node_choices(self, node: Node, role: str, index: int) -> tuple[int, int, int]:
-        edges = sorted(node.edges, key=lambda edge: edge.source)
-        sources = tuple(edge.source for edge in edges)
+    def _node_choices(
+        self, node: Node, ops: Sequence[int], role: str, index: int
+    ) -> tuple[int, int, int]:
+        brought = sorted(zip(node.edges, ops, strict=True), key=lambda pair: pair[0].source)
+        sources = tuple(edge.source for edge, _ in brought)
         if sources not in _PAIRS[index] or node.combine != "add":
             raise SpaceError(
                 f"node {index} of the {role} cell: space {self.name!r} adds edges from two "
                 "different earlier states"
             )
-        op_a, op_b = (self.op_index(edge.op, self.ops, role, index) for edge in edges)
+        (_, op_a), (_, op_b) = brought
         return _PAIRS[index].index(sources), op_a, op_b

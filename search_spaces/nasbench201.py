@@ -4,10 +4,11 @@ six edges."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import ClassVar, final
 
+from search_spaces.cells.edges import NASBENCH201_OPS
 from search_spaces.cells.genotype import Cell, Genotype, shared_node
-from search_spaces.cells.nasbench201_text import NASBENCH201_OPS
 from search_spaces.cells.space import Choices, Decision, SearchSpace
 from search_spaces.errors import SpaceError
 
@@ -48,7 +49,6 @@ class Nasbench201Space(SearchSpace):
         cell = genotype.cells["normal"]
         self.check_shape(cell, "normal", nodes=3, inputs=1)
         self.check_loose_ends(cell, "normal")
-        choices: list[int] = []
         for index, node in enumerate(cell.nodes):
             if [edge.source for edge in node.edges] != list(
                 range(1 + index)
@@ -58,5 +58,4 @@ class Nasbench201Space(SearchSpace):
                     "from each of the states "
                     f"0 to {index}, in this order"
                 )
-            choices += [self.op_index(edge.op, self.ops, "normal", index) for edge in node.edges]
-        return tuple(choices)
+        return tuple(chain.from_iterable(self.op_indices(cell, self.ops, "normal")))

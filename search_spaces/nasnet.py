@@ -105,13 +105,16 @@ class NasnetSpace(SearchSpace):
     def _cell_choices(self, cell: Cell, role: str) -> list[int]:
         self.check_shape(cell, role, nodes=self.blocks, inputs=2)
         self.check_loose_ends(cell, role)
+        ops = self.op_indices(cell, self.ops, role)
         return [
             choice
             for index, node in enumerate(cell.nodes)
-            for choice in self._block_choices(node, role, index)
+            for choice in self._block_choices(node, ops[index], role, index)
         ]
 
-    def _block_choices(self, node: Node, role: str, index: int) -> tuple[int, ...]:
+    def _block_choices(
+        self, node: Node, ops: Sequence[int], role: str, index: int
+    ) -> tuple[int, ...]:
         if len(node.edges) != 2 or node.combine not in self.combines:
             raise SpaceError(
                 f"node {index} of the {role} cell has {len(node.edges)} edges and combines by "
@@ -119,10 +122,4 @@ class NasnetSpace(SearchSpace):
                 f"{', '.join(self.combines)}"
             )
         one, two = node.edges
-        return (
-            one.source,
-            two.source,
-            self.op_index(one.op, self.ops, role, index),
-            self.op_index(two.op, self.ops, role, index),
-            self.combines.index(node.combine),
-        )
+        return (one.source, two.source, *ops, self.combines.index(node.combine))

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nas.cli._terminal import drawn
-from nas.cli._winner import winner_told
 from nas.errors import counted, shell_word
 from nas.search.pace import clock_text, pace_of, pace_text
 from nas.search.plan import Plan
@@ -66,14 +65,8 @@ def run_and_report(
                 )
             )
         else:
-            print(
-                "\n".join(
-                    (
-                        *winner_told(winner),
-                        *_next_commands(search, winner, interrupted=reason is None),
-                    )
-                )
-            )
+            told = _winner_told(winner)
+            print(*told, *_next_commands(search, winner, interrupted=reason is None), sep="\n")
     if reason is None:
         raise typer.Exit(INTERRUPTED)
 
@@ -90,6 +83,13 @@ def _formats_of(to: str | None, todo: Assignment) -> list[str] | None:
         cheap = getattr(evaluator.factory, "cheap", False)
         refuse_without_weights(evaluator.name, cheap=cheap, formats=formats)
     return formats
+
+
+def _winner_told(winner: Winner | None) -> Iterator[str]:
+    if winner is not None:  # else nothing of exports is loaded
+        from nas.cli._winner import winner_told
+
+        yield from winner_told(winner)
 
 
 def _winner_of(search: OpenSearch, formats: list[str] | None, *, quiet: bool) -> Winner | None:

@@ -39,7 +39,7 @@ def takes_search_options(
 
         @wraps(command)
         def run(**words: Any) -> None:
-            from nas.search.keywords import tree_of_words
+            from nas.search.words import tree_of_words
 
             command(tree_of_words({name: words.pop(name) for name in names}), **words)
 

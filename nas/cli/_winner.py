@@ -12,11 +12,9 @@ if TYPE_CHECKING:
     from nas.exporting.winner import Winner
 
 
-def winner_told(winner: Winner | None) -> Iterator[str]:
+def winner_told(winner: Winner) -> Iterator[str]:
     """Where the files lie and how they are run; what failed, in a line with the command to try
     again."""
-    if winner is None:
-        return
     if winner.files:
         names = ", ".join(file.name for file in winner.files)
         yield f"exported and verified: {winner.folder} ({names})"

@@ -13,7 +13,7 @@ from nas.contracts import Evaluation, Evaluator, Json, Report
 from nas.errors import SettingsError, known_names
 from nas.evaluators._expressions import Expression
 from nas.seeding import numpy_rng, torch_rng
-from nas.study.trial_files import WEIGHTS_FILE
+from nas.study.files import WEIGHTS_FILE
 from nas.training.datasets import Dataset, Images, open_dataset, preset, share
 from nas.training.recipe import Recipe
 from search_spaces.cells.genotype import Genotype

@@ -6,10 +6,8 @@ from pathlib import Path
 
 from nas.contracts import Evaluator
 from nas.errors import NotJudged
-from nas.search.record import clear, read_record
-from nas.study.files import write_whole
+from nas.study.files import checkpoint_of, write_whole
 from nas.study.study import Study
-from nas.study.trial_files import checkpoint_of
 
 
 def open_finals(study: Study, evaluator: Evaluator) -> None:
@@ -50,6 +48,10 @@ def write_best(study: Study, evaluator: Evaluator) -> None:
 
 def _clear_other_export(folder: Path, key: str, number: int) -> None:
     """Files of an earlier winner would be taken for those of this one."""
+    if not folder.exists():
+        return
+    from nas.search.record import clear, read_record
+
     record = read_record(folder)
     if record is not None and (record.subject.get("key"), record.subject.get("trial")) != (
         key,

@@ -1,5 +1,5 @@
-"""The settings of a search by name: the same names as options of the command line and as keyword
-arguments."""
+"""The settings of a search as keyword arguments, by the names of the options of the command
+line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from nas.errors import SettingsError, known_names, shortened
-from nas.search.objects import PARTS, table_of
-from nas.settings import assignments, merged, read_config
+from nas.search.objects import table_of
+from nas.search.words import PARTS, PLACES, tree_of
+from nas.settings import assignments, merged
 
 if TYPE_CHECKING:
     from nas.contracts import Evaluator, Runner, Strategy
@@ -18,24 +19,6 @@ if TYPE_CHECKING:
 
     OneStrategy = str | type[Strategy]
 
-_TABLES = {
-    "runner": (
-        *("workers", "trial_timeout", "gpus_per_trial", "cpus_per_trial"),
-        *("concurrency", "address"),
-    ),
-    "evaluator": (
-        *("table", "score", "cost", "final", "decisions"),
-        *("dataset", "preset", "data_dir", "skip_corrupt", "device"),
-    ),
-    "study": (
-        *("seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries"),
-        *("failure_score", "stopped_as", "early_stop", "deterministic", "lag"),
-        *("max_params", "max_macs", "start_from", "out"),
-    ),
-}
-_PLACES = {name: (table, name) for table, names in _TABLES.items() for name in names} | {
-    part: (part, "name") for part in PARTS
-}
 _OTHERS = ("config", "set")
 
 
@@ -86,33 +69,16 @@ class SearchSettings(SharedSettings, total=False):
     max_hours: float
 
 
-def tree_of_words(words: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a file, of `--set` and of flags as one tree; flags win, then `--set`, then
-    the file."""
-    return _tree(words, assignments(words.get("settings") or []))
-
-
 def tree_of_keywords(given: Mapping[str, Any]) -> dict[str, Any]:
     """The same tree from keyword arguments, where parts may be objects."""
-    known = (*_PLACES, *_OTHERS)
+    known = (*PLACES, *_OTHERS)
     for name in given:
         if name not in known:
             raise SettingsError(known_names(name, known, "setting of a search"))
 
     words = {name: _plain(name, value) for name, value in given.items()}
     parts = {kind: table_of(kind, words.pop(kind)) for kind in PARTS if words.get(kind) is not None}
-    return merged(_tree(words, _nested(words.get("set") or {})), parts)
-
-
-def _tree(words: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict[str, Any]:
-    flags: dict[str, dict[str, Any]] = {}
-    for name, value in words.items():
-        if name in _PLACES and value is not None and value != [] and value is not False:
-            table, option = _PLACES[name]
-            flags.setdefault(table, {})[option] = value
-
-    config = words.get("config")
-    return merged(read_config(Path(config)) if config else {}, merged(assigned, flags))
+    return merged(tree_of(words, _nested(words.get("set") or {})), parts)
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -145,6 +111,3 @@ def _nested(settings: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
         below = _nested({rest: value}) if "." in rest else {rest: value}
         tree = merged(tree, {first: below if dot else value})
     return tree
-
-
-__all__ = ["SearchSettings", "SharedSettings", "tree_of_keywords", "tree_of_words"]

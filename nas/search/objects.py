@@ -13,8 +13,6 @@ from nas.search.plan import Plan
 from nas.settings import options_of
 from search_spaces.cells.space import SearchSpace
 
-PARTS = ("space", "strategy", "evaluator", "runner")
-
 
 def table_of(kind: str, part: Any) -> dict[str, Any]:
     """A part as a table of settings: its name, and the options that can be read off an object.

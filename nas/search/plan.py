@@ -13,7 +13,6 @@ from typing import Any, Self, final
 from nas import registry
 from nas.contracts import Evaluator, Runner, Strategy
 from nas.errors import StudyError, shortened
-from nas.search.old_options import in_todays_words
 from nas.search.provenance import commit, hardware, versions
 from nas.settings import complete, options_of, refuse_positional
 from nas.study.files import write_whole
@@ -66,6 +65,8 @@ class Part:
             raise ValueError(f"{kind}.name: {shortened(name)} is no text")
         if not isinstance(options, dict):
             raise ValueError(f"{kind}.options: {shortened(options)} is no object")
+        from nas.search.old_options import in_todays_words
+
         if trust:
             registry.allow(name, *options.values())
         typed = registry.all_allowed((name, *options.values()))

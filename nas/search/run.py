@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ from nas.contracts import Evaluator, Strategy
 from nas.errors import SettingsError, SpaceError, StoreError, StudyError, shell_word
 from nas.search.best import open_finals, write_best
 from nas.search.plan import Plan, differences, read_study_json
-from nas.search.reading import budget_of, ledger_of
 from nas.study.attempt import plain
-from nas.study.ledger import Ledger
 from nas.study.rules import Budget
 from nas.study.store import Store, Sync
 from nas.study.study import NEEDS_BUDGET, Constraint, Study, Watch
@@ -49,54 +47,55 @@ def open_search(
     Args:
         evaluator: what the plan would make, where several studies share one.
     """
-    there = (folder / "study.json").exists()
-    start = continue_search if there else begin_search
-    with start(plan, folder, budget, watch, evaluator) as search:
-        yield search
+    is_there = (folder / "study.json").exists()
+    prepare = prepare_continuation if is_there else prepare_beginning
+    ready = prepare(plan, folder, budget, evaluator)
+
+    with _locked(folder, ready.sync) as store:
+        if not is_there:
+            _write_plan(ready, folder)
+        with _study(ready, folder, watch, store) as study:
+            yield OpenSearch(ready.plan, study, ready.evaluator)
 
 
-@contextmanager
-def begin_search(
-    plan: Plan,
-    folder: Path,
-    budget: Budget | None,
-    watch: Watch | None = None,
-    evaluator: Evaluator | None = None,
-) -> Iterator[OpenSearch]:
-    """Begin a study in a folder of its own; it is written down when nothing can be refused."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A search of which nothing can be refused any more."""
+
+    plan: Plan
+    budget: Budget | None  # None: as far as the study's own log says
+    strategy: Strategy
+    evaluator: Evaluator
+    constraint: Constraint | None
+    recorded: Mapping[str, Any]
+
+    @property
+    def sync(self) -> Sync:
+        """How often the log is synced: once a second is enough where a trial costs nothing."""
+        return "grouped" if self.evaluator.cheap else "each"
+
+
+def prepare_beginning(
+    plan: Plan, folder: Path, budget: Budget | None, evaluator: Evaluator | None
+) -> Prepared:
+    """A study that begins in a folder of its own."""
     _refuse_foreign(folder)
     if budget is None or not budget.to_dict():
         raise StudyError(NEEDS_BUDGET)
     plan.make_runner().check()
-    parts = _made(plan, evaluator)
-    plan = plan.with_measured(parts.measured)
-
-    with _locked(folder, parts.sync) as store:
-        _write_plan(plan, folder, budget, parts.recorded)
-        with _study(plan, folder, parts, budget, watch, store) as study:
-            yield OpenSearch(plan, study, parts.evaluator)
+    made = _made(plan, budget, evaluator)
+    return replace(made, plan=plan.with_measured(plain(made.evaluator.measured())))
 
 
-@contextmanager
-def continue_search(
-    plan: Plan,
-    folder: Path,
-    budget: Budget | None,
-    watch: Watch | None = None,
-    evaluator: Evaluator | None = None,
-) -> Iterator[OpenSearch]:
-    """Continue the study that lies in this folder, exactly as it would have gone on."""
+def prepare_continuation(
+    plan: Plan, folder: Path, budget: Budget | None, evaluator: Evaluator | None
+) -> Prepared:
+    """The study that lies in this folder, which goes on exactly as it would have."""
     plan = _continued(plan, folder)
-    budget = budget or _budget_before_first_line(folder, plan)
-    parts = _made(plan, evaluator)
-    _refuse_changed(plan.measured, parts.measured, folder)
-    _refuse_changed(read_study_json(folder)["recorded"], parts.recorded, folder)
-
-    with (
-        _locked(folder, parts.sync) as store,
-        _study(plan, folder, parts, budget, watch, store) as study,
-    ):
-        yield OpenSearch(plan, study, parts.evaluator)
+    made = _made(plan, budget or _budget_before_first_line(folder, plan), evaluator)
+    _refuse_changed(plan.measured, plain(made.evaluator.measured()), folder)
+    _refuse_changed(read_study_json(folder)["recorded"], made.recorded, folder)
+    return made
 
 
 def run(search: OpenSearch) -> str | None:
@@ -118,53 +117,28 @@ def settle(search: OpenSearch) -> str | None:
     return reason
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What a plan is made of, and what is measured and recorded of it."""
-
-    strategy: Strategy
-    evaluator: Evaluator
-    constraint: Constraint | None
-    measured: dict[str, Any]
-    recorded: dict[str, Any]
-
-    @property
-    def sync(self) -> Sync:
-        """How often the log is synced: once a second is enough where a trial costs nothing."""
-        return "grouped" if self.evaluator.cheap else "each"
-
-
-def _made(plan: Plan, evaluator: Evaluator | None) -> _Parts:
+def _made(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Prepared:
     space = plan.make_space()
     _refuse_strangers(plan, space)
     plan.make_runner()  # what its options lack is said before anything is written
     evaluator = evaluator or plan.make_evaluator(space)
     strategy = plan.make_strategy(space)
-    measured, recorded = plain(evaluator.measured()), plain(strategy.recorded())
-    return _Parts(
-        strategy, evaluator, _constraint(evaluator, plan, space.sample), measured, recorded
-    )
+    constraint = _constraint(evaluator, plan, space.sample)
+    return Prepared(plan, budget, strategy, evaluator, constraint, plain(strategy.recorded()))
 
 
-def _study(
-    plan: Plan,
-    folder: Path,
-    parts: _Parts,
-    budget: Budget | None,
-    watch: Watch | None,
-    store: Store,
-) -> Study:
+def _study(ready: Prepared, folder: Path, watch: Watch | None, store: Store) -> Study:
     return Study(
         folder,
-        parts.strategy,
-        seed=plan.seed,
-        rules=plan.rules,
-        budget=budget,
-        constraint=parts.constraint,
-        start_from=plan.start_from,
+        ready.strategy,
+        seed=ready.plan.seed,
+        rules=ready.plan.rules,
+        budget=ready.budget,
+        constraint=ready.constraint,
+        start_from=ready.plan.start_from,
         watch=watch,
         store=store,
-        last_step=parts.evaluator.last_step,
+        last_step=ready.evaluator.last_step,
     )
 
 
@@ -182,6 +156,9 @@ def _continued(plan: Plan, folder: Path) -> Plan:
 
 
 def _budget_before_first_line(folder: Path, plan: Plan) -> Budget | None:
+    from nas.search.reading import budget_of, ledger_of
+    from nas.study.ledger import Ledger
+
     log = folder / "events.jsonl"
     if log.exists() and log.stat().st_size and ledger_of(folder, plan.rules).sessions:
         return None
@@ -209,16 +186,14 @@ def _locked(folder: Path, sync: Sync) -> Iterator[Store]:
         yield store
 
 
-def _write_plan(
-    plan: Plan, folder: Path, budget: Budget | None, recorded: Mapping[str, Any]
-) -> None:
+def _write_plan(ready: Prepared, folder: Path) -> None:
     """Write `study.json` under the lock of the log, so that of two first commands at once only one
     does."""
     if (folder / "study.json").exists():
         raise StudyError(
             f"another search has begun in {folder} this moment: choose another with --out"
         )
-    plan.write(folder, budget or Budget(), recorded)
+    ready.plan.write(folder, ready.budget or Budget(), ready.recorded)
 
 
 def _refuse_strangers(plan: Plan, space: SearchSpace) -> None:

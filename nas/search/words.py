@@ -12,7 +12,7 @@ from typing import Any
 from nas import registry
 from nas.errors import SettingsError, known_names, shortened
 from nas.search.plan import Part, Plan
-from nas.settings import Word, complete, options_of
+from nas.settings import Word, assignments, complete, merged, options_of, read_config
 from nas.study.rules import Budget, Duplicates, EarlyStop, Rules, StoppedAs
 from search_spaces.cells.genotype import Genotype
 
@@ -21,7 +21,26 @@ TRIALS_IF_COSTLY = 20
 TRIALS_IF_CHEAP = 1_000
 LAG = 8
 
-_TABLES = ("space", "strategy", "evaluator", "runner", "study", "skeleton", "recipe")
+PARTS = ("space", "strategy", "evaluator", "runner")
+_TABLES = (*PARTS, "study", "skeleton", "recipe")
+_FLAGS = {
+    "runner": (
+        *("workers", "trial_timeout", "gpus_per_trial", "cpus_per_trial"),
+        *("concurrency", "address"),
+    ),
+    "evaluator": (
+        *("table", "score", "cost", "final", "decisions"),
+        *("dataset", "preset", "data_dir", "skip_corrupt", "device"),
+    ),
+    "study": (
+        *("seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries"),
+        *("failure_score", "stopped_as", "early_stop", "deterministic", "lag"),
+        *("max_params", "max_macs", "start_from", "out"),
+    ),
+}
+PLACES = {name: (table, name) for table, names in _FLAGS.items() for name in names} | {
+    part: (part, "name") for part in PARTS
+}
 _SUFFIXES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
 
 
@@ -32,6 +51,23 @@ class Assignment:
     plan: Plan
     budget: Budget | None  # None: as far as the study's own log says
     folder: Path
+
+
+def tree_of_words(words: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a file, of `--set` and of flags as one tree; flags win, then `--set`, then
+    the file."""
+    return tree_of(words, assignments(words.get("settings") or []))
+
+
+def tree_of(words: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict[str, Any]:
+    flags: dict[str, dict[str, Any]] = {}
+    for name, value in words.items():
+        if name in PLACES and value is not None and value != [] and value is not False:
+            table, option = PLACES[name]
+            flags.setdefault(table, {})[option] = value
+
+    config = words.get("config")
+    return merged(read_config(Path(config)) if config else {}, merged(assigned, flags))
 
 
 def assignment(tree: Mapping[str, Any]) -> Assignment:

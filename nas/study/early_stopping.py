@@ -39,24 +39,21 @@ class EarlyStopping:
     """Hears every event of a study; after a `progressed` line it says whether that trial may go on.
 
     Args:
-        rule: None: every trial runs to its end, also one whose score is no number.
         last_step: the step at which an evaluation is complete (a trial is never stopped there);
             None: not known.
     """
 
-    def __init__(self, rule: Rule | None, last_step: int | None = None) -> None:
+    def __init__(self, rule: Rule, last_step: int | None = None) -> None:
         self._rule = rule
         self._last_step = last_step
 
     def hear(self, event: Mapping[str, Any]) -> bool:
         """Take in one event; False asks the trial it speaks of to stop."""
-        if self._rule is None or "reused" in event:
+        if "reused" in event:
             return True
         match event["event"]:
             case "progressed":
-                return self._progressed(
-                    self._rule, event["number"], event["step"], event["metrics"]
-                )
+                return self._progressed(event["number"], event["step"], event["metrics"])
             case "attempted":
                 self._rule.forget(event["number"])
             case "told":
@@ -65,13 +62,13 @@ class EarlyStopping:
                 self._rule.ended(event["number"], in_full=False)
         return True
 
-    def _progressed(self, rule: Rule, number: int, step: int, metrics: Mapping[str, Any]) -> bool:
+    def _progressed(self, number: int, step: int, metrics: Mapping[str, Any]) -> bool:
         if "score" not in metrics:
             return True  # nothing to judge by
         score = metrics["score"]
         if score is None or not math.isfinite(score):
             return False  # it will not recover
-        worth_it = rule.worth_it(number, step, score)
+        worth_it = self._rule.worth_it(number, step, score)
         return worth_it or (self._last_step is not None and step >= self._last_step)
 
 
@@ -173,10 +170,8 @@ def _at(curve: list[tuple[int, float]], step: int) -> float | None:
 
 
 def early_stopping(rules: Rules, last_step: int | None = None) -> EarlyStopping:
-    """The rule that these settings name."""
-    rule: Rule | None = None
+    """The rule that these settings name; of a study without one there is nothing to make."""
     if rules.early_stop == "asha":
-        rule = Asha(rules.grace_steps, rules.reduction)
-    elif rules.early_stop == "median":
-        rule = Median(rules.grace_steps, rules.grace_trials)
-    return EarlyStopping(rule, last_step)
+        return EarlyStopping(Asha(rules.grace_steps, rules.reduction), last_step)
+    assert rules.early_stop == "median"
+    return EarlyStopping(Median(rules.grace_steps, rules.grace_trials), last_step)

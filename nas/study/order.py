@@ -8,6 +8,7 @@ number of workers writes the same log. A result that came before its turn waits 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any, final
 
 from nas.contracts import Failure, Outcome
 from nas.study.attempt import plain
-from nas.study.clocks import IdleTime
 from nas.study.events import end_event, outcome_of
 from nas.study.files import write_whole
 from nas.study.ledger import Ledger, OpenTrial
@@ -47,7 +47,7 @@ class InTurn:
         self._ledger = ledger
         self._steps = steps
         self._pending = Pending(folder)
-        self._idle = IdleTime()
+        self._idle = _IdleTime()
 
     @property
     def idle_seconds(self) -> float:
@@ -110,6 +110,22 @@ class InTurn:
 
         self._pending.forget(entry)
         return True
+
+
+@final
+class _IdleTime:
+    """Adds up the seconds of places that could work but wait; between two calls of `free` their
+    number stands."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._places, self._since = 0, time.monotonic()
+
+    def free(self, places: int) -> None:
+        """From now on so many places wait."""
+        now = time.monotonic()
+        self.seconds += self._places * (now - self._since)
+        self._places, self._since = places, now
 
 
 @dataclass(slots=True)

@@ -38,17 +38,16 @@ class Snapshots:
     one when it begins."""
 
     def __init__(self, log: Path, strategy: Strategy) -> None:
-        self.log_bytes = self.updates = 0  # what the strategy need not be told again
         self._log, self._strategy, self._since = log, strategy, 0
 
-    def restore(self) -> None:
-        """Bring the strategy to where the last snapshot was taken."""
-        if not self._strategy.resumes_from_snapshots:  # then a file of this name is somebody else's
-            return
+    def restore(self) -> tuple[int, int]:
+        """Bring the strategy to where the last snapshot was taken; returns how many bytes of the
+        log it need not be told again, and how many updates are written there."""
         found = read_snapshot(self._log)
-        if found is not None:
-            self._strategy.restore(found.arrays)
-            self.log_bytes, self.updates = found.log_bytes, found.updates
+        if found is None:
+            return 0, 0
+        self._strategy.restore(found.arrays)
+        return found.log_bytes, found.updates
 
     def told(self, log_bytes: int, updates: int) -> None:
         """One more trial was told, and the log up to here is what the strategy knows."""

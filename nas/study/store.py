@@ -7,8 +7,9 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
@@ -126,15 +127,21 @@ class Store:
 
     def append(self, event: Mapping[str, Any]) -> int:
         """Write one event as one line; returns the offset of the line."""
-        line = _encode(event).encode() + b"\n"
-        offset = self._end
-        self._write(line)
-        self._end += len(line)
+        return self.append_all((event,))[0]
+
+    def append_all(self, events: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Write events that belong together, each as one line, with one sync; returns the offsets
+        of the lines."""
+        lines = [_encode(event).encode() + b"\n" for event in events]
+        offsets = list(accumulate(map(len, lines[:-1]), initial=self._end))
+        self._write(b"".join(lines))
+        self._end += sum(map(len, lines))
+
         now = time.monotonic()
         if self._each or now - self._synced_at >= _SECONDS_BETWEEN_SYNCS:
             self._sync()
             self._synced_at = now
-        return offset
+        return offsets
 
     def events(self) -> Iterator[Event]:
         """Every event so far, oldest first."""

@@ -6,22 +6,24 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
-from nas.contracts import Failure, Outcome, Proposal, Strategy, Trial
+from nas.contracts import Evaluation, Failure, Outcome, Proposal, Strategy, Trial
 from nas.errors import StudyError
 from nas.seeding import derive
-from nas.study.clocks import Stopwatch
-from nas.study.early_stopping import early_stopping
 from nas.study.events import asked_event, end_event, skipped_event
+from nas.study.files import WORK, keep_files, tidy_files
 from nas.study.ledger import Ledger, OpenTrial
-from nas.study.order import InTurn, Steps
 from nas.study.rules import Budget, Rules
-from nas.study.snapshots import Snapshots
 from nas.study.store import FORMAT, Store, Sync, read_events
-from nas.study.trial_files import TrialFiles
 from search_spaces.cells.genotype import Genotype
+
+if TYPE_CHECKING:  # what only some studies need is loaded by those
+    from nas.study.early_stopping import EarlyStopping
+    from nas.study.order import InTurn
+    from nas.study.snapshots import Snapshots
 
 NUMBERS_WITHOUT_COST = 1_000
 NEEDS_BUDGET = "a study needs a budget: trials, seconds of evaluation or hours"
@@ -60,8 +62,7 @@ class Study:
         self.seed = seed
         self.rules = rules or Rules()
         self.ledger = Ledger(self.rules)
-        self._stopping_rule = early_stopping(self.rules, last_step)
-        self._files = TrialFiles(folder)
+        self._early_stopping = _early_stopping_of(self.rules, last_step)
         self._order = self._order_of(self.rules)
         self._constraint = constraint
         self._start_from = tuple(start_from)
@@ -72,12 +73,10 @@ class Study:
         self._exhausted = False
         self._lost_updates: list[dict[str, Any]] = []
         self._began = time.monotonic()
-        self._thinking = (
-            Stopwatch()
-        )  # the strategy's own seconds, since they were last written down
+        self._strategy_seconds = 0.0  # since they were last written down
         self.stopping = False
         self.store = store or Store(folder / "events.jsonl", sync=sync)
-        self._snapshots = Snapshots(self.store.path, strategy)
+        self._snapshots = _snapshots_of(strategy, self.store.path)
         try:
             self._replay()
             self._begin(budget)
@@ -93,7 +92,8 @@ class Study:
 
     def close(self) -> None:
         """Give the log back; the study can be opened again."""
-        self._files.leave()
+        with suppress(OSError):  # the folder of all work goes if nothing is half done
+            (self.folder / WORK).rmdir()
         self.store.close()
 
     # ------------------------------------------------------------------ the turns
@@ -110,7 +110,7 @@ class Study:
         while self._order is None and self.end_reason is None:
             number = self._propose()
             if number is not None:
-                return self._start(number)
+                return self.ledger.open[number].trial
         return None
 
     def todo(self, trials: int | None = None) -> Iterator[Trial]:
@@ -173,9 +173,8 @@ class Study:
         """Write down that the study has ended, if it has; returns why."""
         reason = self.end_reason
         if reason is not None and not self.ledger.open and self.ledger.finished is None:
-            self._record(
-                {"event": "finished", "reason": reason, "strategy_seconds": self._thinking.taken()}
-            )
+            seconds = self._take_strategy_seconds()
+            self._record({"event": "finished", "reason": reason, "strategy_seconds": seconds})
         return self.ledger.finished
 
     def extend(self, budget: Budget) -> None:
@@ -204,7 +203,7 @@ class Study:
     def workdir(self, number: int) -> Path:
         """The folder in which a trial may write; what it leaves in `keep/` stays if the trial is
         among the best."""
-        return self._files.workdir(number)
+        return self.folder / WORK / str(number)
 
     def free(self, places: int) -> None:
         """Hear from the runner how many places are free from now on: what the order makes them wait
@@ -223,45 +222,48 @@ class Study:
         """The order of a deterministic study; in others results are heard as they arrive."""
         if rules.lag is None:
             return None
+        from nas.study.order import InTurn, Steps
+
         steps = Steps(
             may_begin=lambda: self.end_reason is None,
             propose=self._propose,
-            announce=self._announce,
+            announce=self._again,
             progress=self._progressed,
             end=self._hear,
         )
         return InTurn(self.folder / "pending", rules.lag, rules.retries, self.ledger, steps)
 
-    def _announce(self, number: int) -> None:
-        """Write down the first attempt when it is proposed, so that its place in the log is
-        fixed."""
-        self._record({"event": "attempted", "number": number, "attempt": 1})
-        self._again(number)
-
     def _again(self, number: int) -> None:
+        """Put a trial in the queue whose next attempt is in the log already."""
         self._announced.add(number)
         self._waiting.append(number)
 
     # ------------------------------------------------------------------ one proposal
 
     def _propose(self) -> int | None:
-        """Ask the strategy once and write it down; the number of a trial to run, or None."""
+        """Ask the strategy once and write it down; the number of a trial to run, whose first
+        attempt is written down too, or None."""
         number = self.ledger.next_number
         proposal = self._proposal(number)
         if proposal is None:
             self._exhausted = True
             return None
+
         genotype = proposal.genotype
         key = genotype.key
-        seconds = self._thinking.taken()
+        seconds = self._take_strategy_seconds()
         if reason := self._objection(genotype, key):
             self._record(skipped_event(number, genotype, key, reason, seconds))
             return None
+
         original = None if self.rules.duplicates == "retrain" else self.ledger.known.get(key)
         trial = Trial(number, genotype, derive(self.seed, "trial", number), proposal.notes)
-        self._record(asked_event(trial, key, original, seconds), trial)
+        asked = asked_event(trial, key, original, seconds)
         if original is None:
+            attempted = {"event": "attempted", "number": number, "attempt": 1}
+            self._record(asked, attempted, trial=trial)
             return number
+        self._record(asked, trial=trial)
         self._follow(number, original)
         return None
 
@@ -282,8 +284,20 @@ class Study:
     def _proposal(self, number: int) -> Proposal | None:
         if number < len(self._start_from):
             return Proposal(self._start_from[number])
-        with self._thinking.running():
+        with self._thinking():
             return self.strategy.ask(number)
+
+    @contextmanager
+    def _thinking(self) -> Iterator[None]:
+        """Count the strategy's own seconds."""
+        began = time.perf_counter()
+        yield
+        self._strategy_seconds += time.perf_counter() - began
+
+    def _take_strategy_seconds(self) -> float:
+        """What was counted since the last call."""
+        seconds, self._strategy_seconds = self._strategy_seconds, 0.0
+        return round(seconds, 6)
 
     def _start(self, number: int) -> Trial:
         entry = self.ledger.open[number]
@@ -330,7 +344,8 @@ class Study:
         self._record({**event, "number": number, "seconds": 0.0, "reused": original})
 
     def _keep_files(self, number: int) -> None:
-        self._files.keep(number, self._best)
+        if self.workdir(number).is_dir():
+            keep_files(self.folder, number, self._best)
 
     @property
     def _best(self) -> set[int]:
@@ -339,38 +354,53 @@ class Study:
 
     # ------------------------------------------------------------------ the log
 
-    def _record(self, event: dict[str, Any], trial: Trial | None = None) -> bool:
-        """Write one event, then act on it: the log first, the strategy last; False if the trial had
-        better stop."""
-        event["time"] = round(time.time(), 3)
-        offset = self.store.append(event)
-        heard = self.ledger.apply(event, offset, trial)
-        go_on = self._stopping_rule.hear(event)
-        if self._watch is not None:
-            self._watch(event)
-        if heard is not None:
-            with self._thinking.running():
-                self.strategy.tell(*heard)
-            for update in self.strategy.diagnostics():
-                self._record({"event": "updated", "number": heard[0].number, **update})
-            self._snapshots.told(self.store.size, self.ledger.updates)
+    def _record(self, *events: dict[str, Any], trial: Trial | None = None) -> bool:
+        """Write events, then act on them: the log first, the strategy last; False if the trial had
+        better stop.
+
+        Args:
+            trial: what the first of them asks, so that it need not be parsed.
+        """
+        for event in events:
+            event["time"] = round(time.time(), 3)
+        go_on, all_heard = True, []
+        for event, offset in zip(events, self.store.append_all(events), strict=True):
+            all_heard.append(self.ledger.apply(event, offset, trial))
+            if self._early_stopping is not None:
+                go_on = self._early_stopping.hear(event)
+
+        for event, heard in zip(events, all_heard, strict=True):
+            if self._watch is not None:
+                self._watch(event)
+            if heard is not None:
+                self._teach(*heard)
         return go_on
+
+    def _teach(self, trial: Trial, evaluation: Evaluation) -> None:
+        """Let the strategy hear a result, and write down what it says of itself."""
+        with self._thinking():
+            self.strategy.tell(trial, evaluation)
+        for update in self.strategy.diagnostics():
+            self._record({"event": "updated", "number": trial.number, **update})
+        if self._snapshots is not None:
+            self._snapshots.told(self.store.size, self.ledger.updates)
 
     def _replay(self) -> None:
         """Tell the strategy its past, in the order in which it happened; a snapshot stands for the
         beginning."""
         updates: list[dict[str, Any]] = []
-        self._snapshots.restore()
+        known_bytes, known_updates = self._snapshots.restore() if self._snapshots else (0, 0)
         for offset, event in read_events(self.store.path):
             heard = self.ledger.apply(event, offset)
-            self._stopping_rule.hear(event)
-            if heard is not None and offset >= self._snapshots.log_bytes:
+            if self._early_stopping is not None:
+                self._early_stopping.hear(event)
+            if heard is not None and offset >= known_bytes:
                 self.strategy.tell(*heard)
                 updates += [
                     {"event": "updated", "number": heard[0].number, **u}
                     for u in self.strategy.diagnostics()
                 ]
-        self._lost_updates = updates[self.ledger.updates - self._snapshots.updates :]
+        self._lost_updates = updates[self.ledger.updates - known_updates :]
 
     def _begin(self, budget: Budget | None) -> None:
         """Write the first line of this session, then settle what the last one could not."""
@@ -389,10 +419,27 @@ class Study:
             self._record(update)
         for number, entry in sorted(self.ledger.open.items()):
             self._settle(number, entry)
-        self._files.tidy(self.ledger.open, self._best)
+        tidy_files(self.folder, self.ledger.open, self._best)
 
     def _settle(self, number: int, entry: OpenTrial) -> None:
         if entry.duplicate_of is not None:
             self._follow(number, entry.duplicate_of)
         elif self._order is None or not self._order.adopt(entry):
             self._waiting.append(number)
+
+
+def _early_stopping_of(rules: Rules, last_step: int | None) -> EarlyStopping | None:
+    if rules.early_stop == "none":
+        return None
+    from nas.study.early_stopping import early_stopping
+
+    return early_stopping(rules, last_step)
+
+
+def _snapshots_of(strategy: Strategy, log: Path) -> Snapshots | None:
+    """Only of a strategy that can begin from one; else a file of that name is somebody else's."""
+    if not strategy.resumes_from_snapshots:
+        return None
+    from nas.study.snapshots import Snapshots
+
+    return Snapshots(log, strategy)

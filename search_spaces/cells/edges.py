@@ -27,6 +27,9 @@ NASNET_OPS = (
     "sep_5x5",
     "sep_7x7",
 )
+NASBENCH201_OPS = ("none", "identity", "conv_1x1", "conv_3x3", "avg_3x3")
+"""In the order of the digits in the benchmark's tables."""
+
 # The operations of ops.py, read from its text: to import it takes torch, and a second.
 OP_NAMES: tuple[str, ...] = tuple(
     re.findall(

@@ -9,9 +9,6 @@ from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.json_form import SCHEMA
 from search_spaces.errors import GenotypeError, known_names, shortened
 
-NASBENCH201_OPS = ("none", "identity", "conv_1x1", "conv_3x3", "avg_3x3")
-"""In the order of the digits in the benchmark's tables."""
-
 OPS_BY_NASBENCH201_NAME = {
     "none": "none",
     "skip_connect": "identity",

@@ -165,13 +165,17 @@ class SearchSpace(ABC):
                 f"just its loose ends, as every cell that space {self.name!r} draws"
             )
 
-    def op_index(self, op: str, ops: Sequence[str], role: str, node: int) -> int:
-        """Where an operation stands in a list of options."""
-        if op not in ops:
-            raise SpaceError(
-                f"node {node} of the {role} cell: space {self.name!r}: {known_names(op, ops, 'op')}"
-            )
-        return ops.index(op)
+    def op_indices(self, cell: Cell, ops: Sequence[str], role: str) -> list[list[int]]:
+        """Where the operations of each node stand in a list of options."""
+        indices = {op: index for index, op in enumerate(ops)}
+        for number, node in enumerate(cell.nodes):
+            for edge in node.edges:
+                if edge.op not in indices:
+                    raise SpaceError(
+                        f"node {number} of the {role} cell: space {self.name!r}: "
+                        f"{known_names(edge.op, ops, 'op')}"
+                    )
+        return [[indices[edge.op] for edge in node.edges] for node in cell.nodes]
 
 
 def checked_count(value: int, option: str, most: int) -> int:

@@ -81,10 +81,6 @@ def test_a_score_that_is_no_number_never_goes_on(rules: Rules, lost: float | Non
     assert not early_stopping(rules).hear(report(0, 1, lost))
 
 
-def test_without_a_rule_nothing_is_stopped() -> None:
-    assert early_stopping(Rules()).hear(report(0, 1, None))
-
-
 @pytest.mark.parametrize("rules", [ASHA, MEDIAN], ids=lambda rules: rules.early_stop)
 def test_nothing_is_judged_without_a_score(rules: Rules) -> None:
     assert early_stopping(rules).hear(
