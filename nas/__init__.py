@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from nas.exporting.networks import predict as predict
     from nas.exporting.searched import SearchedStudy as SearchedStudy
     from nas.exporting.searched import search as search
+    from nas.full_size.public import retrain as retrain
+    from nas.full_size.public import transfer as transfer
+    from nas.full_size.retrain import Retrained as Retrained
+    from nas.full_size.transfer import Transferred as Transferred
     from nas.reports.verdict import Verdict as Verdict
     from nas.reports.verdict import compare as compare
     from nas.search.own_loop import OwnStudy as OwnStudy
@@ -44,6 +48,9 @@ _HOMES = {
     "nas.errors": ("NasError",),
     "nas.exporting.networks": ("build", "export", "predict"),
     "nas.exporting.searched": ("SearchedStudy", "search"),
+    "nas.full_size.public": ("retrain", "transfer"),
+    "nas.full_size.retrain": ("Retrained",),
+    "nas.full_size.transfer": ("Transferred",),
     "nas.reports.verdict": ("Verdict", "compare"),
     "nas.search.own_loop": ("OwnStudy", "OwnTrial", "open_study"),
 }

@@ -58,7 +58,7 @@ def choices(
             damaged.
     """
     given = None if weights is None else open_weights(weights)
-    path = Path(source)
+    path = place_of(source)
     if (path / "study.json").is_file():
         found = _of_study(path, top, with_weights and given is None)
     else:
@@ -68,6 +68,12 @@ def choices(
             )
         found = [_single(source, path, given is None)]
     return found if given is None else [_with(choice, given) for choice in found]
+
+
+def place_of(source: str) -> Path:
+    """Where a word would lie; a genotype as JSON, which may be too long for a path, lies
+    nowhere."""
+    return Path("{}" if source.lstrip().startswith("{") else source)
 
 
 def _with(choice: Choice, weights: Weights) -> Choice:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError, SettingsError, known_names
+from nas.exporting.choosing import place_of
 from nas.search.plan import read_study_json
 from nas.training.datasets import Dataset, open_dataset, presets
 
@@ -51,7 +52,7 @@ class DataWish:
 
 def _of_study(source: str) -> DataWish | None:
     """What the children of a study learned from; None where it is no study, or nothing learned."""
-    folder = Path(source)
+    folder = place_of(source)
     if not (folder / "study.json").is_file():
         return None
     evaluator = read_study_json(folder).get("evaluator")

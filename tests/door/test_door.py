@@ -16,7 +16,7 @@ import nas.search.plan
 from nas.contracts import Evaluation
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = ("build", "compare", "export", "open_study", "predict", "search")
+FUNCTIONS = ("build", "compare", "export", "open_study", "predict", "retrain", "search", "transfer")
 
 
 def test_dir_and_all_tell_what_there_is() -> None:
@@ -85,6 +85,10 @@ study.export("winner", to=["python", "onnx"])
 
 verdict = nas.compare(["policy-gradient", "optuna:tpe"], seeds=10, evaluator="landscape", trials=9)
 sentence: str = verdict.sentence
+full = nas.retrain(study.folder, seeds=3, dataset="image-folder:photos", device="cpu")
+larger = nas.transfer("nasnet-a", controls=["resnet"], set={"recipe.epochs": 2}, workers=2)
+shares: list[float] = [test.top_1 for test in full.tests]
+rows: int = len(larger.rows)
 network = nas.build("nasnet-a", skeleton="imagenet-mobile")
 network.train()
 
