@@ -136,7 +136,7 @@ SEARCHES = (
 
 COMPARISONS = {
     "comparison on the shipped table": (
-        "--space nasbench201 --evaluator table --budget-seconds 15 "
+        "--space nasbench201 --evaluator table --score score --budget-seconds 15 "
         "--strategies evolution,policy-gradient --set evolution.population=8 "
         "--set evolution.sample=3 --set policy-gradient.hidden=8 --seeds 5"
     ),

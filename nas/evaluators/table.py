@@ -4,6 +4,7 @@ evaluator."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 SHIPPED: Final = Path(__file__).parent.parent / "tables"
 
 Texts = Mapping[str, Sequence[str]]
+
+_OF_A_SEED: Final = re.compile(r"score_seed\d+")  # as `nas tabulate` names them
 
 
 @final
@@ -202,6 +205,18 @@ def find_table(table: str | None, space: str) -> Path:
     )
     choice = f" ({', '.join(fitting)})" if fitting else ""
     raise TableError(f"{found} with the package{choice}; say which one to read with --table FILE")
+
+
+def expressions_by_seed(table: str | None, space: str) -> dict[str, str]:
+    """Expressions for score and final that read no seed twice: the first seed to search by, the
+    mean of the others to judge by; none where the table does not have both, or a final itself."""
+    header = open_table(find_table(table, space)).header
+    seeds = [name for name in header if _OF_A_SEED.fullmatch(name)]
+    if len(seeds) < 2 or "final" in header:
+        return {}
+    first, *others = seeds
+    mean = f"({' + '.join(others)}) / {len(others)}" if len(others) > 1 else others[0]
+    return {"score": first, "final": mean}
 
 
 def table_decisions(table: str | Path, decisions: str | None) -> dict[str, tuple[str, ...]]:

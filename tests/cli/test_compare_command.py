@@ -137,3 +137,27 @@ def test_without_a_folder_the_same_command_finds_its_own(
     assert folder.name.startswith("compare-nasbench201-")
     assert nas(*words, "--set", "evolution.sample=3").code == 0
     assert len(list((tmp_path / "results").iterdir())) == 2
+
+
+SHIPPED = ("--space", "nasbench201", "--evaluator", "table", "--trials", "3", "--seeds", "2")
+
+
+@pytest.mark.parametrize(
+    ("words", "score", "final"),
+    [
+        ((), "score_seed0", "(score_seed1 + score_seed2) / 2"),
+        (("--final", "score_seed1"), None, "score_seed1"),
+        (("--score", "score"), "score", None),
+    ],
+)
+def test_a_table_with_seeds_judges_winners_by_those_the_search_did_not_see(
+    tmp_path: Path, words: tuple[str, ...], score: str | None, final: str | None
+) -> None:
+    out = ("--strategies", "random-search", "--out", tmp_path / "all", "--no-report")
+    assert nas("compare", *SHIPPED, *words, *out).code == 0
+    options = json.loads((tmp_path / "all" / "compare.json").read_text())["arms"]
+    (arm,) = options.values()
+    recorded = arm["evaluator"]["options"]
+    assert (recorded["score"], recorded["final"]) == (score, final)
+    best = nas("best", tmp_path / "all" / "random-search" / "seed-1", "--json").json["best"][0]
+    assert set(best["final"]) == ({final} if final else set())

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import SettingsError
+from nas.registry import is_outside, resolve
 from nas.search.comparing.arms import arms_of, seeds_of
 from nas.search.comparing.plan import Asked, Confirm
+from nas.search.words import DEFAULTS
 from nas.study.rules import Budget
 
 
@@ -34,9 +36,26 @@ def asked_of(
     if margin is not None and not (math.isfinite(margin) and margin >= 0):
         raise SettingsError(f"--margin is {margin}: expected a number, 0 or more")
 
-    arms, budget = arms_of(strategies, tree)
+    arms, budget = arms_of(strategies, tree if confirm else _judged_by_other_seeds(tree))
     again = Confirm(confirm, confirm_score, confirm_cost) if confirm is not None else None
     return Asked(arms, seeds_of(seeds), Budget(), again, margin, pilot), budget
+
+
+def _judged_by_other_seeds(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a table has the score of each seed and nobody says what counts, searches see the first
+    seed and their winners are judged by the others: never by the score they were chosen by."""
+    given = tree.get("evaluator", {})
+    name = str(given.get("name", "table" if "table" in given else ""))
+    space = str(tree.get("space", {}).get("name", DEFAULTS["space"]))
+    if {"score", "final"} & given.keys() or not name or is_outside("evaluator", name):
+        return tree
+    if resolve("evaluator", name) != "table" or is_outside("space", space):
+        return tree
+    from nas.evaluators.table import expressions_by_seed
+
+    table = given.get("table")
+    by_seed = expressions_by_seed(None if table is None else str(table), resolve("space", space))
+    return {**tree, "evaluator": {**given, **by_seed}}
 
 
 def default_folder(asked: Asked) -> Path:

@@ -221,8 +221,8 @@ def _fill(cache: Path, parts: dict[str, list[_Picture]], size: int, skip_corrupt
                 ", ..." if len(corrupt) > 5 else ""
             )
             raise DatasetError(
-                f"{counted(len(corrupt), 'image')} cannot be decoded: {shown}; mend or remove them, or say "
-                "--skip-corrupt"
+                f"{counted(len(corrupt), 'image')} cannot be decoded: {shown}; mend or remove "
+                "them, or say --skip-corrupt"
             )
         (draft / "corrupt.txt").write_text("".join(f"{file}\n" for file in corrupt))
         (draft / "facts.json").write_text(
