@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Show the controller's updates: rewards, entropy, KL, gradients, what the policy prefers."""
     from nas.search.plan import Plan
-    from nas.strategies.controller.history import updates_of
+    from nas.search.reading import updates_of
 
     plan = Plan.read(folder, trust=trust)
     space = plan.make_space()

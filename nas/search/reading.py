@@ -5,12 +5,14 @@ Any number of readers may look while a study is written; a study without a first
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nas.errors import StudyError
 from nas.search.plan import read_study_json
+from nas.study.events import ENDS
 from nas.study.ledger import Heard, Ledger
 from nas.study.rules import Budget, Rules
 from nas.study.store import Event, is_being_written, read_events
@@ -24,6 +26,31 @@ class Ranked(NamedTuple):
     score: float
     asked: Mapping[str, Any]
     told: Mapping[str, Any]
+
+
+class ToldTrial(NamedTuple):
+    """A trial that was told a score, and how far its study was by then.
+
+    `ended` counts the trials that had ended, this one included; repeats of a known genotype cost
+    nothing and do not count.
+    """
+
+    number: int
+    key: str
+    score: float
+    seconds: float
+    metrics: Mapping[str, Any]
+    reused: bool
+    ended: int
+    cost: float
+    best: bool
+
+
+class Updated(NamedTuple):
+    """One update of a controller: every number it wrote down, and what it was alarmed by."""
+
+    numbers: Mapping[str, float]
+    alarm: str | None
 
 
 class Ending(NamedTuple):
@@ -49,10 +76,48 @@ def is_running(folder: Path) -> bool:
 
 def ledger_of(folder: Path, rules: Rules) -> Ledger:
     """What the log of this study amounts to."""
-    ledger = Ledger(rules)
+    ledger = Ledger(rules, listens=False)
     for offset, event in events_of(folder):
         ledger.apply(event, offset)
     return ledger
+
+
+def course_of(folder: Path, ledger: Ledger) -> Iterator[ToldTrial | Updated]:
+    """What happened in a study, in one pass in which `ledger`, a new one, takes in the log."""
+    keys: dict[int, str] = {}
+
+    for offset, event in events_of(folder):
+        ledger.apply(event, offset)
+        match event["event"]:
+            case "asked":
+                keys[event["number"]] = event["key"]
+            case "told":
+                yield _told(event, keys.pop(event["number"]), ledger)
+            case "stopped" | "failed":
+                del keys[event["number"]]
+            case "updated":
+                yield _updated(event)
+
+
+def _told(event: Event, key: str, ledger: Ledger) -> ToldTrial:
+    counts, best = ledger.counts, ledger.best
+    return ToldTrial(
+        event["number"],
+        key,
+        event["score"],
+        event["seconds"],
+        event["metrics"],
+        reused="reused" in event,
+        ended=counts["evaluated"] + counts["stopped"] + counts["failed"],
+        cost=ledger.cost,
+        best=best is not None and best.trial.number == event["number"],
+    )
+
+
+def _updated(event: Event) -> Updated:
+    named = ((name, event[name]) for name in sorted(event) if name != "time")
+    numbers = {name: value for name, value in named if isinstance(value, int | float)}
+    return Updated(numbers, event.get("alarm"))
 
 
 def heard_of(folder: Path, rules: Rules) -> Iterator[Heard]:
@@ -79,19 +144,37 @@ def trial_events(folder: Path, number: int) -> list[Event]:
     return [event for _, event in events_of(folder) if event.get("number") == number]
 
 
+def updates_of(folder: Path) -> list[Event]:
+    """Every update of a controller, oldest first, as it was written down."""
+    records = [event for _, event in events_of(folder) if _is_of_controller(event)]
+    if not records:
+        raise StudyError(
+            f"{folder} has no updates of a controller: its strategy has none, or fewer trials "
+            "were told than one takes (ten, or strategy.batch); wait, or inspect a study of "
+            "policy-gradient or critic"
+        )
+    return records
+
+
+def _is_of_controller(event: Event) -> bool:
+    return event["event"] == "updated" and ("policy" in event or "critic_correlation" in event)
+
+
 def ranked(folder: Path, top: int) -> list[Ranked]:
     """The best distinct trials of a study; of equals the one told first."""
     asked: dict[int, Event] = {}
-    told: list[Event] = []
+    best: list[Ranked] = []
 
     for _, event in events_of(folder):
-        if event["event"] == "asked" and "duplicate_of" not in event:
+        if event["event"] == "asked":
             asked[event["number"]] = event
-        elif event["event"] == "told" and "reused" not in event:
-            told.append(event)
-
-    told.sort(key=lambda event: -event["score"])  # stable: the first is the ledger's winner
-    return [Ranked(event["score"], asked[event["number"]], event) for event in told[:top]]
+        elif event["event"] in ENDS:
+            question = asked.pop(event["number"], event)
+            if event["event"] == "told" and "reused" not in event:
+                # `insort` puts equals behind those told before them
+                insort(best, Ranked(event["score"], question, event), key=lambda one: -one.score)
+                del best[top:]
+    return best
 
 
 def finals(folder: Path) -> dict[int, Mapping[str, float]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 from nas.contracts import Evaluation, Trial
 from nas.errors import GenotypeError, SettingsError, StoreError, shortened
@@ -35,12 +35,20 @@ class Session(NamedTuple):
 class OpenTrial:
     """Asked, never ended."""
 
-    trial: Trial
+    asked: Event
     key: str
     duplicate_of: int | None = None
     attempts: int = 0
     failures: int = 0
     steps: int = 0  # progress lines of the present attempt
+    parsed: Trial | None = None
+
+    @property
+    def trial(self) -> Trial:
+        """What was asked, parsed on demand: that costs more than reading its line."""
+        if self.parsed is None:
+            self.parsed = _trial(self.asked)
+        return self.parsed
 
 
 Heard = tuple[Trial, Evaluation]
@@ -51,10 +59,15 @@ class Ledger:
     """Counts, costs, open trials and incumbents of a study: a pure function of its events.
 
     It holds a few hundred bytes for each distinct genotype and nothing for a repeated one.
+
+    Args:
+        listens: whether `apply` says what the strategy hears; who only counts reads a log in half
+            the time.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, *, listens: bool = True) -> None:
         self.rules = rules
+        self._listens = listens
         self.counts: Counter[str] = (
             Counter()
         )  # asked, evaluated, reused, stopped, failed, skipped, retried
@@ -167,9 +180,10 @@ class Ledger:
 
     def _asked(self, event: Event, trial: Trial | None) -> None:
         number = event["number"]
-        trial = trial or _trial(event)
+        if trial is None and self._listens:
+            trial = _trial(event)
         original = event.get("duplicate_of")
-        self.open[number] = OpenTrial(trial, event["key"], original)
+        self.open[number] = OpenTrial(event, event["key"], original, parsed=trial)
         self.next_number = number + 1
         self.counts["asked"] += 1
         self.idle += 1
@@ -190,7 +204,7 @@ class Ledger:
             self.counts["retried"] += 1
             self._pay(after["seconds"])
 
-    def _told(self, event: Event, offset: int) -> Heard:
+    def _told(self, event: Event, offset: int) -> Heard | None:
         entry = self._ended(event, offset, "reused" if "reused" in event else "evaluated")
         score = event["score"]
         best = self.best
@@ -199,7 +213,7 @@ class Ledger:
         if "reused" not in event:
             self._rank(score, event["number"])
         self.worst = score if self.worst is None else min(self.worst, score)
-        return entry.trial, Evaluation(score, event["metrics"], event["seconds"])
+        return self._heard(entry, score, event["metrics"], event["seconds"])
 
     def _rank(self, score: float, number: int) -> None:
         if len(self.top) < self.rules.keep or (self.top and score > self.top[-1][0]):
@@ -211,16 +225,20 @@ class Ledger:
         entry = self._ended(event, offset, "stopped")
         if self.rules.stopped_as == "ignore" or self.worst is None:
             return None
-        return entry.trial, Evaluation(self.worst, event["metrics"], event["seconds"])
+        return self._heard(entry, self.worst, event["metrics"], event["seconds"])
 
     def _failed(self, event: Event, offset: int) -> Heard | None:
         entry = self._ended(event, offset, "failed")
         self.failure_kinds[event["kind"]] += 1
         if self.rules.failure_score is None:
             return None
-        return entry.trial, Evaluation(
-            self.rules.failure_score, {"failure": event["kind"]}, event["seconds"]
-        )
+        metrics = {"failure": event["kind"]}
+        return self._heard(entry, self.rules.failure_score, metrics, event["seconds"])
+
+    def _heard(
+        self, entry: OpenTrial, score: float, metrics: Mapping[str, Any], seconds: float
+    ) -> Heard | None:
+        return (entry.trial, Evaluation(score, metrics, seconds)) if self._listens else None
 
     def _ended(self, event: Event, offset: int, how: str) -> OpenTrial:
         number = event["number"]

@@ -1,13 +1,9 @@
-"""The updates of a controller as its study wrote them down, read back and put in a few words."""
+"""The updates of a controller as its study wrote them down, put in a few words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from nas.errors import StudyError
-from nas.study.store import read_events
 
 if TYPE_CHECKING:
     from search_spaces.cells.space import SearchSpace
@@ -31,20 +27,6 @@ SCALARS = (
 )
 
 
-def updates_of(folder: Path) -> list[Record]:
-    """Every update in the log, oldest first."""
-    records: list[Record] = [
-        event for _, event in read_events(folder / "events.jsonl") if _is_update(event)
-    ]
-    if not records:
-        raise StudyError(
-            f"{folder} has no updates of a controller: its strategy has none, or fewer trials "
-            "were told than one takes (ten, or strategy.batch); wait, or inspect a study of "
-            "policy-gradient or critic"
-        )
-    return records
-
-
 def histograms(
     record: Record, space: SearchSpace
 ) -> Iterator[tuple[str, tuple[int | str, ...], list[float]]]:
@@ -65,10 +47,6 @@ def histograms(
             options,
             means,
         )
-
-
-def _is_update(event: Record) -> bool:
-    return event["event"] == "updated" and ("policy" in event or "critic_correlation" in event)
 
 
 def _title(names: Sequence[str], options: int) -> str:
