@@ -54,8 +54,9 @@ class TableError(NasError):
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 seed`, `1,200 seeds`."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    """`1 seed`, `1,200 seeds`, `2 studies`."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"
 
 
 def shell_word(word: str) -> str:

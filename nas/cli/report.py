@@ -47,13 +47,14 @@ def report_and_print(
     as_json: bool,
 ) -> None:
     """Write the report and say what it says."""
+    from nas.reports.as_json import tree
     from nas.reports.write import write_report
 
-    place, result = write_report(folders, out, margin, target, band)
+    place, found = write_report(folders, out, margin, target, band)
     if as_json:
-        print(json.dumps(result, ensure_ascii=False))
+        print(json.dumps(tree(found), ensure_ascii=False))
         return
-    print(result["verdict"])
-    for row in result["comparisons"]:
-        print(f"  {row['sentence']}")
+    print(found.verdict)
+    for row in found.comparisons:
+        print(f"  {row.sentence}")
     print(f"report: {place / 'report.html'}")

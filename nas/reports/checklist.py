@@ -6,59 +6,55 @@ Search" (2020), in our words; what the tool cannot know stays open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
+from nas.errors import counted
 from nas.reports.experiment import Experiment
+from nas.reports.findings import Honesty, Practice, State
 from nas.reports.outcome import Outcome
 
-State = Literal["kept", "open", "broken"]
+Value = TypeVar("Value")
 
 
-def facts(experiment: Experiment) -> dict[str, Any]:
+def honesty(experiment: Experiment) -> Honesty:
     """Machine, versions, commit, budget, seeds, pilot runs, and everything that could have been
     chosen late."""
-    frames = list(experiment.frames)
-    plan = experiment.comparison or {}
-    return {
-        "folders": [str(folder) for folder in experiment.folders],
-        "machines": _distinct(frame.settings.get("hardware") for frame in frames),
-        "versions": _distinct(frame.settings.get("versions") for frame in frames),
-        "commits": _distinct(frame.settings.get("commit") for frame in frames),
-        "measured": _distinct(frame.settings.get("measured") for frame in frames),
-        "runners": _distinct(frame.settings.get("runner") for frame in frames),
-        "budgets": _distinct(frame.budget for frame in frames),
-        "seeds": {arm.label: sorted(arm.studies) for arm in experiment.arms},
-        "unfinished": {
-            arm.label: sorted(arm.studies.keys() - arm.finished.keys())
-            for arm in experiment.arms
-            if arm.studies.keys() - arm.finished.keys()
-        },
-        "not_run": _not_run(experiment),
-        "planned": bool(plan),
-        "pilot": plan.get("pilot"),
-        "confirm": plan.get("confirm"),
-        "requests": plan.get("requests", []),
-        "resumed": sum(frame.sessions > 1 for frame in frames),
-        "total_trials": sum(frame.ended for frame in frames),
-        "total_seconds": sum(frame.total_cost for frame in frames)
-        + sum(again.total_cost for arm in experiment.arms for again in arm.confirmations.values()),
-        "total_wall_seconds": sum(frame.wall_seconds for frame in frames),
-        "total_strategy_seconds": sum(frame.strategy_seconds for frame in frames),
-    }
+    frames, plan = list(experiment.frames), experiment.plan
+    confirmations = [again for arm in experiment.arms for again in arm.confirmations.values()]
+    left = {arm.label: sorted(arm.studies.keys() - arm.finished.keys()) for arm in experiment.arms}
+    return Honesty(
+        folders=[str(folder) for folder in experiment.folders],
+        machines=_distinct(frame.settings.hardware for frame in frames),
+        versions=_distinct(frame.settings.versions for frame in frames),
+        commits=_distinct(frame.settings.commit for frame in frames),
+        measured=_distinct(frame.settings.measured for frame in frames),
+        runners=_distinct(frame.settings.runner for frame in frames),
+        budgets=_distinct(frame.budget for frame in frames),
+        seeds={arm.label: sorted(arm.studies) for arm in experiment.arms},
+        unfinished={label: seeds for label, seeds in left.items() if seeds},
+        not_run=_not_run(experiment),
+        planned=plan is not None,
+        pilot=plan.pilot if plan else None,
+        confirm=plan.confirm if plan else None,
+        requests=plan.requests if plan else [],
+        resumed=sum(frame.sessions > 1 for frame in frames),
+        total_trials=sum(frame.ended for frame in frames),
+        total_seconds=sum(frame.total_cost for frame in frames)
+        + sum(again.total_cost for again in confirmations),
+        total_wall_seconds=sum(frame.wall_seconds for frame in frames),
+        total_strategy_seconds=sum(frame.strategy_seconds for frame in frames),
+    )
 
 
-def checklist(experiment: Experiment, outcome: Outcome) -> list[dict[str, str]]:
+def checklist(experiment: Experiment, outcome: Outcome) -> list[Practice]:
     """Every item with its state and what is known about it."""
-    known = facts(experiment)
-    return [
-        {"item": item, "state": state, "note": note}
-        for item, state, note in _items(experiment, known, outcome)
-    ]
+    known = honesty(experiment)
+    return [Practice(*row) for row in _items(experiment, known, outcome)]
 
 
 def _items(
-    experiment: Experiment, known: Mapping[str, Any], outcome: Outcome
+    experiment: Experiment, known: Honesty, outcome: Outcome
 ) -> Iterator[tuple[str, State, str]]:
     yield from _about_code(known)
     yield "How final architectures are judged is stated", "kept", _how_judged(experiment, outcome)
@@ -66,18 +62,19 @@ def _items(
     yield from _about_reporting(known)
 
 
-def _about_code(known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
-    commits = known["commits"]
+def _about_code(known: Honesty) -> Iterator[tuple[str, State, str]]:
+    commits = known.commits
     dirty = [commit for commit in commits if str(commit).endswith("+")]
-    if len(commits) != 1 or commits[0] is None:
+    commit = commits[0] if len(commits) == 1 else None
+    if commit is None:
         state: State = "open"
         note = (
-            "the commit is not known" if commits == [None] else f"{len(commits)} commits took part"
+            "the commit is not known" if len(commits) == 1 else f"{len(commits)} commits took part"
         )
     elif dirty:
-        state, note = "open", f"commit {commits[0][:12]}, with changes that were not committed"
+        state, note = "open", f"commit {commit[:12]}, with changes that were not committed"
     else:
-        state, note = "kept", f"commit {commits[0][:12]}"
+        state, note = "kept", f"commit {commit[:12]}"
     yield "The code of search space, training and strategies is published", state, note
     yield (
         "All hyperparameters are stated",
@@ -91,7 +88,7 @@ def _how_judged(experiment: Experiment, outcome: Outcome) -> str:
         return "by what the searches saw" + (
             ", evaluated again with fresh seeds" if outcome.confirmed else ""
         )
-    if experiment.settings["evaluator"]["name"] == "table":
+    if experiment.task.evaluator.name == "table":
         return "read from the table"
     if outcome.name == "test_accuracy":
         when = "the confirmation" if outcome.confirmed else "the search"
@@ -100,17 +97,17 @@ def _how_judged(experiment: Experiment, outcome: Outcome) -> str:
 
 
 def _about_fairness(
-    experiment: Experiment, known: Mapping[str, Any], outcome: Outcome
+    experiment: Experiment, known: Honesty, outcome: Outcome
 ) -> Iterator[tuple[str, State, str]]:
     yield (
         "All arms use the same data, splits, space and training code",
         "kept",
         "checked: one task for all studies",
     )
-    one = len(known["budgets"]) == 1
-    note = "one budget for all studies" if one else f"{len(known['budgets'])} different budgets"
+    one = len(known.budgets) == 1
+    note = "one budget for all studies" if one else f"{len(known.budgets)} different budgets"
     yield "All arms have the same budget", "kept" if one else "broken", note
-    same = all(len(known[name]) == 1 for name in ("machines", "versions", "runners"))
+    same = all(len(each) == 1 for each in (known.machines, known.versions, known.runners))
     note = "one machine, one set of versions" if same else "machines, versions or runners differ"
     yield "Confounders (hardware, versions) are controlled", "kept" if same else "open", note
     searched = experiment.baseline is not None
@@ -124,13 +121,17 @@ def _about_fairness(
     yield (
         "There are several runs, and their seeds are stated",
         several,
-        f"at least {fewest} finished seeds per arm",
+        f"at least {counted(fewest, 'finished seed')} per arm",
     )
-    unfinished = sum(map(len, known["unfinished"].values()))
-    missing = sum(map(len, known["not_run"].values()))
-    left = [f"{unfinished} studies are unfinished"] * bool(unfinished) + [
-        f"{missing} were not begun"
-    ] * bool(missing)
+    unfinished = sum(map(len, known.unfinished.values()))
+    missing = sum(map(len, known.not_run.values()))
+    left = []
+    if unfinished:
+        left.append(
+            f"{counted(unfinished, 'study')} {'is' if unfinished == 1 else 'are'} unfinished"
+        )
+    if missing:
+        left.append(f"{missing} {'was' if missing == 1 else 'were'} not begun")
     yield (
         "No run is left out",
         "open" if left else "kept",
@@ -144,7 +145,7 @@ def _about_fairness(
         else "winners are judged by what searches saw"
     )
     yield "The split that judges is not used to search", "kept" if apart else "open", note
-    table = experiment.settings["evaluator"]["name"] == "table"
+    table = experiment.task.evaluator.name == "table"
     note = (
         "this is one"
         if table
@@ -154,16 +155,15 @@ def _about_fairness(
     yield "Parts of a new method are ablated", "open", "only its authors know which parts are new"
 
 
-def _about_reporting(known: Mapping[str, Any]) -> Iterator[tuple[str, State, str]]:
-    pilot = known["pilot"]
-    note = (
-        f"{pilot} pilot runs were declared" if pilot else "no pilot runs were declared (--pilot N)"
-    )
+def _about_reporting(known: Honesty) -> Iterator[tuple[str, State, str]]:
+    pilot = known.pilot
+    declared = f"{counted(pilot or 0, 'pilot run')} {'was' if pilot == 1 else 'were'} declared"
+    note = declared if pilot else "no pilot runs were declared (--pilot N)"
     yield "How hyperparameters were tuned, and what that cost, is stated", "open", note
-    planned = known["planned"]
-    grown = len(known["requests"]) > 1
+    planned = known.planned
+    grown = len(known.requests) > 1
     note = (
-        f"asked for in {len(known['requests'])} steps: seeds, arms or budget were added later"
+        f"asked for in {len(known.requests)} steps: seeds, arms or budget were added later"
         if grown
         else (
             "all seeds were fixed before the first trial"
@@ -181,7 +181,7 @@ def _about_reporting(known: Mapping[str, Any]) -> Iterator[tuple[str, State, str
         "kept",
         "children, repeats, failures and the strategy's own time",
     )
-    machine = bool(known["machines"]) and None not in known["machines"]
+    machine = bool(known.machines) and None not in known.machines
     yield (
         "The machine and all details of the setup are reported",
         "kept" if machine else "open",
@@ -191,19 +191,19 @@ def _about_reporting(known: Mapping[str, Any]) -> Iterator[tuple[str, State, str
 
 def _not_run(experiment: Experiment) -> dict[str, list[int]]:
     """Seeds that were planned for an arm and have no study."""
-    plan = experiment.comparison
+    plan = experiment.plan
     if plan is None:
         return {}
     there = {arm.label: arm.studies.keys() for arm in experiment.arms}
     missing = {
-        label: sorted(set(plan["seeds"]).difference(there.get(label, ()))) for label in plan["arms"]
+        label: sorted(set(plan.seeds).difference(there.get(label, ()))) for label in plan.arms
     }
     return {label: seeds for label, seeds in missing.items() if seeds}
 
 
-def _distinct(values: Any) -> list[Any]:
+def _distinct(values: Iterable[Value]) -> list[Value]:
     """Each different value once, in the order in which they occur."""
-    found: list[Any] = []
+    found: list[Value] = []
     for value in values:
         if value not in found:
             found.append(value)

@@ -1,24 +1,20 @@
-"""The whole comparison as one tree of numbers and words: what the page shows, and nothing the page
+"""The whole comparison as records of numbers and words: what the page shows, and nothing the page
 does not."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nas.reports import checklist, curves, many_arms, sentences
 from nas.reports.experiment import Experiment
+from nas.reports.findings import Axis, Comparison, Findings, Goal, Margin, Sampling
 from nas.reports.one_arm import arm_row, described, known
 from nas.reports.outcome import Outcome, outcome_of, outcomes, sampling, score_name
 from nas.reports.statistics import Judged, judged, paired
-
-Floats = NDArray[np.float64]
-Json = dict[str, Any]
 
 FORMAT = 1
 MARGIN_SHARE = 0.001  # a tenth of a percentage point, for accuracies as shares
@@ -26,7 +22,7 @@ MARGIN_SHARE = 0.001  # a tenth of a percentage point, for accuracies as shares
 
 def analysed(
     experiment: Experiment, margin: float | None = None, target: float | None = None
-) -> Json:
+) -> Findings:
     """Compare all arms with random search.
 
     Args:
@@ -36,36 +32,35 @@ def analysed(
     """
     outcome = outcome_of(experiment)
     values = {arm.label: outcomes(arm, outcome) for arm in experiment.arms}
+    task = experiment.task
     stated = _margin(experiment, margin, values)
     sampled = _sampling(experiment, outcome)
-    comparisons = _comparisons(experiment, values, stated["value"], outcome)
-    axis: curves.Axis = (
-        "cost" if all(frame.total_cost > 0 for frame in experiment.frames) else "trials"
-    )
+    comparisons = _comparisons(experiment, values, stated.value, outcome)
+    axis: Axis = "cost" if all(frame.total_cost > 0 for frame in experiment.frames) else "trials"
     goal = _target(experiment, target)
     end = float(curves.grid(list(experiment.frames), axis)[-1:].sum())
     arms = [arm_row(arm, outcome, values, sampled, axis, goal, end) for arm in experiment.arms]
-    result = {
-        "format": FORMAT,
-        "title": _title(experiment),
-        "task": _task(experiment),
-        "outcome": dataclasses.asdict(outcome),
-        "score": score_name(experiment.settings),
-        "margin": stated,
-        "baseline": experiment.baseline,
-        "sampling": sampled,
-        "target": goal,
-        "arms": arms,
-        "comparisons": comparisons,
-        "curves": many_arms.incumbents(experiment, outcome),
-        "tops": many_arms.tops(experiment),
-        "distributions": many_arms.distributions(experiment),
-        "fronts": many_arms.fronts(experiment),
-        "controllers": many_arms.controllers(experiment),
-        "honesty": checklist.facts(experiment),
-        "checklist": checklist.checklist(experiment, outcome),
-    }
-    return {"verdict": sentences.verdict(result), **result}
+    return Findings(
+        verdict=sentences.verdict(comparisons, arms, experiment.baseline, stated),
+        format=FORMAT,
+        title=_title(experiment),
+        task=task,
+        outcome=outcome,
+        score=score_name(task),
+        margin=stated,
+        baseline=experiment.baseline,
+        sampling=sampled,
+        target=goal,
+        arms=arms,
+        comparisons=comparisons,
+        curves=many_arms.incumbents(experiment, outcome),
+        tops=many_arms.tops(experiment),
+        distributions=many_arms.distributions(experiment),
+        fronts=many_arms.fronts(experiment),
+        controllers=many_arms.controllers(experiment),
+        honesty=checklist.honesty(experiment),
+        checklist=checklist.checklist(experiment, outcome),
+    )
 
 
 # ------------------------------------------------------------------ who is better
@@ -76,7 +71,7 @@ def _comparisons(
     values: Mapping[str, Mapping[int, float]],
     margin: float,
     outcome: Outcome,
-) -> list[Json]:
+) -> list[Comparison]:
     baseline = experiment.baseline
     others = [arm.label for arm in experiment.arms if arm.label != baseline]
     if baseline is None or not others:
@@ -136,54 +131,52 @@ def _comparison(
     margin: float,
     outcome: Outcome,
     nothing: str | None,
-) -> Json:
+) -> Comparison:
     pair = each.paired
-    row = {
-        "arm": label,
-        "baseline": baseline,
-        "verdict": each.verdict if nothing is None else "not compared",
-        "reason": nothing,
-        "negligible": each.negligible,
-        "more_seeds": each.more_seeds if nothing is None else None,
-        "seeds": pair.seeds,
-        "paired_seeds": list(seeds),
-        "mean_difference": known(pair.mean),
-        "sd_of_differences": known(pair.sd),
-        "interval": pair.interval,
-        "interval_kind": pair.interval_kind,
-        "t_interval": pair.t_interval,
-        "bootstrap_interval": pair.bootstrap_interval,
-        "effect_size": pair.effect,
-        "superiority": known(pair.superiority),
-        "superiority_interval": pair.superiority_interval,
-        "p": each.p,
-        "p_wilcoxon": each.p_wilcoxon,
-        "p_equivalence": each.p_equivalence,
-    }
-    return {**row, "sentence": sentences.sentence(row, outcome, margin)}
+    row = Comparison(
+        arm=label,
+        baseline=baseline,
+        verdict=each.verdict if nothing is None else "not compared",
+        reason=nothing,
+        negligible=each.negligible,
+        more_seeds=each.more_seeds if nothing is None else None,
+        seeds=pair.seeds,
+        paired_seeds=seeds,
+        mean_difference=known(pair.mean),
+        sd_of_differences=known(pair.sd),
+        interval=pair.interval,
+        interval_kind=pair.interval_kind,
+        t_interval=pair.t_interval,
+        bootstrap_interval=pair.bootstrap_interval,
+        effect_size=pair.effect,
+        superiority=known(pair.superiority),
+        superiority_interval=pair.superiority_interval,
+        p=each.p,
+        p_wilcoxon=each.p_wilcoxon,
+        p_equivalence=each.p_equivalence,
+        sentence="",
+    )
+    return replace(row, sentence=sentences.sentence(row, outcome, margin))
 
 
-# --------------------------------------------------------------------------------------------- many
-# arms together
+# ------------------------------------------------------------------ many arms together
 
 
 def _margin(
     experiment: Experiment, margin: float | None, values: Mapping[str, Mapping[int, float]]
-) -> Json:
-    planned = experiment.comparison.get("margin") if experiment.comparison else None
+) -> Margin:
+    planned = experiment.plan.margin if experiment.plan else None
     if margin is not None and margin != planned:
-        return {"value": margin, "stated": "with this report, after the studies were run"}
+        return Margin(margin, "with this report, after the studies were run")
     if planned is not None:
-        return {"value": planned, "stated": "before the first trial"}
+        return Margin(planned, "before the first trial")
     every = [abs(value) for seeds in values.values() for value in seeds.values()]
     percent = bool(every) and float(np.median(every)) > 1.5
-    return {
-        "value": MARGIN_SHARE * (100 if percent else 1),
-        "stated": "by default: a tenth of a percentage point",
-    }
+    value = MARGIN_SHARE * (100 if percent else 1)
+    return Margin(value, "by default: a tenth of a percentage point")
 
 
-def _sampling(experiment: Experiment, outcome: Outcome) -> Json | None:
+def _sampling(experiment: Experiment, outcome: Outcome) -> Sampling | None:
     """What an average cell scores, from the draws of random search."""
     arm = next((arm for arm in experiment.arms if arm.label == experiment.baseline), None)
     if arm is None:
@@ -198,24 +191,24 @@ def _sampling(experiment: Experiment, outcome: Outcome) -> Json | None:
         if any(map(math.isnan, chosen.values())):
             # trained draws were judged only where they won, so those that were are no fair sample
             chosen = {}
-    return {
-        "score": described(np.array(list(scores.values()))),
-        "scores": scores,
-        "outcome": described(np.array(list(chosen.values()))),
-        "outcomes": chosen,
-    }
+    return Sampling(
+        score=described(np.array(list(scores.values()))),
+        scores=scores,
+        outcome=described(np.array(list(chosen.values()))),
+        outcomes=chosen,
+    )
 
 
-def _target(experiment: Experiment, target: float | None) -> Json | None:
+def _target(experiment: Experiment, target: float | None) -> Goal | None:
     if target is not None:
-        return {"score": target, "stated": "given"}
+        return Goal(target, "given")
     arm = next((arm for arm in experiment.arms if arm.label == experiment.baseline), None)
     ends = [study.winner.score for study in arm.finished.values() if study.winner] if arm else []
     if not ends:
         return None
     # A value that was reached, not one between two, so that rounding does not decide.
     middle = float(np.quantile(ends, 0.5, method="lower"))
-    return {"score": middle, "stated": "the median of what random search ended with"}
+    return Goal(middle, "the median of what random search ended with")
 
 
 def _title(experiment: Experiment) -> str:
@@ -223,8 +216,3 @@ def _title(experiment: Experiment) -> str:
     if experiment.baseline is None or not others:
         return ", ".join(arm.label for arm in experiment.arms)
     return f"{', '.join(others)} against {experiment.baseline}"
-
-
-def _task(experiment: Experiment) -> Json:
-    settings = experiment.settings
-    return {name: settings[name] for name in ("space", "evaluator", "rules", "limits")}

@@ -4,19 +4,22 @@ cost."""
 from __future__ import annotations
 
 import math
-from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from nas.reports.findings import Axis, Band, Distribution
 from nas.reports.frame import Best, Frame
 from nas.reports.statistics import LEVEL
 
+if TYPE_CHECKING:
+    import pandas
+
 Floats = NDArray[np.float64]
-Axis = Literal["trials", "cost"]
 
 POINTS = 160
 TOPS = (1, 5, 25)
@@ -42,7 +45,7 @@ def incumbents(frame: Frame, axis: Axis, where: Floats, value: Callable[[Best], 
     return np.asarray(values[np.searchsorted(places, where, side="right")])
 
 
-def summary(rows: Floats) -> dict[str, list[float | None]]:
+def summary(rows: Floats) -> Band:
     """Median, quartiles, mean and its interval over seeds (rows), wherever every seed has a
     value."""
     whole = ~np.isnan(rows).any(axis=0) if len(rows) else np.zeros(rows.shape[1], dtype=bool)
@@ -54,30 +57,23 @@ def summary(rows: Floats) -> dict[str, list[float | None]]:
     if whole.any() and len(rows) > 1:
         quantile = stats.t.ppf((1 + LEVEL) / 2, len(rows) - 1)
         half[whole] = quantile * rows[:, whole].std(axis=0, ddof=1) / math.sqrt(len(rows))
-    named = {"low": quartiles[0], "median": quartiles[1], "high": quartiles[2], "mean": mean}
-    named |= {"mean_low": mean - half, "mean_high": mean + half}
-    return {name: rounded(values) for name, values in named.items()}
+    return Band(*map(rounded, (*quartiles, mean, mean - half, mean + half)))
 
 
 def top_means(frame: Frame, where: Floats) -> dict[int, Floats]:
     """The mean score of the best 1, 5 and 25 distinct genotypes found so far; NaN before there are
     so many."""
+    distinct = frame.told.drop_duplicates("key")
+    scores = distinct["score"].to_numpy()
+    ends = np.searchsorted(distinct["ended"].to_numpy(), where, side="right").tolist()
+    means: dict[int, list[float]] = {top: [] for top in TOPS}
     best: list[float] = []
-    seen: set[int] = set()
-    trials, means = [], {top: [math.nan] for top in TOPS}
-    for place, key, score in zip(
-        frame.trials.tolist(), frame.keys.tolist(), frame.score.tolist(), strict=True
-    ):
-        if key in seen:
-            continue
-        seen.add(key)
-        insort(best, -score)
-        del best[TOPS[-1] :]
-        trials.append(place)
+
+    for begin, end in pairwise((0, *ends)):  # places ascend, so each adds a few scores
+        best = sorted((*best, *scores[begin:end].tolist()), reverse=True)[: TOPS[-1]]
         for top in TOPS:
-            means[top].append(-sum(best[:top]) / top if len(best) >= top else math.nan)
-    at = np.searchsorted(np.array(trials), where, side="right")
-    return {top: np.asarray(np.array(values)[at]) for top, values in means.items()}
+            means[top].append(sum(best[:top]) / top if len(best) >= top else math.nan)
+    return {top: np.array(values) for top, values in means.items()}
 
 
 def area(frame: Frame, axis: Axis, end: float) -> float:
@@ -100,13 +96,11 @@ def reached(frame: Frame, target: float) -> Best | None:
     return next((best for best in frame.bests if best.score >= target), None)
 
 
-def distribution(scores: Floats) -> dict[str, list[float | None]]:
+def distribution(scores: Floats) -> Distribution:
     """The empirical distribution function at 200 of its own quantiles."""
     shares = np.linspace(0, 1, 201)
-    return {
-        "share": rounded(shares),
-        "score": rounded(np.quantile(scores, shares)) if len(scores) else [],
-    }
+    quantiles = rounded(np.quantile(scores, shares)) if len(scores) else []
+    return Distribution(rounded(shares), quantiles)
 
 
 def front(costs: Floats, scores: Floats) -> list[tuple[float, float]]:
@@ -121,15 +115,14 @@ def front(costs: Floats, scores: Floats) -> list[tuple[float, float]]:
     return kept
 
 
-def over_told(updates: Sequence[Sequence[Mapping[str, float]]], name: str, where: Floats) -> Floats:
+def over_told(updates: Sequence[pandas.DataFrame], name: str, where: Floats) -> Floats:
     """One diagnostic of controllers at numbers of told trials: a row per study, the last update
     before each place."""
     rows = []
-    for records in updates:
-        told = np.array([record["told"] for record in records], dtype=np.float64)
-        values = np.array(
-            [math.nan, *(record.get(name, math.nan) for record in records)], dtype=np.float64
-        )
+    for each in updates:
+        told = each["told"].to_numpy(np.float64)
+        known = each[name].to_numpy(np.float64) if name in each else np.full(len(told), math.nan)
+        values = np.array([math.nan, *known])
         rows.append(values[np.searchsorted(told, where, side="right")])
     return np.array(rows).reshape(len(rows), len(where))
 

@@ -7,17 +7,48 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nas.errors import StudyError
-from nas.reports.frame import Frame, read_frame
+from nas.reports.frame import Frame, Task, read_frame
 from nas.search.comparing.arms import baseline_of
 from nas.search.comparing.lanes import CONFIRM
-from nas.search.comparing.plan import FILE, read_comparison
+from nas.search.comparing.plan import read_comparison
 from nas.search.plan import differences
 
 _TASK = ("space", "evaluator", "rules", "limits", "start_from")
 _DEEPEST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One time a comparison was asked for."""
+
+    arms: Sequence[str]
+    seeds: int
+    budget: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What compare.json says of a comparison beside its studies."""
+
+    arms: Sequence[str]
+    seeds: Sequence[int]
+    margin: float | None
+    pilot: int
+    confirm: Mapping[str, Any] | None
+    requests: Sequence[Request]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """The plan in this folder; None where there is none."""
+        found = read_comparison(folder)
+        if found is None:
+            return None
+        plain = {name: found[name] for name in ("seeds", "margin", "pilot", "confirm")}
+        requests = [Request(**request) for request in found["requests"]]
+        return cls(arms=list(found["arms"]), requests=requests, **plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +83,7 @@ class Experiment:
     folders: Sequence[Path]
     arms: Sequence[Arm]
     baseline: str | None
-    comparison: Mapping[str, Any] | None
+    plan: Planned | None
 
     @property
     def frames(self) -> Iterator[Frame]:
@@ -60,9 +91,9 @@ class Experiment:
         return (study for arm in self.arms for study in arm.studies.values())
 
     @property
-    def settings(self) -> Mapping[str, Any]:
-        """The settings of any study: all do the same work."""
-        return next(self.frames).settings
+    def task(self) -> Task:
+        """What all studies do alike."""
+        return next(self.frames).settings.task
 
 
 def read_experiment(folders: Sequence[Path]) -> Experiment:
@@ -72,13 +103,13 @@ def read_experiment(folders: Sequence[Path]) -> Experiment:
         raise StudyError(
             f"there is no study in {folders[0]}: a study is a folder with study.json in it"
         )
-    comparison = read_comparison(folders[0]) if len(folders) == 1 else None
+    plan = Planned.read(folders[0]) if len(folders) == 1 else None
     frames = [(folder, place, read_frame(place)) for folder, place in found]
     _refuse_mixed([frame for _, _, frame in frames])
-    labels = _labels(frames, comparison is not None)
-    arms = [_arm(label, frames, labels) for label in _in_order(labels, comparison)]
+    labels = _labels(frames, plan is not None)
+    arms = [_arm(label, frames, labels) for label in _in_order(labels, plan)]
     baseline = baseline_of((arm.label, arm.strategy) for arm in arms)
-    return Experiment(folders, arms, baseline, comparison)
+    return Experiment(folders, arms, baseline, plan)
 
 
 def _places(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -96,9 +127,9 @@ def _places(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _refuse_mixed(frames: Sequence[Frame]) -> None:
-    first = {name: frames[0].settings[name] for name in _TASK}
+    first = _work(frames[0])
     for frame in frames[1:]:
-        lines = differences(first, {name: frame.settings[name] for name in _TASK})
+        lines = differences(first, _work(frame))
         if lines:
             here, wanted = lines[0].replace(" asked for", "").split(" there, ", 1)
             raise StudyError(
@@ -108,6 +139,11 @@ def _refuse_mixed(frames: Sequence[Frame]) -> None:
             )
 
 
+def _work(frame: Frame) -> dict[str, Any]:
+    """All that must be alike, as it was written down."""
+    return {name: frame.settings.recorded[name] for name in _TASK}
+
+
 def _labels(frames: Sequence[tuple[Path, Path, Frame]], planned: bool) -> dict[Path, str]:
     """A name for the arm of every study: its folder in a comparison, else its strategy, with
     options where needed."""
@@ -115,22 +151,25 @@ def _labels(frames: Sequence[tuple[Path, Path, Frame]], planned: bool) -> dict[P
         return {place: place.relative_to(folder).parts[0] for folder, place, _ in frames}
     variants: dict[str, list[str]] = {}
     for _, _, frame in frames:
-        options = json.dumps(frame.settings["strategy"]["options"], sort_keys=True)
         seen = variants.setdefault(frame.strategy, [])
-        if options not in seen:
-            seen.append(options)
+        if _options(frame) not in seen:
+            seen.append(_options(frame))
     labels = {}
     for _, place, frame in frames:
         seen = variants[frame.strategy]
-        position = seen.index(json.dumps(frame.settings["strategy"]["options"], sort_keys=True))
+        position = seen.index(_options(frame))
         labels[place] = frame.strategy + (f" #{position + 1}" if len(seen) > 1 else "")
     return labels
 
 
-def _in_order(labels: Mapping[Path, str], comparison: Mapping[str, Any] | None) -> list[str]:
+def _options(frame: Frame) -> str:
+    return json.dumps(frame.settings.strategy.options, sort_keys=True)
+
+
+def _in_order(labels: Mapping[Path, str], plan: Planned | None) -> list[str]:
     """The order in which arms were asked for, else the alphabet."""
     there = set(labels.values())
-    asked = [label for label in (comparison or {}).get("arms", {}) if label in there]
+    asked = [label for label in (plan.arms if plan else ()) if label in there]
     return asked + sorted(there.difference(asked))
 
 
@@ -152,8 +191,5 @@ def _arm(label: str, frames: Sequence[tuple[Path, Path, Frame]], labels: Mapping
         for seed, frame in studies.items()
         if (frame.folder / CONFIRM / "study.json").exists()
     }
-    strategy = next(iter(studies.values())).settings["strategy"]
-    return Arm(label, strategy["name"], strategy["options"], studies, confirmations)
-
-
-__all__ = ["FILE", "Arm", "Experiment", "read_experiment"]
+    strategy = next(iter(studies.values())).settings.strategy
+    return Arm(label, strategy.name, strategy.options, studies, confirmations)

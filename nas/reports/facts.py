@@ -4,69 +4,82 @@ for when."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas.errors import counted
+from nas.reports.findings import ArmRow, Findings, Honesty
+from nas.reports.frame import Recorded, RecordedPart
 from nas.reports.sentences import seconds_text, short
 
-Json = Mapping[str, Any]
 
-
-def facts(result: Json) -> list[tuple[str, str]]:
+def facts(found: Findings) -> list[tuple[str, str]]:
     """Machine, versions, commit, budget, seeds: everything that could have been otherwise."""
-    known = result["honesty"]
+    known = found.honesty
     rows = [
         (
             "machine",
-            "; ".join(_machine(machine) for machine in known["machines"]) or "not recorded",
+            "; ".join(_machine(machine) for machine in known.machines) or "not recorded",
         ),
-        ("versions", "; ".join(_pairs(versions) for versions in known["versions"])),
-        ("commit", ", ".join(str(commit) for commit in known["commits"])),
-        ("budget", " or ".join(budget_text(budget) for budget in known["budgets"]) + " per study"),
+        ("versions", "; ".join(_pairs(versions) for versions in known.versions)),
+        ("commit", ", ".join(str(commit) for commit in known.commits)),
+        ("budget", " or ".join(budget_text(budget) for budget in known.budgets) + " per study"),
         (
             "seeds",
-            "; ".join(f"{label}: {ranges_text(seeds)}" for label, seeds in known["seeds"].items()),
+            "; ".join(f"{label}: {ranges_text(seeds)}" for label, seeds in known.seeds.items()),
         ),
-        ("rules", _pairs(result["task"]["rules"])),
-        ("space", _options(result["task"]["space"])),
-        ("evaluator", _options(result["task"]["evaluator"])),
+        ("rules", _pairs(found.task.rules)),
+        ("space", _options(found.task.space)),
+        ("evaluator", _options(found.task.evaluator)),
         (
             "measured before the first trial",
-            "; ".join(_pairs(measured) for measured in known["measured"]) or "nothing",
+            "; ".join(_pairs(measured) for measured in known.measured) or "nothing",
         ),
-        ("runner", "; ".join(_options(runner) for runner in known["runners"])),
+        ("runner", "; ".join(_options(runner) for runner in known.runners)),
     ]
-    rows += [(f"options of {arm['label']}", _arm_options(arm)) for arm in result["arms"]]
+    rows += [(f"options of {arm.label}", _arm_options(arm)) for arm in found.arms]
     rows += [
-        ("margin", f"{short(result['margin']['value'])}, stated {result['margin']['stated']}"),
+        ("margin", f"{short(found.margin.value)}, stated {found.margin.stated}"),
         ("pilot runs", _pilot(known)),
         ("asked for", _requests(known)),
-        ("confirmation", _pairs(known["confirm"]) if known["confirm"] else "none"),
-        ("left out", _of_arms(known["unfinished"], "unfinished") or "no study"),
-        ("planned, not begun", _of_arms(known["not_run"], "seeds") or "no study"),
-        ("in total", f"{known['total_trials']:,} trials, {seconds_text(known['total_seconds'])} s "
-                     "of evaluation, "
-                     f"{seconds_text(known['total_wall_seconds'])} s of wall clock"),
-    ]  # fmt: skip
+        ("confirmation", _pairs(known.confirm) if known.confirm else "none"),
+        ("left out", _of_arms(known.unfinished, "unfinished") or "no study"),
+        ("planned, not begun", _of_arms(known.not_run, "seeds") or "no study"),
+        ("in total", _in_total(known)),
+    ]
     return rows
 
 
-def budget_text(budget: Json) -> str:
-    units = {"trials": "trials", "seconds": "s of evaluation", "hours": "h of wall clock"}
+def _in_total(known: Honesty) -> str:
     return (
-        ", ".join(f"{value:,.0f} {units.get(name, name)}" for name, value in budget.items())
-        or "no limit"
+        f"{counted(known.total_trials, 'trial')}, {seconds_text(known.total_seconds)} s of "
+        f"evaluation, {seconds_text(known.total_wall_seconds)} s of wall clock"
     )
 
 
-def _machine(machine: Json | None) -> str:
-    if machine is None:
-        return "not recorded"
-    gpus = f", {', '.join(machine['gpus'])}" if machine.get("gpus") else ""
-    return f"{machine['cpu']}, {machine['cores']} cores{gpus}, {machine['system']}"
+def budget_text(budget: Mapping[str, float]) -> str:
+    """`150 trials`, `1 trial, 12,000 s of evaluation`."""
+    units = {"seconds": "s of evaluation", "hours": "h of wall clock"}
+    words = [
+        counted(int(value), "trial")
+        if name == "trials"
+        else f"{value:,.0f} {units.get(name, name)}"
+        for name, value in budget.items()
+    ]
+    return ", ".join(words) or "no limit"
 
 
-def _pairs(pairs: Json | None) -> str:
+def _machine(machine: Recorded) -> str:
+    match machine:
+        case {"cpu": cpu, "cores": int(cores), "system": system, **others}:
+            gpus = others.get("gpus")
+            named = "".join(f", {gpu}" for gpu in gpus) if isinstance(gpus, list) else ""
+            return f"{cpu}, {counted(cores, 'core')}{named}, {system}"
+        case _:
+            return "not recorded"
+
+
+def _pairs(pairs: Recorded) -> str:
     return ", ".join(f"{name} {_brief(value)}" for name, value in (pairs or {}).items())
 
 
@@ -75,24 +88,24 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 90 else text[:87] + "..."
 
 
-def _options(part: Json | None) -> str:
+def _options(part: RecordedPart | None) -> str:
     if part is None:
         return "not recorded"
-    given = _pairs({name: value for name, value in part["options"].items() if value is not None})
-    return str(part["name"]) + (f" ({given})" if given else "")
+    given = _pairs({name: value for name, value in part.options.items() if value is not None})
+    return part.name + (f" ({given})" if given else "")
 
 
-def _arm_options(arm: Json) -> str:
-    given = {name: value for name, value in arm["options"].items() if value is not None}
+def _arm_options(arm: ArmRow) -> str:
+    given = {name: value for name, value in arm.options.items() if value is not None}
     recorded = {
         name: value
-        for name, value in arm["recorded"].items()
+        for name, value in arm.recorded.items()
         if name not in given and value is not None
     }
     return _pairs({**given, **recorded}) or "none"
 
 
-def ranges_text(seeds: list[int]) -> str:
+def ranges_text(seeds: Sequence[int]) -> str:
     """1, 2, 3, 7 as `1-3, 7`."""
     parts: list[str] = []
     start = previous = None
@@ -106,20 +119,22 @@ def ranges_text(seeds: list[int]) -> str:
     return ", ".join(parts)
 
 
-def _of_arms(seeds: Mapping[str, list[int]], what: str) -> str:
+def _of_arms(seeds: Mapping[str, Sequence[int]], what: str) -> str:
     return "; ".join(f"{label}: {what} {ranges_text(numbers)}" for label, numbers in seeds.items())
 
 
-def _pilot(known: Json) -> str:
-    if not known["planned"]:
+def _pilot(known: Honesty) -> str:
+    if not known.planned:
         return "not known: the studies were not run by one plan"
-    return f"{known['pilot']} declared" if known["pilot"] else "none declared"
+    return f"{known.pilot} declared" if known.pilot else "none declared"
 
 
-def _requests(known: Json) -> str:
-    if not known["requests"]:
+def _requests(known: Honesty) -> str:
+    if not known.requests:
         return "not known"
-    steps = [(f"{request['seeds']} seeds of {', '.join(request['arms'])} with "
-             f"{budget_text(request['budget'])}")
-             for request in known["requests"]]  # fmt: skip
+    steps = [
+        f"{counted(request.seeds, 'seed')} of {', '.join(request.arms)} with "
+        f"{budget_text(request.budget)}"
+        for request in known.requests
+    ]
     return "; then ".join(steps)

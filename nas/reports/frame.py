@@ -1,4 +1,5 @@
-"""What a study amounts to, as numbers: read from its log, never from anywhere else."""
+"""What a study amounts to: a frame with a row for every trial told, and what it came to, read from
+its log, never from anywhere else."""
 
 from __future__ import annotations
 
@@ -6,28 +7,102 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.search.plan import Plan, read_study_json
-from nas.study.events import ENDS
+from nas.search.reading import ToldTrial, Updated, course_of
 from nas.study.ledger import Ledger
-from nas.study.store import Event, read_events
+
+if TYPE_CHECKING:
+    import pandas
 
 Floats = NDArray[np.float64]
+Recorded = Mapping[str, Any] | None
 
 _COSTS = ("params", "macs")  # metrics a front is drawn over, besides latencies and energies
-_NOT_SCALAR = ("entropies", "policy", "event", "time")
+COLUMNS = ("number", "ended", "key", "score", "seconds", "cost", "reused")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPart:
+    """A part as a study wrote it down; `others` is what else it wrote of it."""
+
+    name: str
+    options: Mapping[str, Any]
+    others: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, recorded: Mapping[str, Any]) -> Self:
+        """A part of study.json."""
+        others = {name: recorded[name] for name in recorded if name not in ("name", "options")}
+        return cls(recorded["name"], recorded["options"], others)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What all studies of a report do alike."""
+
+    space: RecordedPart
+    evaluator: RecordedPart
+    rules: Mapping[str, Any]
+    limits: Mapping[str, Any]
+
+    @property
+    def duplicates(self) -> str:
+        """What is done with a genotype that is known already."""
+        return str(self.rules["duplicates"])
+
+
+@dataclass(frozen=True, slots=True)
+class StudySettings:
+    """What study.json says, as far as reports show it; `recorded` is the whole of it."""
+
+    recorded: Mapping[str, Any]
+    task: Task
+    strategy: RecordedPart
+    seed: int
+    budget: Mapping[str, float]
+    hardware: Recorded
+    versions: Recorded
+    commit: str | None
+    measured: Recorded
+    runner: RecordedPart | None
+    weights: Mapping[str, Any]  # what strategies recorded beside their options
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The settings of the study in this folder."""
+        found = read_study_json(folder)
+        space, evaluator, strategy = (
+            RecordedPart.read(found[kind]) for kind in ("space", "evaluator", "strategy")
+        )
+        runner = found.get("runner")
+        return cls(
+            recorded=found,
+            task=Task(space, evaluator, found["rules"], found["limits"]),
+            strategy=strategy,
+            seed=int(found["seed"]),
+            budget=found.get("budget", {}),
+            hardware=found.get("hardware"),
+            versions=found.get("versions"),
+            commit=found.get("commit"),
+            measured=found.get("measured"),
+            runner=None if runner is None else RecordedPart.read(runner),
+            weights=found.get("recorded", {}),
+        )
 
 
 class Best(NamedTuple):
-    """A trial that was the best when it was told, and what it was judged by afterwards."""
+    """A trial that was the best when it was told, and what it was judged by afterwards.
 
-    trials: (
-        int  # trials ended until then, this one included; repeats of a known genotype do not count
-    )
+    `trials` counts those that had ended until then, this one included; repeats of a known genotype
+    do not count.
+    """
+
+    trials: int
     number: int
     score: float
     cost: float
@@ -47,28 +122,20 @@ class Winner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One study. The columns have a row for every trial told, in the order in which results
-    arrived.
+    """One study.
 
     Args:
-        trials: how many trials had ended when this one was told, repeats of a known genotype not
-            counted.
-        cost: summed seconds of evaluation of the study when it was told.
-        reused: whether the score was known already from an equal genotype.
-        keys: a whole number per genotype, equal for equal ones within the study.
+        told: a row for every trial told, in the order in which results arrived. `ended`: how many
+            trials had ended by then, repeats of a known genotype not counted; `cost`: summed
+            seconds of evaluation by then; `reused`: whether the score was known already from an
+            equal genotype; `key`: equal for equal genotypes; then what networks cost, NaN where
+            a trial does not say.
+        updates: a row for every update of a controller, a column for every number in one.
     """
 
     folder: Path
-    settings: Mapping[str, Any]
-    number: NDArray[np.int64]
-    trials: NDArray[np.int64]
-    score: Floats
-    seconds: Floats
-    cost: Floats
-    reused: NDArray[np.bool_]
-    keys: NDArray[np.int64]
-    key_names: Sequence[str]
-    metrics: Mapping[str, Floats]
+    settings: StudySettings
+    told: pandas.DataFrame
     bests: Sequence[Best]
     winner: Winner | None
     counts: Mapping[str, int]
@@ -79,23 +146,32 @@ class Frame:
     sessions: int
     budget: Mapping[str, Any]
     finished: str | None
-    updates: Sequence[Mapping[str, float]]
+    updates: pandas.DataFrame
+
+    @property
+    def metrics(self) -> list[str]:
+        """The columns of `told` that say what networks cost."""
+        return [name for name in self.told.columns if name not in COLUMNS]
+
+    @property
+    def score(self) -> Floats:
+        """The scores, in the order in which they arrived."""
+        return self.told["score"].to_numpy()
 
     @property
     def proposals(self) -> dict[int, str]:
         """The key of each trial that was told."""
-        keys = (self.key_names[key] for key in self.keys.tolist())
-        return dict(zip(self.number.tolist(), keys, strict=True))
+        return dict(zip(self.told["number"], self.told["key"], strict=True))
 
     @property
     def seed(self) -> int:
         """The seed of the study."""
-        return int(self.settings["seed"])
+        return self.settings.seed
 
     @property
     def strategy(self) -> str:
         """The name of its strategy."""
-        return str(self.settings["strategy"]["name"])
+        return self.settings.strategy.name
 
     @property
     def ended(self) -> int:
@@ -104,114 +180,91 @@ class Frame:
 
 
 def read_frame(folder: Path) -> Frame:
-    """Read the study in this folder."""
-    settings, plan = read_study_json(folder), Plan.read(folder)
-    ledger = Ledger(plan.rules)
-    rows = _Rows()
-    log = folder / "events.jsonl"
-    for offset, event in read_events(log) if log.exists() else ():
-        ledger.apply(event, offset)
-        rows.add(event, ledger)
+    """Read the study in this folder, its log once."""
+    settings, ledger = StudySettings.read(folder), Ledger(Plan.read(folder).rules, listens=False)
+    import pandas
+
+    rows, updates = _Rows(), []
+    for step in course_of(folder, ledger):
+        if isinstance(step, Updated):
+            updates.append(_diagnostics(step))
+        else:
+            rows.add(step)
+
     return Frame(
         folder=folder,
         settings=settings,
-        **rows.columns(),
-        key_names=list(rows.key_index),
-        metrics=rows.metric_columns(),
+        told=rows.table(),
         bests=[best._replace(final=ledger.opened.get(best.number, {})) for best in rows.bests],
-        winner=rows.winner(ledger),
+        winner=_winner(ledger, rows.best_metrics),
         counts=dict(ledger.counts),
         failure_kinds=dict(ledger.failure_kinds),
         total_cost=ledger.cost,
         strategy_seconds=ledger.strategy_seconds,
         wall_seconds=ledger.wall_seconds,
         sessions=ledger.sessions,
-        budget=ledger.budget.to_dict() if ledger.sessions else settings.get("budget", {}),
+        budget=ledger.budget.to_dict() if ledger.sessions else settings.budget,
         finished=ledger.finished,
-        updates=rows.updates,
+        updates=pandas.DataFrame(updates),
     )
 
 
 class _Rows:
-    """Collects one row per told trial."""
+    """Collects told trials in columns of numbers: a hundred thousand records would take ten times
+    the room."""
 
     def __init__(self) -> None:
-        self.ended = 0
-        self.key_index: dict[str, int] = {}
-        self.key_of: dict[int, int] = {}
-        self.number, self.trials, self.keys = array("q"), array("q"), array("q")
-        self.score, self.seconds, self.cost = array("d"), array("d"), array("d")
-        self.reused = array("b")
-        self.metrics: dict[str, array[float]] = {}
         self.bests: list[Best] = []
         self.best_metrics: Mapping[str, Any] = {}
-        self.updates: list[dict[str, float]] = []
-
-    def add(self, event: Event, ledger: Ledger) -> None:
-        """Take in an event the ledger has just taken in."""
-        kind = event["event"]
-        self.ended += kind in ENDS and "reused" not in event
-        if kind == "asked":
-            self.key_of[event["number"]] = self.key_index.setdefault(
-                event["key"], len(self.key_index)
-            )
-        elif kind == "told":
-            self._told(event, ledger)
-        elif kind == "updated":
-            scalars = {name: event[name] for name in sorted(event) if _is_scalar(name, event[name])}
-            distinct = scalars.get("distinct", 0) / max(scalars.get("of_last", 0), 1)
-            self.updates.append(
-                {**scalars, "distinct_share": distinct, "alarm": float("alarm" in event)}
-            )
-
-    def columns(self) -> dict[str, Any]:
-        """The columns as arrays."""
-        whole = {
-            name: np.array(getattr(self, name), dtype=np.int64)
-            for name in ("number", "trials", "keys")
+        self._columns: dict[str, array[Any]] = {
+            **{name: array("q") for name in ("number", "ended")},
+            **{name: array("d") for name in ("score", "seconds", "cost")},
         }
-        parts = {
-            name: np.array(getattr(self, name), dtype=np.float64)
-            for name in ("score", "seconds", "cost")
-        }
-        return {**whole, **parts, "reused": np.array(self.reused, dtype=np.bool_)}
+        self._keys: dict[str, int] = {}
+        self._key, self._reused = array("q"), array("b")
+        self._metrics: dict[str, dict[int, float]] = {}
 
-    def metric_columns(self) -> dict[str, Floats]:
-        """Columns of what a network costs; NaN where a trial does not say."""
-        return {
-            name: np.array(values, dtype=np.float64)
-            for name, values in sorted(self.metrics.items())
-        }
+    def add(self, trial: ToldTrial) -> None:
+        """One more row."""
+        for name, column in self._columns.items():
+            column.append(getattr(trial, name))
+        row = len(self._key)
+        self._key.append(self._keys.setdefault(trial.key, len(self._keys)))
+        self._reused.append(trial.reused)
+        for name in _cost_names(trial.metrics):
+            self._metrics.setdefault(name, {})[row] = float(trial.metrics[name])
+        if trial.best:
+            self.bests.append(Best(trial.ended, trial.number, trial.score, trial.cost, {}))
+            self.best_metrics = trial.metrics
 
-    def winner(self, ledger: Ledger) -> Winner | None:
-        """The best trial."""
-        best = ledger.best
-        if best is None:
-            return None
-        number, genotype = best.trial.number, best.trial.genotype
-        final = ledger.opened.get(number, {})
-        return Winner(
-            number, genotype.key, best.score, genotype.to_dict(), self.best_metrics, final
-        )
+    def table(self) -> pandas.DataFrame:
+        """All rows."""
+        import pandas
 
-    def _told(self, event: Event, ledger: Ledger) -> None:
-        number, score = event["number"], event["score"]
-        self.number.append(number)
-        self.trials.append(self.ended)
-        self.keys.append(self.key_of[number])
-        self.score.append(score)
-        self.seconds.append(event["seconds"])
-        self.cost.append(ledger.cost)
-        self.reused.append("reused" in event)
-        for name in _cost_names(event["metrics"]):
-            column = self.metrics.setdefault(name, array("d", [np.nan] * (len(self.score) - 1)))
-            column.append(float(event["metrics"][name]))
-        for column in self.metrics.values():
-            if len(column) < len(self.score):
-                column.append(np.nan)
-        if ledger.best is not None and ledger.best.trial.number == number:
-            self.bests.append(Best(self.ended, number, score, ledger.cost, {}))
-            self.best_metrics = event["metrics"]
+        keys = pandas.Categorical.from_codes(np.array(self._key), pandas.Index(self._keys))
+        known: dict[str, Any] = {name: np.array(column) for name, column in self._columns.items()}
+        known |= {"key": keys, "reused": np.array(self._reused, dtype=np.bool_)}
+        told = pandas.DataFrame({name: known[name] for name in COLUMNS})
+        for name, values in sorted(self._metrics.items()):
+            told[name] = pandas.Series(values, dtype="float64").reindex(told.index)
+        return told
+
+
+def _winner(ledger: Ledger, metrics: Mapping[str, Any]) -> Winner | None:
+    """The best trial."""
+    best = ledger.best
+    if best is None:
+        return None
+    number, genotype = best.trial.number, best.trial.genotype
+    final = ledger.opened.get(number, {})
+    return Winner(number, genotype.key, best.score, genotype.to_dict(), metrics, final)
+
+
+def _diagnostics(update: Updated) -> dict[str, float]:
+    """The numbers of an update, with two that follow from them."""
+    numbers = update.numbers
+    distinct = numbers.get("distinct", 0) / max(numbers.get("of_last", 0), 1)
+    return {**numbers, "distinct_share": distinct, "alarm": float(update.alarm is not None)}
 
 
 def _cost_names(metrics: Mapping[str, Any]) -> Iterator[str]:
@@ -219,7 +272,3 @@ def _cost_names(metrics: Mapping[str, Any]) -> Iterator[str]:
         costly = name in _COSTS or "latency" in name or "energy" in name or name.endswith("_ms")
         if costly and isinstance(value, int | float):
             yield name
-
-
-def _is_scalar(name: str, value: Any) -> bool:
-    return name not in _NOT_SCALAR and isinstance(value, int | float)

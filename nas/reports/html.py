@@ -2,73 +2,70 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
 
 from nas.reports import tables
+from nas.reports.findings import Findings
 from nas.reports.inline import FONT, palette
 from nas.reports.page_style import CSS
 from nas.reports.tables import Table
 
-Json = Mapping[str, Any]
 
-
-def page(result: Json, pictures: Mapping[str, str], drawings: Mapping[str, str]) -> str:
+def page(found: Findings, pictures: Mapping[str, str], drawings: Mapping[str, str]) -> str:
     """The page.
 
     Args:
         pictures: inline SVG by name, in the order in which they are shown.
         drawings: inline SVG of winners' cells by arm.
     """
-    body = "\n".join(_sections(result, pictures, drawings))
+    body = "\n".join(_sections(found, pictures, drawings))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(result['title'])}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(found.title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n<main>\n"
         f"{body}\n</main>\n</body>\n</html>\n"
     )
 
 
 def _sections(
-    result: Json, pictures: Mapping[str, str], drawings: Mapping[str, str]
+    found: Findings, pictures: Mapping[str, str], drawings: Mapping[str, str]
 ) -> Iterator[str]:
-    yield _header(result)
+    yield _header(found)
     yield _figures(pictures, ("differences", "outcomes"))
-    yield _section("Arms", _table(tables.arms(result)), tables.arms_note(result))
-    if result["comparisons"]:
+    yield _section("Arms", _table(tables.arms(found)), tables.arms_note(found))
+    if found.comparisons:
         yield _section(
             "Against random search",
-            _table(tables.comparisons(result)),
-            tables.comparisons_note(result),
+            _table(tables.comparisons(found)),
+            tables.comparisons_note(found),
         )
-    yield _heading("While they searched", tables.curves_note(result))
+    yield _heading("While they searched", tables.curves_note(found))
     yield _figures(pictures, [name for name in pictures if name.startswith("incumbent")])
-    yield _section("Speed and areas", _table(tables.speed(result)), tables.speed_note(result))
+    yield _section("Speed and areas", _table(tables.speed(found)), tables.speed_note(found))
     yield _heading("What they proposed", tables.tops_note())
     yield _figures(
         pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))]
     )
-    yield _section("What it cost", _table(tables.costs(result)), tables.costs_note(result))
-    if curse := tables.curse(result):
+    yield _section("What it cost", _table(tables.costs(found)), tables.costs_note(found))
+    if curse := tables.curse(found):
         yield _section("The winner's curse", _table(curse), tables.curse_note())
     controllers = [name for name in pictures if name.startswith("controller-")]
     if controllers:
-        yield _heading("Inside the controller", tables.controllers_note(result))
+        yield _heading("Inside the controller", tables.controllers_note(found))
         yield _figures(pictures, controllers)
-    yield _winners(result, drawings)
-    yield _section("Where the numbers come from", _table(tables.facts(result)), None)
-    yield _checklist(result)
-    yield _seeds(result)
+    yield _winners(found, drawings)
+    yield _section("Where the numbers come from", _table(tables.facts(found)), None)
+    yield _checklist(found)
+    yield _seeds(found)
 
 
-def _header(result: Json) -> str:
-    sentences = "".join(f"<li>{escape(row['sentence'])}</li>" for row in result["comparisons"])
-    task = escape(tables.task(result))
+def _header(found: Findings) -> str:
+    sentences = "".join(f"<li>{escape(row.sentence)}</li>" for row in found.comparisons)
+    task = escape(tables.task(found))
     return (
-        f'<header>\n<p class="task">{task}</p>\n<h1>{escape(result["verdict"])}</h1>\n'
+        f'<header>\n<p class="task">{task}</p>\n<h1>{escape(found.verdict)}</h1>\n'
         + (f'<ul class="sentences">{sentences}</ul>\n' if sentences else "")
         + "</header>"
     )
@@ -109,33 +106,33 @@ def _side(index: int) -> str:
     return ' class="first"' if index == 0 else ""
 
 
-def _winners(result: Json, drawings: Mapping[str, str]) -> str:
-    parts = [_heading("The winners", tables.winners_note(result))]
-    for arm in result["arms"]:
-        winner = arm["winner"]
-        if winner is None:
+def _winners(found: Findings, drawings: Mapping[str, str]) -> str:
+    parts = [_heading("The winners", tables.winners_note(found))]
+    for arm in found.arms:
+        best = arm.winner
+        if best is None:
             continue
         facts = "".join(
             f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>"
-            for name, value in tables.winner(result, arm)
+            for name, value in tables.winner(found, best)
         )
-        commands = escape("\n".join(tables.winner_commands(winner)))
-        drawing = drawings.get(arm["label"], "")
+        commands = escape("\n".join(tables.winner_commands(best)))
+        drawing = drawings.get(arm.label, "")
         parts.append(
-            f'<article class="winner"><h3>{escape(arm["label"])}</h3><div '
+            f'<article class="winner"><h3>{escape(arm.label)}</h3><div '
             f'class="drawing">{drawing}</div>'
             f'<div class="known"><dl>{facts}</dl><pre>{commands}</pre></div></article>'
         )
     return "<section>\n" + "\n".join(parts) + "\n</section>"
 
 
-def _checklist(result: Json) -> str:
+def _checklist(found: Findings) -> str:
     marks = {"kept": "✓", "open": "○", "broken": "✗"}
     rows = "".join(
-        f'<tr class="{row["state"]}"><td class="mark" '
-        f'title="{row["state"]}">{marks[row["state"]]}<span class="state"> '
-        f"{row['state']}</span></td><td>{escape(row['item'])}</td><td>{escape(row['note'])}</td></tr>\n"
-        for row in result["checklist"]
+        f'<tr class="{row.state}"><td class="mark" '
+        f'title="{row.state}">{marks[row.state]}<span class="state"> '
+        f"{row.state}</span></td><td>{escape(row.item)}</td><td>{escape(row.note)}</td></tr>\n"
+        for row in found.checklist
     )
     note = (
         "After Lindauer and Hutter, Best Practices for Scientific Research on Neural Architecture "
@@ -149,10 +146,10 @@ def _checklist(result: Json) -> str:
     return _section("Best practices", table, note)
 
 
-def _seeds(result: Json) -> str:
-    many = sum(len(arm["per_seed"]) for arm in result["arms"])
+def _seeds(found: Findings) -> str:
+    many = sum(len(arm.per_seed) for arm in found.arms)
     summary = f"Every study ({many:,})"
-    return f"<details><summary>{summary}</summary>\n{_table(tables.per_seed(result))}\n</details>"
+    return f"<details><summary>{summary}</summary>\n{_table(tables.per_seed(found))}\n</details>"
 
 
 def _style() -> str:
@@ -164,8 +161,3 @@ def _style() -> str:
         f"@media (prefers-color-scheme:dark){{:root{{{variables(dark=True)}}}}}\n"
         f"@media print{{:root{{{variables(dark=False)}}}}}\n{CSS}"
     )
-
-
-def as_json(result: Json) -> str:
-    """The same tree for machines."""
-    return json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -4,18 +4,22 @@ controllers."""
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.reports import curves
 from nas.reports.experiment import Arm, Experiment
+from nas.reports.findings import Axis, Band, ControllerCurves, Distribution, Incumbents, Tops
 from nas.reports.frame import Best
 from nas.reports.outcome import Outcome
 
+if TYPE_CHECKING:
+    import pandas
+
 Floats = NDArray[np.float64]
-Json = dict[str, Any]
 
 CONTROLLER = (
     "entropy_share",
@@ -29,20 +33,27 @@ CONTROLLER = (
 )
 
 
-def incumbents(experiment: Experiment, outcome: Outcome) -> Json:
+def incumbents(experiment: Experiment, outcome: Outcome) -> dict[Axis, Incumbents]:
     """Incumbents by score and by final, over trials and over cost."""
-    every = list(experiment.frames)
-    found: Json = {}
-    for axis in ("trials", "cost"):
-        where = curves.grid(every, axis)
-        if not len(where):
-            continue
-        found[axis] = {"x": curves.rounded(where)}
-        for what in ("score", "final") if _all_judged(experiment, outcome) else ("score",):
-            found[axis][what] = {
-                arm.label: _band(arm, axis, where, what, outcome) for arm in experiment.arms
-            }
-    return found
+    axes: tuple[Axis, ...] = ("trials", "cost")
+    places = {axis: curves.grid(list(experiment.frames), axis) for axis in axes}
+    return {
+        axis: _incumbents(experiment, outcome, axis, where)
+        for axis, where in places.items()
+        if len(where)
+    }
+
+
+def _incumbents(experiment: Experiment, outcome: Outcome, axis: Axis, where: Floats) -> Incumbents:
+    def by(value: Callable[[Best], float]) -> dict[str, Band]:
+        return {arm.label: _band(arm, axis, where, value) for arm in experiment.arms}
+
+    judged = _all_judged(experiment, outcome)
+    return Incumbents(
+        curves.rounded(where),
+        score=by(lambda best: best.score),
+        final=by(lambda best: best.final.get(outcome.name, math.nan)) if judged else None,
+    )
 
 
 def _all_judged(experiment: Experiment, outcome: Outcome) -> bool:
@@ -53,84 +64,74 @@ def _all_judged(experiment: Experiment, outcome: Outcome) -> bool:
     return all(outcome.name in best.final for study in studies for best in study.bests)
 
 
-def _band(arm: Arm, axis: Any, where: Floats, what: str, outcome: Outcome) -> Json:
-    def value(best: Best) -> float:
-        return best.score if what == "score" else best.final.get(outcome.name, math.nan)
-
+def _band(arm: Arm, axis: Axis, where: Floats, value: Callable[[Best], float]) -> Band:
     rows = [curves.incumbents(study, axis, where, value) for study in arm.finished.values()]
     return curves.summary(np.array(rows).reshape(len(rows), len(where)))
 
 
-def tops(experiment: Experiment) -> Json:
+def tops(experiment: Experiment) -> Tops:
     """The figure of the NASNet paper: means of the best 1, 5 and 25 so far, averaged over seeds."""
     where = curves.grid(list(experiment.frames), "trials")
-    found: Json = {"x": curves.rounded(where), "tops": {}}
     means = {
         arm.label: [curves.top_means(study, where) for study in arm.finished.values()]
         for arm in experiment.arms
     }
-    for top in curves.TOPS:
-        found["tops"][top] = {
-            label: curves.summary(
-                np.array([row[top] for row in rows]).reshape(len(rows), len(where))
-            )
-            for label, rows in means.items()
-        }
-    return found
+
+    def band(rows: Sequence[Mapping[int, Floats]], top: int) -> Band:
+        return curves.summary(np.array([row[top] for row in rows]).reshape(len(rows), len(where)))
+
+    found = {top: {label: band(rows, top) for label, rows in means.items()} for top in curves.TOPS}
+    return Tops(curves.rounded(where), found)
 
 
-def distributions(experiment: Experiment) -> Json:
+def distributions(experiment: Experiment) -> dict[str, Distribution]:
     """How all scores of each arm are distributed, repeats included."""
-    return {arm.label: curves.distribution(_scores(arm)) for arm in experiment.arms}
+    return {
+        arm.label: curves.distribution(
+            np.concatenate([study.score for study in arm.studies.values()])
+        )
+        for arm in experiment.arms
+    }
 
 
-def _scores(arm: Arm) -> Floats:
-    parts = [study.score for study in arm.studies.values()]
-    return np.concatenate(parts) if parts else np.empty(0)
-
-
-def fronts(experiment: Experiment) -> Json:
+def fronts(experiment: Experiment) -> dict[str, dict[str, list[tuple[float, float]]]]:
     """Score against what networks cost, per arm, over all seeds."""
     names = sorted({name for frame in experiment.frames for name in frame.metrics})
-    found: Json = {}
-    for name in names:
-        found[name] = {}
-        for arm in experiment.arms:
-            studies = [study for study in arm.studies.values() if name in study.metrics]
-            costs = (
-                np.concatenate([study.metrics[name] for study in studies])
-                if studies
-                else np.empty(0)
-            )
-            scores = np.concatenate([study.score for study in studies]) if studies else np.empty(0)
-            found[name][arm.label] = curves.front(costs, scores)
-    return found
+    return {name: {arm.label: _front(arm, name) for arm in experiment.arms} for name in names}
 
 
-def controllers(experiment: Experiment) -> Json:
+def _front(arm: Arm, name: str) -> list[tuple[float, float]]:
+    told = [study.told for study in arm.studies.values() if name in study.told]
+    if not told:
+        return []
+    return curves.front(
+        np.concatenate([study[name] for study in told]),
+        np.concatenate([study["score"] for study in told]),
+    )
+
+
+def controllers(experiment: Experiment) -> dict[str, ControllerCurves]:
     """Diagnostics of arms that have a controller: medians and quartiles over seeds."""
-    found: Json = {}
+    found = {}
     for arm in experiment.arms:
-        updates = [
-            study.updates
-            for study in arm.studies.values()
-            if study.updates and "told" in study.updates[0]
-        ]
-        if not updates:
-            continue
-        end = float(np.median([records[-1]["told"] for records in updates]))
-        where = np.unique(
-            np.linspace(updates[0][0]["told"], max(end, updates[0][0]["told"]), 80).astype(np.int64)
-        )
-        named = {
-            name: curves.over_told(updates, name, where.astype(np.float64))
-            for name in CONTROLLER
-            if any(name in records[-1] for records in updates)
-        }
-        found[arm.label] = {
-            "told": where.tolist(),
-            **{name: curves.summary(rows) for name, rows in named.items()},
-            "collapsed": sum(any(record["alarm"] for record in records) for records in updates),
-            "studies": len(updates),
-        }
+        updates = [study.updates for study in arm.studies.values() if "told" in study.updates]
+        if updates:
+            found[arm.label] = _controller(updates)
     return found
+
+
+def _controller(updates: Sequence[pandas.DataFrame]) -> ControllerCurves:
+    first = updates[0]["told"].iloc[0]
+    end = float(np.median([each["told"].iloc[-1] for each in updates]))
+    where = np.unique(np.linspace(first, max(end, first), 80).astype(np.int64))
+    named = {
+        name: curves.over_told(updates, name, where.astype(np.float64))
+        for name in CONTROLLER
+        if any(name in each and each[name].notna().iloc[-1] for each in updates)
+    }
+    return ControllerCurves(
+        told=where.tolist(),
+        curves={name: curves.summary(rows) for name, rows in named.items()},
+        collapsed=sum(bool(each["alarm"].any()) for each in updates),
+        studies=len(updates),
+    )

@@ -3,58 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from nas.reports import tables
+from nas.reports.findings import Champion, Findings
 from nas.reports.tables import Table
 
-Json = Mapping[str, Any]
 
-
-def markdown(result: Json, pictures: Sequence[tuple[str, str]]) -> str:
+def markdown(found: Findings, pictures: Sequence[tuple[str, str]]) -> str:
     """The whole report.
 
     Args:
         pictures: file name and description of each.
     """
-    return "\n".join(_lines(result, dict(pictures))).rstrip() + "\n"
+    return "\n".join(_lines(found, dict(pictures))).rstrip() + "\n"
 
 
-def _lines(result: Json, pictures: Mapping[str, str]) -> Iterator[str]:
-    yield f"# {result['verdict']}\n"
-    yield f"{tables.task(result)}\n"
-    yield from (f"- {_safe(row['sentence'])}" for row in result["comparisons"])
+def _lines(found: Findings, pictures: Mapping[str, str]) -> Iterator[str]:
+    yield f"# {found.verdict}\n"
+    yield f"{tables.task(found)}\n"
+    yield from (f"- {_safe(row.sentence)}" for row in found.comparisons)
     yield ""
     yield from _images(pictures, ("differences", "outcomes"))
-    yield from _part("Arms", tables.arms_note(result), tables.arms(result))
-    if result["comparisons"]:
+    yield from _part("Arms", tables.arms_note(found), tables.arms(found))
+    if found.comparisons:
         yield from _part(
-            "Against random search", tables.comparisons_note(result), tables.comparisons(result)
+            "Against random search", tables.comparisons_note(found), tables.comparisons(found)
         )
-    yield from _part("While they searched", tables.curves_note(result), None)
+    yield from _part("While they searched", tables.curves_note(found), None)
     yield from _images(pictures, [name for name in pictures if name.startswith("incumbent")])
-    yield from _part("Speed and areas", tables.speed_note(result), tables.speed(result))
+    yield from _part("Speed and areas", tables.speed_note(found), tables.speed(found))
     yield from _part("What they proposed", tables.tops_note(), None)
     yield from _images(
         pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))]
     )
-    yield from _part("What it cost", tables.costs_note(result), tables.costs(result))
-    if curse := tables.curse(result):
+    yield from _part("What it cost", tables.costs_note(found), tables.costs(found))
+    if curse := tables.curse(found):
         yield from _part("The winner's curse", tables.curse_note(), curse)
-    if result["controllers"]:
-        yield from _part("Inside the controller", tables.controllers_note(result), None)
+    if found.controllers:
+        yield from _part("Inside the controller", tables.controllers_note(found), None)
         yield from _images(pictures, [name for name in pictures if name.startswith("controller-")])
-    yield from _part("The winners", tables.winners_note(result), None)
-    for arm in result["arms"]:
-        if arm["winner"] is not None:
-            yield from _winner(result, arm)
-    yield from _part("Where the numbers come from", None, tables.facts(result))
+    yield from _part("The winners", tables.winners_note(found), None)
+    for arm in found.arms:
+        if arm.winner is not None:
+            yield from _winner(found, arm.label, arm.winner)
+    yield from _part("Where the numbers come from", None, tables.facts(found))
     yield "## Best practices\n"
     marks = {"kept": "[x]", "open": "[ ] (open)", "broken": "[ ] (broken)"}
-    yield from (
-        f"- {marks[row['state']]} {row['item']}: {_safe(row['note'])}"
-        for row in result["checklist"]
-    )
+    yield from (f"- {marks[row.state]} {row.item}: {_safe(row.note)}" for row in found.checklist)
 
 
 def _part(title: str, note: str | None, table: Table | None) -> Iterator[str]:
@@ -85,8 +80,8 @@ def _images(pictures: Mapping[str, str], names: Sequence[str]) -> Iterator[str]:
     yield from (f"![{pictures[name]}](figures/{name}.svg)" for name in names if name in pictures)
 
 
-def _winner(result: Json, arm: Json) -> Iterator[str]:
-    yield f"\n### {arm['label']}\n"
-    yield from (f"- {_safe(name)}: {_safe(value)}" for name, value in tables.winner(result, arm))
-    commands = "\n".join(tables.winner_commands(arm["winner"]))
+def _winner(found: Findings, label: str, best: Champion) -> Iterator[str]:
+    yield f"\n### {_safe(label)}\n"
+    yield from (f"- {_safe(name)}: {_safe(value)}" for name, value in tables.winner(found, best))
+    commands = "\n".join(tables.winner_commands(best))
     yield f"\n```\n{commands}\n```"

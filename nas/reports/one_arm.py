@@ -3,78 +3,93 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.reports import curves
 from nas.reports.experiment import Arm
+from nas.reports.findings import (
+    Area,
+    ArmRow,
+    Axis,
+    Champion,
+    Costs,
+    Counts,
+    Curse,
+    Goal,
+    Improvement,
+    Rates,
+    Sampling,
+    Spread,
+    StudyRow,
+    TargetReached,
+)
 from nas.reports.frame import Frame
 from nas.reports.outcome import Outcome
 from nas.reports.statistics import mean_interval, relative_improvement
 
 Floats = NDArray[np.float64]
-Json = dict[str, Any]
 
 
 def arm_row(
     arm: Arm,
     outcome: Outcome,
     values: Mapping[str, Mapping[int, float]],
-    sampled: Mapping[str, Any] | None,
-    axis: curves.Axis,
-    goal: Mapping[str, Any] | None,
+    sampled: Sampling | None,
+    axis: Axis,
+    goal: Goal | None,
     end: float,
-) -> Json:
+) -> ArmRow:
     """What one arm did and what it cost; `end` is where areas under curves end."""
     mine = np.array(list(values[arm.label].values()))
     studies = list(arm.studies.values())
-    return {
-        "label": arm.label,
-        "strategy": arm.strategy,
-        "options": dict(arm.options),
-        "recorded": dict(studies[0].settings.get("recorded", {})),
-        "studies": len(studies),
-        "finished": len(arm.finished),
-        "outcome": described(mine),
-        "score": described(
-            np.array([study.winner.score for study in arm.finished.values() if study.winner])
-        ),
-        "improvement": _improvement(arm, outcome, values[arm.label], sampled),
-        "curse": _curse(arm) if outcome.confirmed else None,
-        "area": _area(arm, axis, end),
-        "to_target": _to_target(arm, goal),
-        "counts": _counts(studies),
-        "rates": _rates(studies),
-        "costs": _costs(arm),
-        "winner": _winner(arm, outcome),
-        "per_seed": [_seed_row(arm, seed, outcome) for seed in arm.studies],
-    }
+    scores = [study.winner.score for study in arm.finished.values() if study.winner]
+    counts = _counts(studies)
+    return ArmRow(
+        label=arm.label,
+        strategy=arm.strategy,
+        options=arm.options,
+        recorded=studies[0].settings.weights,
+        studies=len(studies),
+        finished=len(arm.finished),
+        outcome=described(mine),
+        score=described(np.array(scores)),
+        improvement=_improvement(arm, outcome, values[arm.label], sampled),
+        curse=_curse(arm) if outcome.confirmed else None,
+        area=_area(arm, axis, end),
+        to_target=_to_target(arm, goal),
+        counts=counts,
+        rates=_rates(counts),
+        costs=_costs(arm),
+        winner=_winner(arm, outcome),
+        per_seed=[_seed_row(arm, seed, outcome) for seed in arm.studies],
+    )
 
 
-def described(values: Floats) -> Json:
+def described(values: Floats) -> Spread:
     """Mean, spread and quartiles of one number per study."""
     if not len(values):
-        return {"n": 0}
+        return Spread(0)
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
-    return {
-        "n": len(values),
-        "mean": float(values.mean()),
-        "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
-        "interval": mean_interval(values),
-        "median": middle,
-        "low_quartile": low,
-        "high_quartile": high,
-        "min": float(values.min()),
-        "max": float(values.max()),
-    }
+    return Spread(
+        n=len(values),
+        mean=float(values.mean()),
+        sd=float(values.std(ddof=1)) if len(values) > 1 else None,
+        interval=mean_interval(values),
+        median=middle,
+        low_quartile=low,
+        high_quartile=high,
+        min=float(values.min()),
+        max=float(values.max()),
+    )
 
 
 def _improvement(
-    arm: Arm, outcome: Outcome, values: Mapping[int, float], sampled: Mapping[str, Any] | None
-) -> Json | None:
+    arm: Arm, outcome: Outcome, values: Mapping[int, float], sampled: Sampling | None
+) -> Improvement | None:
     """Percent above random sampling, over the seeds both have.
 
     Where only winners have a final (its weights are needed), scores are compared: those by which
@@ -82,9 +97,9 @@ def _improvement(
     """
     if sampled is None:
         return None
-    reference, by = sampled["outcomes"], outcome.name
+    reference, by = sampled.outcomes, outcome.name
     if not reference:
-        reference, by = sampled["scores"], "score"
+        reference, by = sampled.scores, "score"
         values = {
             seed: winner.score
             for seed in values
@@ -98,10 +113,10 @@ def _improvement(
     if theirs.mean() == 0:
         return None
     percent, interval = relative_improvement(ours, theirs)
-    return {"percent": percent, "interval": interval, "seeds": len(seeds), "by": by}
+    return Improvement(percent, interval, len(seeds), by)
 
 
-def _curse(arm: Arm) -> Json:
+def _curse(arm: Arm) -> Curse:
     """The winner's curse: how much of the best score of a search a second evaluation does not
     confirm."""
     rows = []
@@ -109,88 +124,72 @@ def _curse(arm: Arm) -> Json:
         search, again = arm.studies[seed].winner, arm.confirmations[seed]
         if search is None or again.winner is None:
             continue
-        same = next(
-            (float(again.score[i]) for i in range(len(again.score)) if again.number[i] == 0),
-            math.nan,
-        )
+        first = again.score[again.told["number"] == 0]  # the best of the search is confirmed first
+        same = float(first[0]) if len(first) else math.nan
         rows.append((search.score, same, again.winner.score, float(again.winner.key != search.key)))
     if not rows:
-        return {"n": 0}
+        return Curse(0)
     search_score, same_again, chosen, changed = (
         float(column.mean()) for column in np.array(rows).T
     )
-    return {
-        "n": len(rows),
-        "search_score": search_score,
-        "same_confirmed": known(same_again),
-        "chosen_confirmed": chosen,
-        "changed": changed,
-    }
+    return Curse(len(rows), search_score, known(same_again), chosen, changed)
 
 
-def _area(arm: Arm, axis: curves.Axis, end: float) -> Json:
+def _area(arm: Arm, axis: Axis, end: float) -> Area:
     values = np.array(
         [curves.area(study, axis, end) for study in arm.finished.values() if study.bests]
     )
-    return {"axis": axis, "end": end, **described(values)}
+    return Area(axis, end, described(values))
 
 
-def _to_target(arm: Arm, goal: Mapping[str, Any] | None) -> Json | None:
+def _to_target(arm: Arm, goal: Goal | None) -> TargetReached | None:
     """Trials and cost until the target; a study that never got there counts as one that takes for
     ever."""
     studies = list(arm.finished.values())
     if goal is None or not studies:
         return None
-    hits = [curves.reached(study, goal["score"]) for study in studies]
+    hits = [curves.reached(study, goal.score) for study in studies]
     trials = np.array([math.inf if hit is None else hit.trials for hit in hits])
     cost = np.array([math.inf if hit is None else hit.cost for hit in hits])
     with np.errstate(invalid="ignore"):
-        return {
-            "reached": sum(hit is not None for hit in hits),
-            "of": len(hits),
-            "median_trials": known(float(np.quantile(trials, 0.5, method="higher"))),
-            "median_cost": known(float(np.quantile(cost, 0.5, method="higher"))),
-        }
+        return TargetReached(
+            reached=sum(hit is not None for hit in hits),
+            of=len(hits),
+            median_trials=known(float(np.quantile(trials, 0.5, method="higher"))),
+            median_cost=known(float(np.quantile(cost, 0.5, method="higher"))),
+        )
 
 
-def _counts(studies: Sequence[Frame]) -> Json:
+def _counts(studies: Sequence[Frame]) -> Counts:
+    ends = sum((Counter(study.counts) for study in studies), Counter())
+    kinds = sum((Counter(study.failure_kinds) for study in studies), Counter())
     names = ("asked", "evaluated", "reused", "stopped", "failed", "skipped", "retried")
-    counts: Json = {name: sum(study.counts.get(name, 0) for study in studies) for name in names}
-    kinds = sorted({kind for study in studies for kind in study.failure_kinds})
-    counts["failure_kinds"] = {
-        kind: sum(study.failure_kinds.get(kind, 0) for study in studies) for kind in kinds
-    }
-    return counts
+    counts = {name: ends[name] for name in names}
+    return Counts(**counts, failure_kinds=dict(sorted(kinds.items())))
 
 
-def _rates(studies: Sequence[Frame]) -> Json:
+def _rates(counts: Counts) -> Rates:
     """Shares of what was proposed: repeats of known genotypes, failures, early stops, skipped
     ones."""
-    counts = _counts(studies)
-    proposed = counts["asked"] + counts["skipped"]
-    names = {
-        "duplicates": "reused",
-        "failures": "failed",
-        "stopped": "stopped",
-        "skipped": "skipped",
-    }
-    return {name: counts[count] / proposed if proposed else 0.0 for name, count in names.items()}
+    proposed = counts.asked + counts.skipped
+    ended = (counts.reused, counts.failed, counts.stopped, counts.skipped)
+    return Rates(*(count / proposed if proposed else 0.0 for count in ended))
 
 
-def _costs(arm: Arm) -> Json:
+def _costs(arm: Arm) -> Costs:
     """Everything that was spent, per study: children, confirmation, the strategy's own thinking."""
     studies = list(arm.studies.values())
     confirmations = list(arm.confirmations.values())
-    return {
-        "trials": float(np.mean([study.ended for study in studies])),
-        "seconds": float(np.mean([study.total_cost for study in studies])),
-        "confirm_seconds": sum(study.total_cost for study in confirmations) / len(studies),
-        "strategy_seconds": float(np.mean([study.strategy_seconds for study in studies])),
-        "wall_seconds": float(np.mean([study.wall_seconds for study in studies])),
-    }
+    return Costs(
+        trials=float(np.mean([study.ended for study in studies])),
+        seconds=float(np.mean([study.total_cost for study in studies])),
+        confirm_seconds=sum(study.total_cost for study in confirmations) / len(studies),
+        strategy_seconds=float(np.mean([study.strategy_seconds for study in studies])),
+        wall_seconds=float(np.mean([study.wall_seconds for study in studies])),
+    )
 
 
-def _winner(arm: Arm, outcome: Outcome) -> Json | None:
+def _winner(arm: Arm, outcome: Outcome) -> Champion | None:
     """The genotype of the best study, chosen as a user could choose it: by score, never by what is
     read afterwards."""
     chosen = [(seed, outcome.winner(arm, seed)) for seed in arm.finished]
@@ -198,37 +197,39 @@ def _winner(arm: Arm, outcome: Outcome) -> Json | None:
     if not there:
         return None
     seed, winner = max(there, key=lambda pair: (pair[1].score, -pair[0]))
-    return {
-        "seed": seed,
-        "folder": str((arm.confirmations if outcome.confirmed else arm.studies)[seed].folder),
-        "number": winner.number,
-        "key": winner.key,
-        "score": winner.score,
-        "final": dict(winner.final),
-        "metrics": {
-            name: value for name, value in winner.metrics.items() if isinstance(value, int | float)
-        },
-        "genotype": winner.genotype,
+    studies = arm.confirmations if outcome.confirmed else arm.studies
+    numbers = {
+        name: value for name, value in winner.metrics.items() if isinstance(value, int | float)
     }
+    return Champion(
+        seed=seed,
+        folder=str(studies[seed].folder),
+        number=winner.number,
+        key=winner.key,
+        score=winner.score,
+        final=winner.final,
+        metrics=numbers,
+        genotype=winner.genotype,
+    )
 
 
-def _seed_row(arm: Arm, seed: int, outcome: Outcome) -> Json:
+def _seed_row(arm: Arm, seed: int, outcome: Outcome) -> StudyRow:
     study = arm.studies[seed]
     confirmed = arm.confirmations.get(seed)
     whole = seed in arm.finished
-    return {
-        "seed": seed,
-        "finished": study.finished is not None,
-        "outcome": known(outcome.of(arm, seed)) if whole else None,
-        "score": study.winner.score if study.winner else None,
-        "confirmed_score": confirmed.winner.score if confirmed and confirmed.winner else None,
-        "key": study.winner.key if study.winner else None,
-        "trials": study.ended,
-        "seconds": study.total_cost,
-        "duplicates": study.counts.get("reused", 0),
-        "failed": study.counts.get("failed", 0),
-        "strategy_seconds": study.strategy_seconds,
-    }
+    return StudyRow(
+        seed=seed,
+        finished=study.finished is not None,
+        outcome=known(outcome.of(arm, seed)) if whole else None,
+        score=study.winner.score if study.winner else None,
+        confirmed_score=confirmed.winner.score if confirmed and confirmed.winner else None,
+        key=study.winner.key if study.winner else None,
+        trials=study.ended,
+        seconds=study.total_cost,
+        duplicates=study.counts.get("reused", 0),
+        failed=study.counts.get("failed", 0),
+        strategy_seconds=study.strategy_seconds,
+    )
 
 
 def known(value: float) -> float | None:

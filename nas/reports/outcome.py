@@ -4,7 +4,6 @@ wins."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.reports.experiment import Arm, Experiment
-from nas.reports.frame import Frame, Winner
+from nas.reports.frame import Frame, Task, Winner
 
 Floats = NDArray[np.float64]
 
@@ -67,14 +66,12 @@ def outcome_of(experiment: Experiment) -> Outcome:
     counts = len(names), sum(map(bool, names))
     if shared:
         return Outcome("final", sorted(shared)[0], confirmed, *counts)
-    return Outcome("score", score_name(experiment.settings), confirmed, *counts)
+    return Outcome("score", score_name(experiment.task), confirmed, *counts)
 
 
-def score_name(settings: Mapping[str, object]) -> str:
+def score_name(task: Task) -> str:
     """What the search itself sees, in the user's words where there are any."""
-    evaluator = settings["evaluator"]
-    assert isinstance(evaluator, Mapping)
-    return str(evaluator["options"].get("score") or "score")
+    return str(task.evaluator.options.get("score") or "score")
 
 
 def outcomes(arm: Arm, outcome: Outcome) -> dict[int, float]:

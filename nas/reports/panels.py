@@ -126,6 +126,21 @@ def name_lines(axes: Axes, ends: Mapping[str, float], colour: Mapping[str, str])
         )
 
 
+def name_beside(axes: Axes, colour: Mapping[str, str]) -> None:
+    """Name every line beside the panel, where no line can run through its name."""
+    legend = axes.legend(
+        frameon=False,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.02),
+        borderaxespad=0,
+        fontsize=8.5,
+        handlelength=1.4,
+        handletextpad=0.5,
+    )
+    for text in legend.get_texts():
+        text.set_color(colour[text.get_text()])
+
+
 def _apart(ends: Mapping[str, float], gap: float, high: float) -> dict[str, float]:
     """The same places, in the same order, at least so far apart, none above the panel."""
     order = sorted(ends, key=lambda name: ends[name])

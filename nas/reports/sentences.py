@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
+from nas.errors import counted
+from nas.reports.findings import ArmRow, Comparison, Margin
 from nas.reports.outcome import Outcome
 
 
-def verdict(result: Mapping[str, Any]) -> str:
+def verdict(
+    rows: Sequence[Comparison], arms: Sequence[ArmRow], baseline: str | None, margin: Margin
+) -> str:
     """What the comparison came to, in one sentence."""
-    rows = result["comparisons"]
-    if not rows:
-        return _without_comparison(result)
-    baseline = result["baseline"]
+    if not rows or baseline is None:
+        return _without_comparison(arms, baseline)
     groups: dict[str, list[str]] = {}
     for row in rows:
-        groups.setdefault(row["verdict"], []).append(row["arm"])
-    parts = [_part(kind, groups[kind], baseline, result) for kind in _ORDER if kind in groups]
+        groups.setdefault(row.verdict, []).append(row.arm)
+    parts = [_part(kind, groups[kind], baseline, margin) for kind in _ORDER if kind in groups]
     text = "; ".join(parts)
     return text[0].upper() + text[1:] + "."
 
 
-def sentence(row: Mapping[str, Any], outcome: Outcome, margin: float) -> str:
+def sentence(row: Comparison, outcome: Outcome, margin: float) -> str:
     """One comparison in full."""
-    arm, baseline, n = row["arm"], row["baseline"], row["seeds"]
+    arm, baseline = row.arm, row.baseline
     what = f"{outcome.name} of its {'confirmed ' if outcome.confirmed else ''}winners"
-    match row["verdict"]:
+    match row.verdict:
         case "better" | "worse":
-            way = "higher" if row["mean_difference"] > 0 else "lower"
+            mean = row.mean_difference or 0.0
+            way = "higher" if mean > 0 else "lower"
             small = (
                 f", though surely by less than the margin of {short(margin)}"
-                if row["negligible"]
+                if row.negligible
                 else ""
             )
             head = (
-                f"{arm} is {row['verdict']} than {baseline}: the {what} is "
-                f"{short(abs(row['mean_difference']))} {way} "
+                f"{arm} is {row.verdict} than {baseline}: the {what} is {short(abs(mean))} {way} "
                 f"on average{small}"
             )
         case "equivalent":
@@ -46,11 +47,10 @@ def sentence(row: Mapping[str, Any], outcome: Outcome, margin: float) -> str:
                 f"{short(margin)} on average"
             )
         case "not compared":
-            return f"{arm} is not compared with {baseline}: {row['reason']}."
+            return f"{arm} is not compared with {baseline}: {row.reason}."
         case _:
-            head = (
-                f"{arm} against {baseline}: {n} seeds are not enough to tell{_how_many_more(row)}"
-            )
+            few = f"{counted(row.seeds, 'seed')} {'is' if row.seeds == 1 else 'are'} not enough"
+            head = f"{arm} against {baseline}: {few} to tell{_how_many_more(row)}"
     return head + _evidence(row) + "."
 
 
@@ -98,16 +98,14 @@ def interval_text(interval: tuple[float, float] | None) -> str:
 _ORDER = ("better", "worse", "equivalent", "not enough seeds", "not compared")
 
 
-def _part(kind: str, arms: list[str], baseline: str, result: Mapping[str, Any]) -> str:
+def _part(kind: str, arms: list[str], baseline: str, margin: Margin) -> str:
     names = _listed(arms)
     verb = "are" if len(arms) > 1 else "is"
     match kind:
         case "better" | "worse":
             return f"{names} {verb} {kind} than {baseline}"
         case "equivalent":
-            return (
-                f"{names} {verb} equivalent to {baseline} within {short(result['margin']['value'])}"
-            )
+            return f"{names} {verb} equivalent to {baseline} within {short(margin.value)}"
         case "not compared":
             return f"{names} cannot be compared with {baseline}"
         case _:
@@ -118,42 +116,36 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _without_comparison(result: Mapping[str, Any]) -> str:
-    only = result["arms"][0]
+def _without_comparison(arms: Sequence[ArmRow], baseline: str | None) -> str:
     reason = (
-        "there is no random search to compare with"
-        if result["baseline"] is None
-        else "there is nothing else"
+        "there is no random search to compare with" if baseline is None else "there is nothing else"
     )
-    studies = sum(arm["studies"] for arm in result["arms"])
-    best = only["winner"]
+    studies = sum(arm.studies for arm in arms)
+    only, best = arms[0].label, arms[0].winner
     if studies == 1 and best is not None:
         return (
-            f"{only['label']} found {best['key']} with score {score_text(best['score'])}; one "
-            "study compares nothing."
+            f"{only} found {best.key} with score {score_text(best.score)}; one study compares "
+            "nothing."
         )
-    return (
-        f"{studies} studies of {_listed([arm['label'] for arm in result['arms']])}, and "
-        f"{reason}: nothing is compared."
-    )
+    names = _listed([arm.label for arm in arms])
+    return f"{counted(studies, 'study')} of {names}, and {reason}: nothing is compared."
 
 
-def _how_many_more(row: Mapping[str, Any]) -> str:
-    more = row["more_seeds"]
-    if more is None:
-        return " (nor would 100,000 be)" if row["effect_size"] is not None else ""
-    return f" (about {more:,} more would probably do)"
+def _how_many_more(row: Comparison) -> str:
+    if row.more_seeds is None:
+        return " (nor would 100,000 be)" if row.effect_size is not None else ""
+    return f" (about {row.more_seeds:,} more would probably do)"
 
 
-def _evidence(row: Mapping[str, Any]) -> str:
+def _evidence(row: Comparison) -> str:
     """Interval, effect, seeds and p, as far as they are known."""
-    words = [f"{row['seeds']} seeds"]
-    if row["interval"] is not None:
-        words.insert(0, f"95 % interval {interval_text(row['interval'])}")
-    if row["effect_size"] is not None:
-        words.append(f"effect {short(row['effect_size'], 2)} sd")
-    if row["superiority"] is not None:
-        words.append(f"ahead in {100 * row['superiority']:.0f} % of seeds")
-    if row["p"] is not None:
-        words.append(f"p {p_text(row['p'])}" if row["p"] < 0.001 else f"p = {p_text(row['p'])}")
+    words = [counted(row.seeds, "seed")]
+    if row.interval is not None:
+        words.insert(0, f"95 % interval {interval_text(row.interval)}")
+    if row.effect_size is not None:
+        words.append(f"effect {short(row.effect_size, 2)} sd")
+    if row.superiority is not None:
+        words.append(f"ahead in {100 * row.superiority:.0f} % of seeds")
+    if row.p is not None:
+        words.append(f"p {p_text(row.p)}" if row.p < 0.001 else f"p = {p_text(row.p)}")
     return f" ({', '.join(words)})"

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nas.errors import shell_word
 from nas.reports.facts import budget_text
 from nas.reports.facts import facts as known_facts
+from nas.reports.findings import ArmRow, Champion, Comparison, Findings, Spread
+from nas.reports.outcome import Outcome
 from nas.reports.sentences import interval_text, p_text, score_text, seconds_text, short
-
-Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +23,21 @@ class Table:
     words: bool = False
 
 
-def task(result: Json) -> str:
+def task(found: Findings) -> str:
     """What was searched, and how it was judged, in a line."""
-    space, evaluator = result["task"]["space"]["name"], result["task"]["evaluator"]
-    options = evaluator["options"]
-    judged = ("final",) if result["outcome"]["kind"] == "final" else ()
+    space, evaluator = found.task.space.name, found.task.evaluator
+    options = evaluator.options
+    judged = ("final",) if found.outcome.kind == "final" else ()
     shown = ("table", "dataset", "preset", "score", "cost", *judged)
     given = [f"{name} {options[name]}" for name in shown if options.get(name) is not None]
-    budgets = " or ".join(budget_text(budget) for budget in result["honesty"]["budgets"])
-    return f"{space} · {evaluator['name']}: {', '.join(given) or 'as it is'} · {budgets} per study"
+    budgets = " or ".join(budget_text(budget) for budget in found.honesty.budgets)
+    return f"{space} · {evaluator.name}: {', '.join(given) or 'as it is'} · {budgets} per study"
 
 
-def arms(result: Json) -> Table:
+def arms(found: Findings) -> Table:
     """What every arm reached."""
-    name, score = result["outcome"]["name"], result["score"]
-    confirmed = "confirmed " if result["outcome"]["confirmed"] else ""
+    name = found.outcome.name
+    confirmed = "confirmed " if found.outcome.confirmed else ""
     columns = [
         "",
         "seeds",
@@ -48,94 +47,97 @@ def arms(result: Json) -> Table:
         "median",
         "quartiles",
     ]
-    final = result["outcome"]["kind"] == "final"
+    final = found.outcome.kind == "final"
     if final:
-        columns.append(f"search {score}, mean ± sd")
+        columns.append(f"search {found.score}, mean ± sd")
     columns.append("above random sampling")
-    rows = [_arm_row(arm, final) for arm in result["arms"]]
-    if result["sampling"] is not None:
-        rows.append(_sampling_row(result["sampling"], final))
+    rows = [_arm_row(arm, final) for arm in found.arms]
+    if found.sampling is not None:
+        sampled = found.sampling
+        score = sampled.score if final else None
+        rows.append(_spread_row("random sampling", sampled.outcome, score, "0 %"))
     return Table(tuple(columns), rows)
 
 
-def arms_note(result: Json) -> str:
+def arms_note(found: Findings) -> str:
     """How to read it."""
-    kind, name = result["outcome"]["kind"], result["outcome"]["name"]
+    kind, name = found.outcome.kind, found.outcome.name
     if kind == "final":
         first = (
             f"{name} is read after a study has ended, for its incumbents only; the search saw "
-            f"{result['score']}."
+            f"{found.score}."
         )
     else:
         first = (
             f"Arms are compared by {name}, which the searches themselves saw: "
-            f"{_why_no_final(result['outcome'])}."
+            f"{_why_no_final(found.outcome)}."
         )
     again = ""
-    if result["outcome"]["confirmed"]:
+    if found.outcome.confirmed:
         again = " Winners were chosen by a second evaluation of the best trials with fresh seeds."
-    return first + again + _sampling_note(result)
+    return first + again + _sampling_note(found)
 
 
-def _why_no_final(outcome: Json) -> str:
-    if outcome["judged"]:
+def _why_no_final(outcome: Outcome) -> str:
+    if outcome.judged:
+        have = "has" if outcome.judged == 1 else "have"
         return (
-            f"only {outcome['judged']} of {outcome['winners']} winners have a final (weights "
-            "or test split missing?)"
+            f"only {outcome.judged} of {outcome.winners} winners {have} a final (weights or test "
+            "split missing?)"
         )
     return "no winner has a final"
 
 
-def _sampling_note(result: Json) -> str:
-    if not result["sampling"]:
+def _sampling_note(found: Findings) -> str:
+    if not found.sampling:
         return ""
     first = (
         " Random sampling is what an average architecture reaches: all draws of random search "
         "for the score"
     )
-    if result["outcome"]["kind"] == "score":
+    if found.outcome.kind == "score":
         return f"{first}."
-    if result["sampling"]["outcome"]["n"]:
+    if found.sampling.outcome.n:
         return first + ", the first draw of each study for the final."
     return first + (
         ". Only winners kept what a final needs, so gains over random sampling compare "
-        f"{result['score']}."
+        f"{found.score}."
     )
 
 
-def comparisons(result: Json) -> Table:
+def comparisons(found: Findings) -> Table:
     """Every test of every arm against random search: a column per arm, as there are more tests than
     arms."""
-    rows = [(name, *(cell(row) for row in result["comparisons"])) for name, cell in _TESTS.items()]
-    return Table(("", *(row["arm"] for row in result["comparisons"])), rows)
+    rows = [(name, *(cell(row) for row in found.comparisons)) for name, cell in _TESTS.items()]
+    return Table(("", *(row.arm for row in found.comparisons)), rows)
 
 
-def comparisons_note(result: Json) -> str:
+def comparisons_note(found: Findings) -> str:
     """How to read it."""
-    margin = result["margin"]
+    margin = found.margin
     return (
         "Seeds are paired. Intervals are Student's below 50 seeds and BCa bootstrap from 50 on. "
         "p-values are two-sided "
         "and adjusted by Holm over all arms; the verdict follows the permutation test at 5 %, "
         "then two one-sided t "
-        f"tests at a margin of {short(margin['value'])} ({margin['stated']}). 'Ahead' counts ties "
+        f"tests at a margin of {short(margin.value)} ({margin.stated}). 'Ahead' counts ties "
         "half. How many more "
         "seeds would settle it assumes 80 % power and differences as they are so far."
     )
 
 
-def curves_note(result: Json) -> str:
+def curves_note(found: Findings) -> str:
     """How to read the curves."""
     return (
         "The incumbent is the best trial so far by the score of the search; its final was read "
         "afterwards. Lines are "
         "medians over seeds, bands reach from quartile to quartile. Trials count what was "
         "evaluated: repeats are "
-        f"{'evaluated again' if result['task']['rules']['duplicates'] == 'retrain' else 'free'}."
+        f"{'evaluated again' if found.task.duplicates == 'retrain' else 'free'}."
     )
 
 
-def speed(result: Json) -> Table:
+def speed(found: Findings) -> Table:
     """Areas under incumbent curves, and how soon a target was reached."""
     columns = (
         "",
@@ -146,34 +148,32 @@ def speed(result: Json) -> Table:
         "median seconds",
     )
     rows = []
-    for arm in result["arms"]:
-        area, hit = arm["area"], arm["to_target"]
+    for arm in found.arms:
+        area, hit = arm.area, arm.to_target
         reached = ("–", "–", "–")
         if hit is not None:
             reached = (
-                f"{hit['reached']} of {hit['of']}",
-                _or_more(hit["median_trials"]),
-                _or_more(hit["median_cost"]),
+                f"{hit.reached} of {hit.of}",
+                _or_more(hit.median_trials),
+                _or_more(hit.median_cost),
             )
         rows.append(
             (
-                arm["label"],
-                score_text(area.get("mean")),
-                interval_text(area.get("interval")),
+                arm.label,
+                score_text(area.height.mean),
+                interval_text(area.height.interval),
                 *reached,
             )
         )
     return Table(columns, rows)
 
 
-def speed_note(result: Json) -> str:
+def speed_note(found: Findings) -> str:
     """How to read it."""
-    axis = result["arms"][0]["area"]["axis"]
-    goal = result["target"]
+    axis = found.arms[0].area.axis
+    goal = found.target
     target = (
-        f" The target is {result['score']} {score_text(goal['score'])}: {goal['stated']}."
-        if goal
-        else ""
+        f" The target is {found.score} {score_text(goal.score)}: {goal.stated}." if goal else ""
     )
     return (
         f"The area is the mean height of the incumbent over {axis} (higher is better).{target} "
@@ -192,28 +192,27 @@ def tops_note() -> str:
     )
 
 
-def costs(result: Json) -> Table:
+def costs(found: Findings) -> Table:
     """What a study of each arm spent on the average, and on what."""
     columns = (
-        "", "trials evaluated", ("seconds of "
-                                "evaluation"), "of confirmation", ("of the strategy "
-                                                                  "itself"), "of wall clock",
-        "repeats", "failures", "stopped early", "skipped",
-    )  # fmt: skip
+        *("", "trials evaluated", "seconds of evaluation", "of confirmation"),
+        *("of the strategy itself", "of wall clock"),
+        *("repeats", "failures", "stopped early", "skipped"),
+    )
     rows = []
-    for arm in result["arms"]:
-        cost, rates = arm["costs"], arm["rates"]
+    for arm in found.arms:
+        cost, rates = arm.costs, arm.rates
         spent = (
-            cost["seconds"],
-            cost["confirm_seconds"],
-            cost["strategy_seconds"],
-            cost["wall_seconds"],
+            cost.seconds,
+            cost.confirm_seconds,
+            cost.strategy_seconds,
+            cost.wall_seconds,
         )
-        shares = (rates[name] for name in ("duplicates", "failures", "stopped", "skipped"))
+        shares = (rates.duplicates, rates.failures, rates.stopped, rates.skipped)
         rows.append(
             (
-                arm["label"],
-                short(cost["trials"], 4),
+                arm.label,
+                short(cost.trials, 4),
                 *map(seconds_text, spent),
                 *map(_percent, shares),
             )
@@ -221,9 +220,9 @@ def costs(result: Json) -> Table:
     return Table(columns, rows)
 
 
-def costs_note(result: Json) -> str:
+def costs_note(found: Findings) -> str:
     """How to read it."""
-    rule = result["task"]["rules"]["duplicates"]
+    rule = found.task.duplicates
     repeats = {
         "reuse": "a repeat of a known architecture is told its score again and costs nothing",
         "retrain": "a repeat is evaluated again and costs what it costs",
@@ -232,9 +231,9 @@ def costs_note(result: Json) -> str:
     return f"Means per study; shares are of all proposals. One policy for all arms: {repeats}."
 
 
-def curse(result: Json) -> Table | None:
+def curse(found: Findings) -> Table | None:
     """Search score beside confirmed score."""
-    known = [arm for arm in result["arms"] if arm["curse"] and arm["curse"]["n"]]
+    known = [(arm.label, arm.curse) for arm in found.arms if arm.curse and arm.curse.n]
     if not known:
         return None
     columns = (
@@ -246,13 +245,13 @@ def curse(result: Json) -> Table | None:
     )
     rows = [
         (
-            arm["label"],
-            score_text(arm["curse"]["search_score"]),
-            score_text(arm["curse"]["same_confirmed"]),
-            score_text(arm["curse"]["chosen_confirmed"]),
-            _percent(arm["curse"]["changed"]),
+            label,
+            score_text(curse.search_score),
+            score_text(curse.same_confirmed),
+            score_text(curse.chosen_confirmed),
+            "–" if curse.changed is None else _percent(curse.changed),
         )
-        for arm in known
+        for label, curse in known
     ]
     return Table(columns, rows)
 
@@ -267,11 +266,10 @@ def curse_note() -> str:
     )
 
 
-def controllers_note(result: Json) -> str:
+def controllers_note(found: Findings) -> str:
     """How to read the diagnostics."""
     collapsed = [
-        f"{data['collapsed']} of {data['studies']} ({label})"
-        for label, data in result["controllers"].items()
+        f"{data.collapsed} of {data.studies} ({label})" for label, data in found.controllers.items()
     ]
     return (
         "Medians and quartiles over seeds. Studies in which an alarm went off: "
@@ -279,131 +277,108 @@ def controllers_note(result: Json) -> str:
     )
 
 
-def winners_note(result: Json) -> str:
+def winners_note(found: Findings) -> str:
     """How they were chosen."""
-    by = "the confirmed score" if result["outcome"]["confirmed"] else "the score of the search"
+    by = "the confirmed score" if found.outcome.confirmed else "the score of the search"
     return (
         f"The best study of each arm by {by}; what was read afterwards had no part in the choice."
     )
 
 
-def winner(result: Json, arm: Json) -> Iterator[tuple[str, str]]:
+def winner(found: Findings, best: Champion) -> Iterator[tuple[str, str]]:
     """What is known of a winner."""
-    best = arm["winner"]
-    yield result["score"], score_text(best["score"])
-    yield from ((name, score_text(value)) for name, value in sorted(best["final"].items()))
+    yield found.score, score_text(best.score)
+    yield from ((name, score_text(value)) for name, value in sorted(best.final.items()))
     for name in ("params", "macs"):
-        if name in best["metrics"]:
-            yield name, f"{best['metrics'][name]:,.0f}"
-    yield "canonical key", best["key"]
-    yield "study", f"{best['folder']}, trial {best['number']}"
+        if name in best.metrics:
+            yield name, f"{best.metrics[name]:,.0f}"
+    yield "canonical key", best.key
+    yield "study", f"{best.folder}, trial {best.number}"
 
 
-def winner_commands(best: Json) -> Iterator[str]:
+def winner_commands(best: Champion) -> Iterator[str]:
     """What to type to have it."""
-    yield f"nas show {shell_word(best['folder'] + '/best/genotype.json')}"
-    yield f"nas export {shell_word(best['folder'])} --to python,svg"
+    yield f"nas show {shell_word(best.folder + '/best/genotype.json')}"
+    yield f"nas export {shell_word(best.folder)} --to python,svg"
 
 
-def facts(result: Json) -> Table:
+def facts(found: Findings) -> Table:
     """Machine, versions, commit, budget, seeds: everything that could have been otherwise."""
-    return Table(("", ""), known_facts(result), words=True)
+    return Table(("", ""), known_facts(found), words=True)
 
 
-def per_seed(result: Json) -> Table:
+def per_seed(found: Findings) -> Table:
     """A row per study."""
-    name, score = result["outcome"]["name"], result["score"]
-    final = result["outcome"]["kind"] == "final" or result["outcome"]["confirmed"]
-    columns = ("", "seed", *(((f"{name} of the "
-                              "winner"),) if final else ()), f"search {score}", "trials", "seconds",
-               "repeats", "failed", "winner")  # fmt: skip
+    name, score = found.outcome.name, found.score
+    final = found.outcome.kind == "final" or found.outcome.confirmed
+    columns = (
+        *("", "seed", *((f"{name} of the winner",) if final else ())),
+        *(f"search {score}", "trials", "seconds", "repeats", "failed", "winner"),
+    )
     rows = []
-    for arm in result["arms"]:
-        for row in arm["per_seed"]:
-            outcome = (
-                (score_text(row["outcome"]) if row["finished"] else "unfinished",) if final else ()
-            )
+    for arm in found.arms:
+        for row in arm.per_seed:
+            outcome = (score_text(row.outcome) if row.finished else "unfinished",) if final else ()
             rows.append(
                 (
-                    arm["label"],
-                    str(row["seed"]),
+                    arm.label,
+                    str(row.seed),
                     *outcome,
-                    score_text(row["score"]),
-                    f"{row['trials']:,}",
-                    seconds_text(row["seconds"]),
-                    f"{row['duplicates']:,}",
-                    str(row["failed"]),
-                    row["key"] or "–",
+                    score_text(row.score),
+                    f"{row.trials:,}",
+                    seconds_text(row.seconds),
+                    f"{row.duplicates:,}",
+                    str(row.failed),
+                    row.key or "–",
                 )
             )
     return Table(columns, rows)
 
 
-def _arm_row(arm: Json, final: bool) -> tuple[str, ...]:
-    seen, score, gain = arm["outcome"], arm["score"], arm["improvement"]
-    quartiles = _quartiles(seen)
-    cells = [
-        arm["label"],
-        f"{seen['n']:,}",
-        score_text(seen.get("mean")),
-        short(seen.get("sd")),
-        interval_text(seen.get("interval")),
-        score_text(seen.get("median")),
-        quartiles,
-    ]
-    if final:
-        cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
-    cells.append(
-        "–" if gain is None else f"{gain['percent']:+.3g} % ({interval_text(gain['interval'])})"
+def _arm_row(arm: ArmRow, final: bool) -> tuple[str, ...]:
+    gain = arm.improvement
+    above = "–" if gain is None else f"{gain.percent:+.3g} % ({interval_text(gain.interval)})"
+    return _spread_row(arm.label, arm.outcome, arm.score if final else None, above)
+
+
+def _spread_row(label: str, seen: Spread, score: Spread | None, above: str) -> tuple[str, ...]:
+    cells = (
+        label,
+        f"{seen.n:,}",
+        score_text(seen.mean),
+        short(seen.sd),
+        interval_text(seen.interval),
+        score_text(seen.median),
+        _quartiles(seen),
     )
-    return tuple(cells)
+    searched = () if score is None else (f"{score_text(score.mean)} ± {short(score.sd)}",)
+    return (*cells, *searched, above)
 
 
-def _sampling_row(sampled: Json, final: bool) -> tuple[str, ...]:
-    seen, score = sampled["outcome"], sampled["score"]
-    quartiles = _quartiles(seen)
-    cells = [
-        "random sampling",
-        f"{seen['n']:,}",
-        score_text(seen.get("mean")),
-        short(seen.get("sd")),
-        interval_text(seen.get("interval")),
-        score_text(seen.get("median")),
-        quartiles,
-    ]
-    if final:
-        cells.append(f"{score_text(score.get('mean'))} ± {short(score.get('sd'))}")
-    return (*cells, "0 %")
+def _quartiles(seen: Spread) -> str:
+    return f"{score_text(seen.low_quartile)} to {score_text(seen.high_quartile)}" if seen.n else "–"
 
 
-def _quartiles(seen: Json) -> str:
-    return (
-        f"{score_text(seen['low_quartile'])} to {score_text(seen['high_quartile'])}"
-        if seen["n"]
-        else "–"
-    )
-
-
-def _ahead(row: Json) -> str:
-    if row["superiority"] is None or row["superiority_interval"] is None:
+def _ahead(row: Comparison) -> str:
+    if row.superiority is None or row.superiority_interval is None:
         return "–"
-    low, high = row["superiority_interval"]
-    return f"{_percent(row['superiority'])} ({100 * low:.0f} to {100 * high:.0f})"
+    low, high = row.superiority_interval
+    return f"{_percent(row.superiority)} ({100 * low:.0f} to {100 * high:.0f})"
 
 
-_TESTS: Mapping[str, Callable[[Json], str]] = {
-    "verdict": lambda row: row["verdict"] + (", below the margin" if row["negligible"] else ""),
-    "seeds": lambda row: f"{row['seeds']:,}",
-    "mean difference": lambda row: short(row["mean_difference"]),
-    "95 % interval, paired t": lambda row: interval_text(row["t_interval"]),
-    "95 % interval, bootstrap (BCa)": lambda row: interval_text(row["bootstrap_interval"]),
-    "effect size, sd of differences": lambda row: short(row["effect_size"], 2),
+_TESTS: Mapping[str, Callable[[Comparison], str]] = {
+    "verdict": lambda row: row.verdict + (", below the margin" if row.negligible else ""),
+    "seeds": lambda row: f"{row.seeds:,}",
+    "mean difference": lambda row: short(row.mean_difference),
+    "95 % interval, paired t": lambda row: interval_text(row.t_interval),
+    "95 % interval, bootstrap (BCa)": lambda row: interval_text(row.bootstrap_interval),
+    "effect size, sd of differences": lambda row: short(row.effect_size, 2),
     "ahead in (95 % interval)": _ahead,
-    "p, permutation": lambda row: p_text(row["p"]),
-    "p, Wilcoxon": lambda row: p_text(row["p_wilcoxon"]),
-    "p, equivalence": lambda row: p_text(row["p_equivalence"]),
+    "p, permutation": lambda row: p_text(row.p),
+    "p, Wilcoxon": lambda row: p_text(row.p_wilcoxon),
+    "p, equivalence": lambda row: p_text(row.p_equivalence),
     "more seeds that would do": lambda row: (
-        "–" if row["more_seeds"] is None else f"{row['more_seeds']:,}"
+        "–" if row.more_seeds is None else f"{row.more_seeds:,}"
     ),
 }
 

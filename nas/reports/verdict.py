@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, final
+from typing import TYPE_CHECKING, Unpack, final
 
 from nas.errors import SettingsError, shortened
 from nas.reports.experiment import read_experiment
@@ -20,6 +20,7 @@ from nas.search.objects import refuse_unrecorded, table_of
 if TYPE_CHECKING:
     import pandas
 
+    from nas.reports.findings import Findings
     from nas.search.keywords import OneStrategy
 
     Strategies = Sequence[OneStrategy] | Mapping[str, OneStrategy]
@@ -36,21 +37,23 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """Which strategies are better than random search, in one sentence."""
-        return str(self._analysed()["verdict"])
+        return self._analysed().verdict
 
     @property
     def table(self) -> pandas.DataFrame:
         """A row for each arm beside random search: verdict, difference, interval, p, ..."""
         import pandas
 
-        return pandas.DataFrame(self._analysed()["comparisons"])
+        from nas.reports.as_json import tree
+
+        return pandas.DataFrame(tree(self._analysed().comparisons))
 
     def report(self, out: str | Path | None = None) -> Path:
         """Write report.html, report.md, report.json, trials.csv and figures; returns the page."""
         place, _ = write_report([self.folder], None if out is None else Path(out), self.margin)
         return place / "report.html"
 
-    def _analysed(self) -> Mapping[str, Any]:
+    def _analysed(self) -> Findings:
         from nas.reports.compare import analysed
 
         return analysed(read_experiment([self.folder]), self.margin)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nas.errors import NasError, StudyError
+from nas.reports.as_json import as_json
 from nas.reports.experiment import Experiment, read_experiment
+from nas.reports.findings import Findings
 from nas.reports.frame import Frame
 from nas.study.files import write_whole
+
+if TYPE_CHECKING:
+    import pandas
 
 FILES = ("report.html", "report.json", "report.md", "trials.csv")
 
@@ -21,7 +26,7 @@ def write_report(
     margin: float | None = None,
     target: float | None = None,
     band: str = "quartiles",
-) -> tuple[Path, dict[str, Any]]:
+) -> tuple[Path, Findings]:
     """Report on these studies; returns the folder of the report and what stands in it.
 
     Args:
@@ -31,19 +36,19 @@ def write_report(
     from nas.reports.compare import analysed
 
     experiment = read_experiment(folders)
-    result = analysed(experiment, margin, target)
+    found = analysed(experiment, margin, target)
     out = out or (folders[0] if len(folders) == 1 else Path("report"))
     try:
-        _write(out, experiment, result, band)
+        _write(out, experiment, found, band)
     except OSError as problem:
         raise StudyError(
             f"{out} cannot be written: {problem.strerror}; choose another folder with --out"
         ) from problem
-    return out, result
+    return out, found
 
 
-def _write(out: Path, experiment: Experiment, result: Mapping[str, Any], band: str) -> None:
-    from nas.reports.html import as_json, page
+def _write(out: Path, experiment: Experiment, found: Findings, band: str) -> None:
+    from nas.reports.html import page
     from nas.reports.inline import inlined, save
     from nas.reports.markdown import markdown
     from nas.reports.panels import style
@@ -54,25 +59,25 @@ def _write(out: Path, experiment: Experiment, result: Mapping[str, Any], band: s
     shown: dict[str, str] = {}
     described = []
     with style():
-        for index, (name, alt, draw) in enumerate(pictures(result, band)):
+        for index, (name, alt, draw) in enumerate(pictures(found, band)):
             shown[name] = inlined(save(draw(), figures, name), f"f{index}", alt)
             described.append((name, alt))
-    write_whole(out / "report.json", as_json(result))
-    write_whole(out / "report.md", markdown(result, described))
+    write_whole(out / "report.json", as_json(found))
+    write_whole(out / "report.md", markdown(found, described))
     write_whole(out / "trials.csv", _trials(experiment))
-    write_whole(out / "report.html", page(result, shown, dict(_drawings(result))))
+    write_whole(out / "report.html", page(found, shown, dict(_drawings(found))))
 
 
-def _drawings(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _drawings(found: Findings) -> Iterator[tuple[str, str]]:
     """The cells of every winner, where there are cells to draw."""
     from nas.drawings.svg import cells_svg
     from search_spaces.cells.genotype import Genotype
 
-    for arm in result["arms"]:
-        if arm["winner"] is not None:
-            genotype = Genotype.from_dict(arm["winner"]["genotype"])
+    for arm in found.arms:
+        if arm.winner is not None:
+            genotype = Genotype.from_dict(arm.winner.genotype)
             if genotype.cells:
-                yield arm["label"], cells_svg(genotype)
+                yield arm.label, cells_svg(genotype)
 
 
 def _trials(experiment: Experiment) -> str:
@@ -81,39 +86,28 @@ def _trials(experiment: Experiment) -> str:
 
     metrics = sorted({name for frame in experiment.frames for name in frame.metrics})
     tables = [
-        pandas.DataFrame(_told(arm.label, seed, frame, metrics), dtype=object)
+        _rows(arm.label, seed, frame, metrics)
         for arm in experiment.arms
         for seed, frame in arm.studies.items()
     ]
     return pandas.concat(tables).to_csv(index=False, lineterminator="\n")
 
 
-def _told(
-    arm: str, seed: int, frame: Frame, metrics: Sequence[str]
-) -> dict[str, Sequence[int | float | str]]:
-    """The columns of one study. They hold plain objects: a metric may be whole in one row and not
-    in the next, and each is written as it was logged."""
-    rows = len(frame.score)
-    columns: dict[str, Sequence[int | float | str]] = {
-        "arm": [arm] * rows,
-        "seed": [seed] * rows,
-        "number": frame.number.tolist(),
-        "key": [frame.key_names[key] for key in frame.keys.tolist()],
-        "score": frame.score.tolist(),
-        "seconds": frame.seconds.tolist(),
-        "cost": [round(cost, 6) for cost in frame.cost.tolist()],
-        "repeat": [int(reused) for reused in frame.reused.tolist()],
+def _rows(arm: str, seed: int, frame: Frame, metrics: Sequence[str]) -> pandas.DataFrame:
+    """The lines of one study; a metric is written as it was logged, whole or not."""
+    told = frame.told
+    known = told.assign(
+        arm=arm, seed=seed, cost=told["cost"].round(6), repeat=told["reused"].astype(int)
+    )
+    rows = known[["arm", "seed", "number", "key", "score", "seconds", "cost", "repeat"]]
+    columns = {
+        name: told[name].map(_cell).astype(object) if name in told else "" for name in metrics
     }
-    for name in metrics:
-        values = frame.metrics[name].tolist() if name in frame.metrics else [""] * rows
-        columns[name] = [_cell(value) for value in values]
-    return columns
+    return rows.assign(**columns)
 
 
-def _cell(value: float | str) -> int | float | str:
+def _cell(value: float) -> int | float | str:
     """A metric as it is written: `12` for 12.0, and `nan` where one trial of a study lacks it."""
-    if isinstance(value, str):
-        return value
     if math.isnan(value):
         return "nan"
     return int(value) if math.isfinite(value) and value == int(value) else value

@@ -15,6 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from nas.reports.as_json import tree
 from nas.reports.write import write_report
 
 COLUMNS = (
@@ -35,7 +36,8 @@ def main() -> None:
     """Write the report again, where it is to be read, and leave out what only the studies are
     needed for."""
     studies, kept = Path(sys.argv[1]), Path(sys.argv[2])
-    _, result = write_report([studies], kept)
+    _, found = write_report([studies], kept)
+    result = tree(found)
     (kept / "trials.csv").unlink()
     for picture in [*(kept / "figures").glob("*.pdf"), *(kept / "figures").glob("*.png")]:
         picture.unlink()

@@ -16,18 +16,32 @@ import pytest
 from scipy import stats
 
 from nas.errors import NasError
-from nas.reports import curves
-from nas.reports.compare import analysed
-from nas.reports.experiment import read_experiment
+from nas.reports import compare, curves, write
+from nas.reports.as_json import tree
+from nas.reports.experiment import Experiment, read_experiment
 from nas.reports.frame import read_frame
 from nas.reports.outcome import outcome_of
-from nas.reports.write import write_report
 from nas.search.run import open_search, run
 from parts.command_line import nas
 from parts.comparisons import CHEAP, compared, costly
 from parts.studies import lines
 
 SEEDS = range(1, 9)
+
+
+def analysed(experiment: Experiment, margin: float | None = None) -> dict[str, Any]:
+    """What stands in report.json."""
+    found: dict[str, Any] = tree(compare.analysed(experiment, margin))
+    return found
+
+
+def write_report(folders: list[Path], out: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    """The report, and what stands in its report.json."""
+    place, found = write.write_report(folders, out)
+    assert json.loads((place / "report.json").read_text()) == json.loads(json.dumps(tree(found)))
+    return place, tree(found)
+
+
 ARMS = ("evolution", "random-search")
 
 

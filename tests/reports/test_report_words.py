@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from nas.reports.facts import ranges_text
+from nas.reports.findings import Comparison, Margin
 from nas.reports.outcome import Outcome
 from nas.reports.sentences import interval_text, p_text, score_text, sentence, short, verdict
 
-ROW: dict[str, Any] = {
-    "arm": "evolution",
-    "baseline": "random-search",
-    "verdict": "better",
-    "negligible": False,
-    "more_seeds": None,
-    "seeds": 20,
-    "mean_difference": 0.2214,
-    "interval": (0.1021, 0.3407),
-    "effect_size": 0.871,
-    "superiority": 0.85,
-    "p": 0.00412,
-}
+ROW = Comparison(
+    arm="evolution",
+    baseline="random-search",
+    verdict="better",
+    reason=None,
+    negligible=False,
+    more_seeds=None,
+    seeds=20,
+    paired_seeds=range(1, 21),
+    mean_difference=0.2214,
+    sd_of_differences=0.2542,
+    interval=(0.1021, 0.3407),
+    interval_kind="paired t",
+    t_interval=(0.1021, 0.3407),
+    bootstrap_interval=(0.1103, 0.3311),
+    effect_size=0.871,
+    superiority=0.85,
+    superiority_interval=(0.64, 0.95),
+    p=0.00412,
+    p_wilcoxon=0.005,
+    p_equivalence=1.0,
+    sentence="",
+)
 OUTCOME = Outcome("final", "test", confirmed=False)
 
 
@@ -69,21 +80,23 @@ def test_every_verdict_is_a_sentence() -> None:
         "evolution is better than random-search: the test of its winners is 0.221 higher on "
         f"average {evidence}"
     )
-    small = {**ROW, "negligible": True}
+    small = replace(ROW, negligible=True)
     assert "on average, though surely by less than the margin of 0.5 (" in sentence(
         small, OUTCOME, 0.5
     )
-    worse = {**ROW, "verdict": "worse", "mean_difference": -0.2}
+    worse = replace(ROW, verdict="worse", mean_difference=-0.2)
     assert (
         "is worse than random-search: the test of its winners is 0.2 lower on average"
         in sentence(worse, OUTCOME, 1)
     )
-    same = {**ROW, "verdict": "equivalent"}
+    same = replace(ROW, verdict="equivalent")
     assert sentence(same, OUTCOME, 0.5).startswith(
         "evolution and random-search are equivalent: the test of its winners differs by less than "
         "0.5 on average ("
     )
-    few = {**ROW, "verdict": "not enough seeds", "more_seeds": 12, "p": None}
+    one = replace(ROW, verdict="not enough seeds", seeds=1)
+    assert "1 seed is not enough to tell" in sentence(one, OUTCOME, 0.1)
+    few = replace(ROW, verdict="not enough seeds", more_seeds=12, p=None)
     assert sentence(few, Outcome("score", "score", confirmed=True), 0.1) == (
         "evolution against random-search: 20 seeds are not enough to tell (about 12 more would "
         "probably do) "
@@ -93,14 +106,13 @@ def test_every_verdict_is_a_sentence() -> None:
 
 def test_the_verdict_names_every_arm_once() -> None:
     rows = [
-        {**ROW, "arm": "a"},
-        {**ROW, "arm": "b", "verdict": "not enough seeds"},
-        {**ROW, "arm": "c"},
-        {**ROW, "arm": "d", "verdict": "equivalent"},
-        {**ROW, "arm": "e", "verdict": "worse"},
+        replace(ROW, arm="a"),
+        replace(ROW, arm="b", verdict="not enough seeds"),
+        replace(ROW, arm="c"),
+        replace(ROW, arm="d", verdict="equivalent"),
+        replace(ROW, arm="e", verdict="worse"),
     ]
-    result = {"comparisons": rows, "baseline": "random-search", "margin": {"value": 0.1}}
-    assert verdict(result) == (
+    assert verdict(rows, [], "random-search", Margin(0.1, "before the first trial")) == (
         "A and c are better than random-search; e is worse than random-search; d is equivalent to "
         "random-search within "
         "0.1; for b there are not enough seeds to tell."
