@@ -15,8 +15,9 @@ from nas.errors import SettingsError, StudyError
 from nas.registry import load
 from nas.study.rules import Budget, Rules
 from nas.study.study import Study
+from nas.testing.runner_promises import ScriptedEvaluator as Worker
 from parts.command_line import SMALL, started
-from parts.judges import Unloadable, Unsendable, Worker
+from parts.judges import Unloadable, Unsendable
 from parts.studies import lines, story
 from runners.local import Local
 

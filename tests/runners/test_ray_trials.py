@@ -21,8 +21,8 @@ from nas.registry import load, resolve
 from nas.settings import complete
 from nas.study.rules import Rules
 from nas.study.study import Study
+from nas.testing.runner_promises import ScriptedEvaluator as Judge
 from nas.training.datasets import Dataset, Images, share
-from parts.judges import Worker as Judge
 from parts.studies import Listed, kinds, lines, no_limit, tiny
 from runners.on_ray.packed_files import pack, unpack
 from runners.on_ray.running_trials import Actors, RunningTrials
