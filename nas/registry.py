@@ -64,11 +64,12 @@ def names(kind: str) -> list[str]:
 
 def resolve(kind: str, name: str) -> str:
     """The full name of a part: itself, or the only one that begins so."""
-    spelled = name.replace("_", "-")
-    known = names(kind)
-    if spelled in known:
-        return spelled
-    beginnings = [full for full in known if full.startswith(spelled)] if spelled else []
+    if is_outside(kind, name):
+        return spelled(name)
+    word, known = name.replace("_", "-"), names(kind)
+    if word in known:
+        return word
+    beginnings = [full for full in known if full.startswith(word)] if word else []
     if len(beginnings) == 1:
         return beginnings[0]
     if beginnings:
@@ -181,26 +182,44 @@ def _load_path(kind: str, path: str) -> Any:
         raise NasError(
             f"{shortened(path)} names no {kind}: expected a name, or my_package.my_file:MyPart"
         )
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        part = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, SyntaxError) as problem:
-        raise NasError(f"{kind} {shortened(path)} cannot be loaded: {problem}") from problem
-    except NasError:
-        raise
-    except Exception as problem:  # whatever goes wrong in a file of the user's own
-        where = traceback.extract_tb(problem.__traceback__)[-1]
+    module = _imported(module_name, f"{kind} {shortened(path)}")
+    if not hasattr(module, attribute):
         raise NasError(
-            f"{kind} {shortened(path)} cannot be loaded: {type(problem).__name__} in line "
-            f"{where.lineno} of {Path(where.filename).name}: {problem}"
-        ) from problem
+            f"{kind} {shortened(path)} cannot be loaded: module {module_name!r} has no attribute "
+            f"{attribute!r}"
+        )
+    part = getattr(module, attribute)
     contract = _contract(kind)
     if contract is not None and not (inspect.isclass(part) and issubclass(part, contract)):
         raise NasError(
             f"{shortened(path)} is no {kind}: expected a class that extends {contract.__name__}"
         )
     return part
+
+
+def import_file(file: str) -> None:
+    """Import a file of the user's own for what it adds, say an operation."""
+    module = spelled(f"{file}:it").partition(":")[0]
+    if not all(word.isidentifier() for word in module.split(".")):
+        raise NasError(f"{shortened(file)} cannot be imported: expected my_file.py, or my_file")
+    _imported(module, f"{shortened(file)}")
+
+
+def _imported(module: str, what: str) -> ModuleType:
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(module)
+    except (ImportError, SyntaxError) as problem:
+        raise NasError(f"{what} cannot be loaded: {problem}") from problem
+    except NasError:
+        raise
+    except Exception as problem:  # whatever goes wrong in a file of the user's own
+        where = traceback.extract_tb(problem.__traceback__)[-1]
+        raise NasError(
+            f"{what} cannot be loaded: {type(problem).__name__} in line {where.lineno} of "
+            f"{Path(where.filename).name}: {problem}"
+        ) from problem
 
 
 def _contract(kind: str) -> type | None:

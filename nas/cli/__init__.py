@@ -46,6 +46,14 @@ def _say_version(wanted: bool) -> None:
 
 @app.callback()
 def _begin(
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="Import a file of your own first, for the operations it adds.",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option(
@@ -55,6 +63,10 @@ def _begin(
 ) -> None:
     """Options before the verb."""
     del version
+    if file is not None:
+        from nas.registry import import_file
+
+        import_file(file)
 
 
 def main() -> None:

@@ -47,14 +47,10 @@ def command(
     from nas.cli._genotypes import parts_of
     from nas.exporting.choosing import choices, subject_of
     from nas.exporting.export import export
-    from nas.exporting.known import usual_formats
+    from nas.exporting.known import formats_of, usual_formats
 
     given = parts_of(settings, ("skeleton",)).get("skeleton", {})
-    formats = (
-        usual_formats()
-        if to is None
-        else tuple(word.strip() for word in to.split(",") if word.strip())
-    )
+    formats = usual_formats() if to is None else formats_of(to) or ()
     records: list[dict[str, Any]] = []
     for rank, choice in enumerate(found := choices(source, top, weights), start=1):
         subject = subject_of(choice, skeleton, given)

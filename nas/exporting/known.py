@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nas.registry import load, names, resolve
+from nas.registry import allow, is_outside, load, names, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,10 @@ def formats_of(to: str | None) -> list[str] | None:
     if to is None:
         return None
     words = [] if to == "none" else [word.strip() for word in to.split(",") if word.strip()]
+    allow(*words)
     for word in words:
+        if is_outside("exporter", word):
+            load("exporter", word)
         resolve("exporter", word)
     return words
 

@@ -13,6 +13,7 @@ from nas.exporting.export import Exported
 from nas.exporting.export import export as export_subject
 from nas.exporting.known import usual_formats
 from nas.exporting.predicting import Guess, predictions
+from nas.registry import allow
 from nas.seeding import torch_rng
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.network import build_network
@@ -73,6 +74,7 @@ def export(
     """
     choice = _choice(source, weights)
     subject = subject_of(choice, skeleton, set or {})
+    allow(*(to or ()))
     formats = usual_formats() if to is None else tuple(to)
     return export_subject(subject, _folder(source, choice, out), formats, latency=latency)
 

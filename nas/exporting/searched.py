@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack, final
 
 from nas.errors import StudyError
 from nas.exporting.winner import finish, refuse_without_weights
+from nas.registry import allow
 from nas.search.keywords import SearchSettings, tree_of_keywords
 from nas.search.objects import refuse_unrecorded
 from nas.search.plan import Plan
@@ -128,6 +129,7 @@ def search(
     todo = assignment(tree_of_keywords(settings))
     refuse_unrecorded(todo.plan, settings)
     if to:
+        allow(*to)
         evaluator = todo.plan.evaluator
         cheap = getattr(evaluator.factory, "cheap", False)
         refuse_without_weights(evaluator.name, cheap=cheap, formats=to)

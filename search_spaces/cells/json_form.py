@@ -217,7 +217,11 @@ def _check_edge(edge: object, role: str, index: int, states: int) -> None:
 def check_op(op: str, where: str = "") -> None:
     """Refuse an operation nobody knows."""
     if op not in OP_NAMES and op not in (known := known_ops()):
-        raise GenotypeError(where + known_names(op, known, "op"))
+        known_ones = known_names(op, known, "op")
+        raise GenotypeError(
+            f"{where}{known_ones} (one of your own is known once its file is imported: "
+            "nas --import my_file.py ...)"
+        )
 
 
 def known_ops() -> tuple[str, ...]:
