@@ -35,6 +35,10 @@ def compare_and_report(
     as_json: bool,
 ) -> None:
     """Run a comparison to its end and say what came out; exit code 3 when it was interrupted."""
+    if report:
+        from nas.reports.extras import require_tests
+
+        require_tests()
     folder = Path(out) if out else default_folder(asked)
     shown = _Shown(folder, quiet=as_json)
     progress = Progress(changed=shown.see, trial_ended=shown.see_trial, notice=shown.note)

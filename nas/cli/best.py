@@ -18,10 +18,9 @@ def command(
     """Name the best distinct genotypes of a study."""
     from nas.errors import StudyError, shell_word
     from nas.search.plan import Plan
-    from nas.search.reading import finals, ranked
+    from nas.search.reading import ranked
 
     Plan.read(folder)  # says what is wrong where there is no study
-    opened = finals(folder)
     winners = [
         {
             "number": asked["number"],
@@ -29,10 +28,10 @@ def command(
             "key": asked["key"],
             "metrics": told["metrics"],
             "seconds": told["seconds"],
-            "final": opened.get(asked["number"], {}),
+            "final": final,
             "genotype": asked["genotype"],
         }
-        for score, asked, told in ranked(folder, top)
+        for score, asked, told, final in ranked(folder, top)
     ]
     if not winners:
         again = f"nas resume {shell_word(str(folder))}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -48,8 +49,11 @@ def report_and_print(
 ) -> None:
     """Write the report and say what it says."""
     from nas.reports.as_json import tree
+    from nas.reports.extras import lacking
     from nas.reports.write import write_report
 
+    if lacks := lacking():
+        print(f"note: {lacks}", file=sys.stderr)
     place, found = write_report(folders, out, margin, target, band)
     if as_json:
         print(json.dumps(tree(found), ensure_ascii=False))

@@ -141,7 +141,7 @@ def _origin_of(weights: Weights) -> dict[str, Any]:
 
 def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
     from nas.search.plan import read_study_json
-    from nas.search.reading import finals, ranked
+    from nas.search.reading import ranked
 
     study = read_study_json(folder)
     best = ranked(folder, top)
@@ -149,14 +149,13 @@ def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
         raise NasError(
             f"{folder} has no evaluated trial yet: continue it with `nas resume {folder}`"
         )
-    judged = finals(folder)
     return [
         _with_kept(
-            _trial(folder, study, rank, score, asked, told, judged.get(asked["number"], {})),
+            _trial(folder, study, rank, score, asked, told, final),
             folder,
             with_weights,
         )
-        for rank, (score, asked, told) in enumerate(best, start=1)
+        for rank, (score, asked, told, final) in enumerate(best, start=1)
     ]
 
 

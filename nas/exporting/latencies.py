@@ -6,11 +6,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-from nas.errors import SettingsError, known_names
+from nas.errors import NasError, SettingsError, known_names
 from nas.exporting.subject import Subject
 from nas.training.computation import chosen_device
 from nas.training.latency import LARGEST_BATCH, Latency, measured
@@ -40,6 +41,8 @@ def latencies(
     for batch in batches:
         if not 1 <= batch <= LARGEST_BATCH:
             raise SettingsError(f"batch {batch} cannot be measured; expected 1 to {LARGEST_BATCH}")
+    if "onnxruntime" in engines:
+        _require_onnx(engines)
     device = chosen_device(device)
     found: list[Latency] = []
     if "torch" in engines:
@@ -48,6 +51,20 @@ def latencies(
         with _onnx_file(subject, model) as file:
             found += _in_onnx_runtime(subject, file, batches, device, seconds)
     return found
+
+
+def _require_onnx(engines: Sequence[str]) -> None:
+    """Say that something is missing before half a minute of measuring, not after."""
+    from nas.exporting.formats.onnx_model import NEEDS
+
+    missing = [name for name in NEEDS if find_spec(name) is None]
+    if missing:
+        others = [engine for engine in engines if engine != "onnxruntime"]
+        instead = f", or say --engine {','.join(others)}" if others else ""
+        raise NasError(
+            f"engine onnxruntime needs {missing[0]}, which is not installed: pip install "
+            f"'nas-toolkit[onnx]'{instead}"
+        )
 
 
 def _in_torch(

@@ -11,10 +11,11 @@ import numpy as np
 
 from nas.reports import checklist, curves, many_arms, sentences
 from nas.reports.experiment import Experiment
+from nas.reports.extras import INSTALL, is_there
 from nas.reports.findings import Axis, Comparison, Findings, Goal, Margin, Sampling
 from nas.reports.one_arm import arm_row, described, known
 from nas.reports.outcome import Outcome, outcome_of, outcomes, sampling, score_name
-from nas.reports.statistics import Judged, judged, paired
+from nas.reports.statistics import Judged, judged, paired, untested
 
 FORMAT = 1
 MARGIN_SHARE = 0.001  # a tenth of a percentage point, for accuracies as shares
@@ -77,7 +78,10 @@ def _comparisons(
     if baseline is None or not others:
         return []
     pairs = [_differences(values[label], values[baseline]) for label in others]
-    verdicts = judged([paired(differences, margin) for _, differences in pairs], margin)
+    if is_there("scipy"):
+        verdicts = judged([paired(differences, margin) for _, differences in pairs], margin)
+    else:
+        verdicts = [untested(differences) for _, differences in pairs]
     rows = zip(others, pairs, verdicts, strict=True)
     return [
         _comparison(
@@ -99,6 +103,8 @@ def _nothing_to_compare(experiment: Experiment, label: str, seeds: Sequence[int]
         next(arm for arm in experiment.arms if arm.label == name)
         for name in (label, experiment.baseline)
     )
+    if not is_there("scipy"):
+        return f"its tests need scipy, which is not installed ({INSTALL})"
     if not seeds:
         failed = {
             arm.label: sum(study.counts.get("failed", 0) for study in arm.studies.values())

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from nas.reports.findings import Axis, Band, Distribution
 from nas.reports.frame import Best, Frame
-from nas.reports.statistics import LEVEL
+from nas.reports.statistics import LEVEL, t_quantile
 
 if TYPE_CHECKING:
     import pandas
@@ -55,7 +54,7 @@ def summary(rows: Floats) -> Band:
         quartiles[:, whole] = np.quantile(rows[:, whole], [0.25, 0.5, 0.75], axis=0)
         mean[whole] = rows[:, whole].mean(axis=0)
     if whole.any() and len(rows) > 1:
-        quantile = stats.t.ppf((1 + LEVEL) / 2, len(rows) - 1)
+        quantile = t_quantile((1 + LEVEL) / 2, len(rows) - 1)
         half[whole] = quantile * rows[:, whole].std(axis=0, ddof=1) / math.sqrt(len(rows))
     return Band(*map(rounded, (*quartiles, mean, mean - half, mean + half)))
 

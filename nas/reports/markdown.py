@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from nas.reports import tables
@@ -19,8 +20,8 @@ def markdown(found: Findings, pictures: Sequence[tuple[str, str]]) -> str:
 
 
 def _lines(found: Findings, pictures: Mapping[str, str]) -> Iterator[str]:
-    yield f"# {found.verdict}\n"
-    yield f"{tables.task(found)}\n"
+    yield f"# {_safe(found.verdict)}\n"
+    yield f"{_safe(tables.task(found))}\n"
     yield from (f"- {_safe(row.sentence)}" for row in found.comparisons)
     yield ""
     yield from _images(pictures, ("differences", "outcomes"))
@@ -73,15 +74,19 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _safe(text: str) -> str:
-    return text.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_").replace("<", "&lt;")
+    """Any name as plain text of one line: nothing in it is markup, a table's end, or a link."""
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", " ".join(text.split())).replace("<", "&lt;")
 
 
 def _images(pictures: Mapping[str, str], names: Sequence[str]) -> Iterator[str]:
-    yield from (f"![{pictures[name]}](figures/{name}.svg)" for name in names if name in pictures)
+    yield from (
+        f"![{_safe(pictures[name])}](figures/{name}.svg)" for name in names if name in pictures
+    )
 
 
 def _winner(found: Findings, label: str, best: Champion) -> Iterator[str]:
     yield f"\n### {_safe(label)}\n"
     yield from (f"- {_safe(name)}: {_safe(value)}" for name, value in tables.winner(found, best))
     commands = "\n".join(tables.winner_commands(best))
-    yield f"\n```\n{commands}\n```"
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", commands)), default=0))
+    yield f"\n{fence}\n{commands}\n{fence}"

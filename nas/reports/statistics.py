@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from nas.reports.extras import is_there
 from nas.seeding import numpy_rng
 
 Floats = NDArray[np.float64]
@@ -120,16 +120,35 @@ def _judged(
     )
 
 
+def untested(differences: Sequence[float] | Floats) -> Judged:
+    """What can be said of differences without scipy: their mean and spread, and no verdict."""
+    d = np.asarray(differences, dtype=np.float64)
+    n, mean = len(d), float(d.mean()) if len(d) else math.nan
+    sd = float(d.std(ddof=1)) if n > 1 else math.nan
+    superiority = float((d > 0).mean() + (d == 0).mean() / 2) if n else math.nan
+    effect = mean / sd if n > 1 and sd > 0 else None
+    known = Paired(
+        *(n, mean, sd, effect, None, None, None, "none"),
+        *(1.0, 1.0, 1.0, superiority, None),
+    )
+    return Judged(known, "not enough seeds", None, None, None, negligible=False, more_seeds=None)
+
+
 # ------------------------------------------------------------------ intervals
+
+
+def t_quantile(share: float, freedom: int) -> float:
+    """A quantile of Student's distribution; NaN where nothing can tell."""
+    return float(_stats().t.ppf(share, freedom)) if is_there("scipy") else math.nan
 
 
 def t_interval(d: Floats, level: float = LEVEL) -> Interval | None:
     """Student's interval for the mean of the differences; None for fewer than two."""
-    if len(d) < 2:
+    if len(d) < 2 or not is_there("scipy"):
         return None
     if np.ptp(d) == 0:
         return float(d[0]), float(d[0])
-    low, high = stats.ttest_1samp(d, 0.0).confidence_interval(level)
+    low, high = _stats().ttest_1samp(d, 0.0).confidence_interval(level)
     return float(low), float(high)
 
 
@@ -143,22 +162,26 @@ def bca(samples: tuple[Floats, ...], statistic: Any, level: float = LEVEL) -> In
     """BCa for any statistic of paired samples that takes `axis`; the same samples give the same
     interval."""
     n = len(samples[0])
-    if n < 3:
+    if n < 3 or not is_there("scipy"):
         return None
     value = float(statistic(*samples, axis=-1))
     if _is_constant(samples, statistic, value):
         return value, value
-    found = stats.bootstrap(
-        samples,
-        statistic,
-        paired=True,
-        vectorized=True,
-        confidence_level=level,
-        n_resamples=RESAMPLES,
-        method="BCa",
-        batch=max(1, 2_000_000 // n),
-        rng=numpy_rng(n, "bootstrap"),
-    ).confidence_interval
+    found = (
+        _stats()
+        .bootstrap(
+            samples,
+            statistic,
+            paired=True,
+            vectorized=True,
+            confidence_level=level,
+            n_resamples=RESAMPLES,
+            method="BCa",
+            batch=max(1, 2_000_000 // n),
+            rng=numpy_rng(n, "bootstrap"),
+        )
+        .confidence_interval
+    )
     interval = float(found.low), float(found.high)
     return interval if all(map(math.isfinite, interval)) else None
 
@@ -172,7 +195,7 @@ def _is_constant(samples: tuple[Floats, ...], statistic: Any, value: float) -> b
 
 def wilson_interval(share: float, n: int, level: float = LEVEL) -> Interval:
     """Wilson's score interval for a share; ties count half."""
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(_stats().norm.ppf((1 + level) / 2))
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, middle - half), min(1.0, middle + half)
@@ -212,7 +235,7 @@ def permutation_p(d: Floats) -> float:
     if len(d) < 2 or not d.any():
         return 1.0
     exact = len(d) <= EXACT_UP_TO
-    test = stats.permutation_test(
+    test = _stats().permutation_test(
         (d,), _mean, permutation_type="samples", vectorized=True, alternative="two-sided",
         n_resamples=np.inf if exact else RESAMPLES, batch=max(1, 2_000_000 // len(d)),
         rng=numpy_rng(len(d), "permutation"),
@@ -226,7 +249,7 @@ def wilcoxon_p(d: Floats) -> float:
     if len(d) < 2 or not d.any():
         return 1.0
     method = "exact" if _without_ties(d) and len(d) <= 50 else "asymptotic"
-    return float(stats.wilcoxon(d, zero_method="pratt", method=method).pvalue)
+    return float(_stats().wilcoxon(d, zero_method="pratt", method=method).pvalue)
 
 
 def equivalence_p(d: Floats, margin: float) -> float:
@@ -236,8 +259,8 @@ def equivalence_p(d: Floats, margin: float) -> float:
         return 1.0
     if np.ptp(d) == 0:
         return 0.0 if abs(d[0]) < margin else 1.0
-    above = stats.ttest_1samp(d, -margin, alternative="greater").pvalue
-    below = stats.ttest_1samp(d, margin, alternative="less").pvalue
+    above = _stats().ttest_1samp(d, -margin, alternative="greater").pvalue
+    below = _stats().ttest_1samp(d, margin, alternative="less").pvalue
     return float(max(above, below))
 
 
@@ -257,8 +280,7 @@ def _without_ties(d: Floats) -> bool:
     return len(np.unique(sizes)) == len(sizes) and bool(sizes.all())
 
 
-# ----------------------------------------------------------------------------------------- how many
-# seeds would do
+# ------------------------------------------------------------------ how many seeds would do
 
 
 def smallest_p(seeds: int) -> float:
@@ -276,6 +298,8 @@ def seeds_to_detect(effect: float, level: float, power: float = POWER) -> int | 
     beyond 100,000."""
     size = abs(effect)
 
+    stats = _stats()
+
     def enough(n: int) -> bool:
         critical = stats.t.ppf(1 - level / 2, n - 1)
         return bool(stats.norm.cdf(size * math.sqrt(n) - critical) >= power)
@@ -290,6 +314,8 @@ def seeds_to_equivalence(
     as seen."""
     if abs(mean) >= margin:
         return None
+
+    stats = _stats()
 
     def enough(n: int) -> bool:
         critical, scale = stats.t.ppf(1 - level, n - 1), math.sqrt(n) / sd
@@ -323,3 +349,10 @@ def _fewest(enough: Any) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+def _stats() -> Any:
+    """scipy.stats, which takes a second to load, and one study alone has nothing to test."""
+    from scipy import stats
+
+    return stats

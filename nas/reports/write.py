@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.errors import NasError, StudyError
+from nas.errors import StudyError
 from nas.reports.as_json import as_json
+from nas.reports.compare import analysed
 from nas.reports.experiment import Experiment, read_experiment
+from nas.reports.extras import is_there
 from nas.reports.findings import Findings
 from nas.reports.frame import Frame
 from nas.study.files import write_whole
@@ -29,12 +32,11 @@ def write_report(
 ) -> tuple[Path, Findings]:
     """Report on these studies; returns the folder of the report and what stands in it.
 
+    Without matplotlib it has no figures, and without scipy no tests: `extras.lacking` says so.
+
     Args:
         out: where to; None: into the one folder that is reported on, or `report`.
     """
-    _require_plots()
-    from nas.reports.compare import analysed
-
     experiment = read_experiment(folders)
     found = analysed(experiment, margin, target)
     out = out or (folders[0] if len(folders) == 1 else Path("report"))
@@ -49,23 +51,39 @@ def write_report(
 
 def _write(out: Path, experiment: Experiment, found: Findings, band: str) -> None:
     from nas.reports.html import page
-    from nas.reports.inline import inlined, save
     from nas.reports.markdown import markdown
+
+    out.mkdir(parents=True, exist_ok=True)
+    drawn = _draw(out, found, band) if is_there("matplotlib") else []
+    write_whole(out / "report.json", as_json(found))
+    write_whole(out / "report.md", markdown(found, [(each.name, each.alt) for each in drawn]))
+    write_whole(out / "trials.csv", _trials(experiment))
+    inside = {each.name: each.svg for each in drawn}
+    write_whole(out / "report.html", page(found, inside, dict(_drawings(found))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A picture as it stands in the page."""
+
+    name: str
+    alt: str
+    svg: str
+
+
+def _draw(out: Path, found: Findings, band: str) -> list[_Drawn]:
+    from nas.reports.inline import inlined, save
     from nas.reports.panels import style
     from nas.reports.plots import pictures
 
     figures = out / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    shown: dict[str, str] = {}
-    described = []
+    figures.mkdir(exist_ok=True)
+    drawn = []
     with style():
         for index, (name, alt, draw) in enumerate(pictures(found, band)):
-            shown[name] = inlined(save(draw(), figures, name), f"f{index}", alt)
-            described.append((name, alt))
-    write_whole(out / "report.json", as_json(found))
-    write_whole(out / "report.md", markdown(found, described))
-    write_whole(out / "trials.csv", _trials(experiment))
-    write_whole(out / "report.html", page(found, shown, dict(_drawings(found))))
+            svg = inlined(save(draw(), figures, name), f"f{index}", alt)
+            drawn.append(_Drawn(name, alt, svg))
+    return drawn
 
 
 def _drawings(found: Findings) -> Iterator[tuple[str, str]]:
@@ -111,14 +129,3 @@ def _cell(value: float) -> int | float | str:
     if math.isnan(value):
         return "nan"
     return int(value) if math.isfinite(value) and value == int(value) else value
-
-
-def _require_plots() -> None:
-    try:
-        import matplotlib  # noqa: F401
-        import scipy  # noqa: F401
-    except ImportError as problem:
-        raise NasError(
-            f"reports need {problem.name}, which is not installed: run pip install "
-            "'nas-toolkit[plots]'"
-        ) from problem

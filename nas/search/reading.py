@@ -21,11 +21,12 @@ LOG = "events.jsonl"
 
 
 class Ranked(NamedTuple):
-    """One of the best distinct trials of a study, and the two lines that say so."""
+    """One of the best distinct trials of a study, the two lines that say so, and its final."""
 
     score: float
     asked: Mapping[str, Any]
     told: Mapping[str, Any]
+    final: Mapping[str, float]
 
 
 class ToldTrial(NamedTuple):
@@ -163,6 +164,7 @@ def _is_of_controller(event: Event) -> bool:
 def ranked(folder: Path, top: int) -> list[Ranked]:
     """The best distinct trials of a study; of equals the one told first."""
     asked: dict[int, Event] = {}
+    final: dict[int, Mapping[str, float]] = {}
     best: list[Ranked] = []
 
     for _, event in events_of(folder):
@@ -172,18 +174,12 @@ def ranked(folder: Path, top: int) -> list[Ranked]:
             question = asked.pop(event["number"], event)
             if event["event"] == "told" and "reused" not in event:
                 # `insort` puts equals behind those told before them
-                insort(best, Ranked(event["score"], question, event), key=lambda one: -one.score)
+                one = Ranked(event["score"], question, event, {})
+                insort(best, one, key=lambda one: -one.score)
                 del best[top:]
-    return best
-
-
-def finals(folder: Path) -> dict[int, Mapping[str, float]]:
-    """What the incumbents of a finished study were judged by, by the numbers of their trials."""
-    return {
-        event["number"]: event["final"]
-        for _, event in events_of(folder)
-        if event["event"] == "opened"
-    }
+        elif event["event"] == "opened":
+            final[event["number"]] = event["final"]
+    return [one._replace(final=final.get(one.told["number"], {})) for one in best]
 
 
 def ending_of(folder: Path) -> Ending:

@@ -61,8 +61,8 @@ class Ledger:
     It holds a few hundred bytes for each distinct genotype and nothing for a repeated one.
 
     Args:
-        listens: whether `apply` says what the strategy hears; who only counts reads a log in half
-            the time.
+        listens: whether `apply` says what the strategy hears, and duplicates can be looked up; who
+            only counts reads a log in half the time and memory.
     """
 
     def __init__(self, rules: Rules, *, listens: bool = True) -> None:
@@ -187,7 +187,7 @@ class Ledger:
         self.next_number = number + 1
         self.counts["asked"] += 1
         self.idle += 1
-        if original is None:
+        if original is None and self._listens:
             self.known.setdefault(event["key"], number)
 
     def _skipped(self, event: Event) -> None:
@@ -245,7 +245,8 @@ class Ledger:
         entry = self.open.pop(number)
         self.counts[how] += 1
         if "reused" not in event:
-            self.ended_at[number] = offset
+            if self._listens:
+                self.ended_at[number] = offset
             self._pay(event["seconds"])
             if self.budget.trials is not None:
                 self.idle = 0  # a trial is a cost of its own where trials are counted

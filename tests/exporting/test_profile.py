@@ -2,6 +2,7 @@
 is asserted."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,20 @@ def test_one_latency_for_each_engine_and_batch() -> None:
         speed.milliseconds > 0 and speed.rounds >= 5 and speed.spread >= 0 for speed in found
     )
     assert not small.network.training
+
+
+def test_a_missing_engine_is_said_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setattr("nas.exporting.latencies.measured", None)  # nothing may be measured
+    small = subject(GENOTYPE, layout="nasbench201", filters=4, image_size=8)
+    with pytest.raises(NasError) as problem:
+        latencies(small, (1,))
+    assert str(problem.value) == (
+        "engine onnxruntime needs onnxruntime, which is not installed: pip install "
+        "'nas-toolkit[onnx]', or say --engine torch"
+    )
 
 
 def test_images_per_second_follow_from_batch_and_time() -> None:

@@ -8,6 +8,8 @@ import json
 import math
 import re
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from nas.reports import compare, curves, write
 from nas.reports.as_json import tree
 from nas.reports.experiment import Experiment, read_experiment
 from nas.reports.frame import read_frame
+from nas.reports.markdown import markdown
 from nas.reports.outcome import outcome_of
 from nas.search.run import open_search, run
 from parts.command_line import nas
@@ -580,6 +583,51 @@ def test_arms_whose_trials_all_failed_get_no_advice_about_seeds(tmp_path: Path) 
         "trials of local-search "
         "failed, 6 trials of random-search failed)."
     )
+
+
+def test_without_the_plots_extra_there_are_words_and_numbers(
+    folder: Path, result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("matplotlib", "scipy")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    answer = nas("report", folder, "--out", tmp_path)
+
+    assert answer.code == 0
+    assert answer.err == (
+        "note: no picture is drawn (matplotlib is not installed) and no difference is tested "
+        "(scipy is not installed): pip install 'nas-toolkit[plots]'\n"
+    )
+    found = json.loads((tmp_path / "report.json").read_text())
+    row, whole = found["comparisons"][0], result["comparisons"][0]
+    assert row["verdict"] == "not compared"
+    assert "its tests need scipy, which is not installed" in (tmp_path / "report.md").read_text()
+    assert (row["mean_difference"], row["p"]) == (whole["mean_difference"], None)
+    assert arm(found, "evolution")["outcome"]["mean"] == arm(result, "evolution")["outcome"]["mean"]
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_comparison_that_cannot_be_judged_is_refused_before_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    words = ("--space", "ladder", "--evaluator", "landscape", "--trials", "3", "--seeds", "2")
+    answer = nas("compare", *words, "--out", tmp_path / "all")
+    assert answer.sentence == (
+        "the verdict needs scipy, which is not installed: pip install 'nas-toolkit[plots]', or "
+        "say --no-report and report elsewhere"
+    )
+    assert not (tmp_path / "all").exists()
+
+
+def test_names_are_no_markup(folder: Path) -> None:
+    found = compare.analysed(read_experiment([folder]))
+    rows = [replace(found.arms[0], label="a|b_c <i>*[x](y)`\n# d"), *found.arms[1:]]
+    text = markdown(replace(found, arms=rows, verdict="<b>"), [])
+    assert r"a\|b\_c &lt;i>\*\[x\](y)\` # d" in text
+    assert text.startswith("# &lt;b>\n")
+    assert "\n# d" not in text
 
 
 @pytest.mark.parametrize("words", [("--margin", "inf"), ("--target", "nan"), ("--target", "inf")])

@@ -105,7 +105,7 @@ def test_of_equal_scores_that_several_workers_find_the_one_told_first_is_best_ev
         assert study.ledger.best is not None
         assert study.ledger.best.trial.number == 2
         assert study.ledger.top == [(0.5, 2), (0.5, 1)]
-    assert [question["number"] for _, question, _ in ranked(tmp_path, 3)] == [2, 1, 0]
+    assert [question["number"] for _, question, _, _ in ranked(tmp_path, 3)] == [2, 1, 0]
 
 
 def test_finals_are_only_in_the_log_once_opened(tmp_path: Path) -> None:

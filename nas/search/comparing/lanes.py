@@ -107,7 +107,7 @@ def _confirmation(lane: Lane) -> Plan:
         rules=replace(lane.plan.rules, duplicates="retrain"),
         limits={},
         measured={} if lane.confirm.score or lane.confirm.cost else lane.plan.measured,
-        start_from=tuple(Genotype.from_dict(asked["genotype"]) for _, asked, _ in best),
+        start_from=tuple(Genotype.from_dict(asked["genotype"]) for _, asked, _, _ in best),
     )
 
 
