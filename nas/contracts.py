@@ -120,6 +120,21 @@ class Strategy(ABC):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is about to be trained, in words for people.
+
+    Args:
+        data: what is learned from.
+        network: what a network of this search costs.
+        seconds: the least and the most that a trial may take; None where nobody knows.
+    """
+
+    data: str
+    network: str
+    seconds: tuple[float, float] | None
+
+
 class Evaluator(ABC):
     """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments, after
     `space`."""
@@ -151,6 +166,10 @@ class Evaluator(ABC):
         """
         del genotype, kept
         return {}
+
+    def outlook(self) -> Outlook | None:
+        """What is said before a search begins; None where a trial costs nothing worth saying."""
+        return None
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """What is known before an evaluation (`params`, `macs`): constraints compare it with their

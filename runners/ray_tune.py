@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from nas.contracts import Evaluator, Runner, Turns
-from nas.errors import SettingsError, shell_word, shortened
+from nas.errors import SettingsError, shortened
 
 if TYPE_CHECKING:
     from runners.on_ray.cluster import Cluster
@@ -85,7 +85,7 @@ class RayTune(Runner):
             cluster.check()
             for line in cluster.plan():
                 study.notice(line)
-            with watch_cluster(f"continue with `nas resume {shell_word(str(study.folder))}`"):
+            with watch_cluster("continue with the same command"):
                 self._tune(study, evaluator, cluster)
 
     def _tune(self, study: Turns, evaluator: Evaluator, cluster: Cluster) -> None:

@@ -82,7 +82,7 @@ def main() -> None:
         _refuse(sentence_of(problem))
     except typer.Abort:
         sys.exit(3)
-    sys.exit(3 if code == _ABORTED else code)
+    sys.exit(3 if code == _ABORTED else code or 0)
 
 
 def _refuse(sentence: str) -> NoReturn:

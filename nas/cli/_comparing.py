@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from nas.cli._running import INTERRUPTED
+from nas.cli._stopping import INTERRUPTED, same_command
 from nas.cli._terminal import drawn, harmless
 from nas.errors import shell_word
 from nas.search.comparing.plan import Asked
@@ -42,13 +42,15 @@ def compare_and_report(
     folder = Path(out) if out else default_folder(asked)
     shown = _Shown(folder, quiet=as_json)
     progress = Progress(changed=shown.see, trial_ended=shown.see_trial, notice=shown.note)
-    with _stopping_gently(progress, folder):
+    with _stopping_gently(progress):
         complete = compare(folder, asked, budget, processes, progress)
     shown.end()
     if not complete:
-        print((f"interrupted: {progress.ended} of {progress.total} studies are done; the same "
-              "command continues"),
-              file=sys.stderr)  # fmt: skip
+        print(
+            f"interrupted: {progress.ended} of {progress.total} studies are done; continue with "
+            f"`{same_command()}`",
+            file=sys.stderr,
+        )
         raise typer.Exit(INTERRUPTED)
     if report:
         from nas.cli.report import report_and_print
@@ -125,7 +127,7 @@ class _Shown:
 
 
 @contextmanager
-def _stopping_gently(progress: Progress, folder: Path) -> Iterator[None]:
+def _stopping_gently(progress: Progress) -> Iterator[None]:
     """Ctrl-C or SIGTERM once: end what runs and stop; twice: stop now. Both can be continued."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -139,7 +141,7 @@ def _stopping_gently(progress: Progress, folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print(f"stopped now; the same command continues in {folder}", file=sys.stderr)
+        print(f"stopped now; continue with `{same_command()}`", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         for name, handler in old.items():

@@ -49,7 +49,9 @@ def _verified(exported: Exported) -> Iterator[str]:
 
 def _next(subject: Subject, exported: Exported) -> Iterator[str]:
     if "python-source" in exported.files:
-        yield f"run it anywhere with torch: python {shell_word(str(exported.folder / 'model.py'))}"
+        pillow, picture = (" and Pillow", " PICTURE") if subject.trained else ("", "")
+        file = shell_word(str(exported.folder / "model.py"))
+        yield f"run it anywhere with torch{pillow}: python {file}{picture}"
     if "onnx-model" in exported.files:
         yield f"run it anywhere with onnxruntime: {onnx_command(exported.folder / 'model.onnx')}"
     yield f"how to use each file: {exported.folder / 'README.md'}"

@@ -4,6 +4,7 @@ end."""
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -11,16 +12,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nas.cli._stopping import INTERRUPTED, same_command
 from nas.cli._terminal import drawn
+from nas.cli._waiting import SignOfLife, duration, durations
 from nas.errors import counted, shell_word
 from nas.search.pace import clock_text, pace_of, pace_text
-from nas.search.plan import Plan
+from nas.search.reading import alarm_of
 from nas.search.run import OpenSearch, open_search, run
 from nas.search.words import Assignment
 from nas.study.events import ENDS
@@ -29,36 +31,34 @@ from nas.study.study import Study
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
 
-INTERRUPTED = 3
-
 
 def run_and_report(
-    todo: Assignment, *, as_json: bool, to: str | None = None, silent: bool = False
+    todo: Assignment, *, as_json: bool, to: str | None = None, whole: bool = True
 ) -> None:
     """Run a study to its end, name the winner and export it; exit code 3 when it was interrupted.
 
     Args:
         to: formats of the export; None is all that take seconds, `none` is no export.
-        silent: what is found is told by somebody else.
+        whole: False where it is a part of a command that tells by itself what is found.
     """
     formats = _formats_of(to, todo)
-    quiet = as_json or silent
-    progress = Progress(quiet=quiet)
+    progress = Progress(quiet=as_json)
     with (
-        _signals(todo) as stop,
+        _signals(todo, whole=whole) as stop,
         open_search(todo.plan, todo.folder, todo.budget, progress.see) as search,
     ):
         stop.study = search.study
         progress.begin(search)
         with progress:
             reason = run(search)
-        if not quiet:
-            _print_end(search, reason)
         stop.study = None  # from here on a signal ends the export, not the search
-        winner = _winner_of(search, formats, quiet=quiet) if reason is not None else None
-        if silent:
-            pass
-        elif as_json:
+        if not whole:
+            _leave_part(reason)
+            return
+        if not as_json:
+            _print_end(search, reason)
+        winner = _winner_of(search, formats, quiet=as_json) if reason is not None else None
+        if as_json:
             print(
                 json.dumps(
                     {**summary(search, reason), "export": winner.to_dict() if winner else None}
@@ -67,7 +67,14 @@ def run_and_report(
         else:
             told = _winner_told(winner)
             print(*told, *_next_commands(search, winner, interrupted=reason is None), sep="\n")
+    if reason is None or (winner is not None and winner.interrupted):
+        raise typer.Exit(INTERRUPTED)
+
+
+def _leave_part(reason: str | None) -> None:
+    """Go on with the command that this study is a part of, or end it where it was stopped."""
     if reason is None:
+        print(f"interrupted; continue with `{same_command()}`", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
 
 
@@ -140,6 +147,9 @@ class Progress:
         self._every = 0.1 if self._live else 2.0
         self._bar: Any = None
         self._search: OpenSearch | None = None
+        self._open: dict[int, tuple[float, int]] = {}  # when each trial began, and its last step
+        self._sign = SignOfLife(self._alive)
+        self._alarmed = False
 
     def begin(self, search: OpenSearch) -> None:
         """Say what is about to happen."""
@@ -149,9 +159,11 @@ class Progress:
             self._every = 0.0  # a child that took minutes deserves its line
         if not self._quiet:
             for line in _opening(search):
-                print(line, file=sys.stderr)
+                print(line, file=sys.stderr, flush=True)
 
     def __enter__(self) -> None:
+        if not self._quiet:
+            self._sign.__enter__()
         if self._live:
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -167,12 +179,18 @@ class Progress:
             self._bar.start()
 
     def __exit__(self, *_: object) -> None:
+        if not self._quiet:
+            self._sign.__exit__()
         if self._bar is not None:
             self._bar.stop()
 
     def see(self, event: Mapping[str, Any]) -> None:
         """Called with every event: show something if it is time."""
         now = time.monotonic()
+        self._follow(event, now)
+        if "alarm" in event and not (self._quiet or self._alarmed):
+            self._alarmed = True  # once is enough: the study keeps what every update says
+            print(f"{'alarm':>10}: {event['alarm']}", file=sys.stderr)
         if event["event"] == "notice" and not self._quiet:
             print(f"{event['about']:>10}: {event['text']}", file=sys.stderr)
         if (
@@ -183,12 +201,37 @@ class Progress:
         ):
             return
         self._shown_at = now
+        self._sign.hear()
         done, words = self._state()
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=words)
         else:
             ended = f"{event['score']:.4f}" if "score" in event else event["kind"].replace("_", " ")
             print(f"trial {event['number']}: {ended} · {words}", file=sys.stderr)
+
+    def _follow(self, event: Mapping[str, Any], now: float) -> None:
+        """Remember which trials are running, and how far they are."""
+        match event["event"]:
+            case "attempted":
+                self._open[event["number"]] = now, 0
+            case "progressed" if event["number"] in self._open:
+                self._open[event["number"]] = self._open[event["number"]][0], event["step"]
+            case name if name in ENDS:
+                self._open.pop(event["number"], None)
+
+    def _alive(self, _: float) -> str | None:
+        """What runs, where nothing has ended for a while; on a terminal the bar says it."""
+        assert self._search is not None
+        now, running = time.monotonic(), sorted(self._open.items())
+        last = self._search.evaluator.last_step
+        words = ", ".join(
+            f"trial {number} has run for {duration(now - began)}"
+            + (f", {step} of {last} epochs" if last else "")
+            for number, (began, step) in running[:3]
+        ) + (f" and {len(running) - 3} more" if len(running) > 3 else "")
+        if self._bar is not None and words:
+            self._bar.update(self._task, description=words)
+        return words if words and self._bar is None else None
 
     def _state(self) -> tuple[float, str]:
         assert self._search is not None
@@ -219,6 +262,7 @@ def _opening(search: OpenSearch) -> Iterator[str]:
         )
         yield f"{kind:>10}: {part.name}" + (f" ({options})" if options else "")
     yield f"{'budget':>10}: {study.ledger.budget}, seed {plan.seed}"
+    yield from _outlook(search)
     yield f"{'folder':>10}: {study.folder}"
     if study.ledger.next_number:
         yield f"{'resumed':>10}: after {counted(study.ledger.counts['asked'], 'trial')}"
@@ -227,6 +271,25 @@ def _opening(search: OpenSearch) -> Iterator[str]:
             f"{'repaired':>10}: a last line torn by a crash ({study.store.torn_bytes} bytes) "
             "was cut off"
         )
+
+
+def _outlook(search: OpenSearch) -> Iterator[str]:
+    """Data, network, and how long it may take; nothing where trials cost nothing."""
+    outlook = None if search.study.is_over else search.evaluator.outlook()
+    if outlook is None:
+        return
+    yield f"{'data':>10}: {outlook.data}"
+    yield f"{'network':>10}: {outlook.network}"
+    if outlook.seconds is None:
+        return
+    least, most = outlook.seconds
+    estimate = f"a trial takes {durations(least, most)} here"
+    ledger, local = search.study.ledger, search.plan.runner.name == "local"
+    if ledger.budget.trials is not None and local:
+        left = ledger.budget.trials - ledger.ended_trials
+        rounds = math.ceil(left / search.plan.runner.options["workers"])
+        estimate += f", all that are left {durations(least * rounds, most * rounds)}"
+    yield f"{'estimate':>10}: {estimate}"
 
 
 def _brief(value: Any) -> str:
@@ -244,6 +307,8 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
     )
     if study.idle_seconds:
         print(f"the order of a deterministic study cost {study.idle_seconds:.1f} s of idle workers")
+    if (alarm := alarm_of(study.folder)) is not None:
+        print(f"alarm: {alarm}")
     best = ledger.best
     if best is not None:
         number = best.trial.number
@@ -256,7 +321,7 @@ def _next_commands(
     search: OpenSearch, winner: Winner | None, *, interrupted: bool
 ) -> Iterator[str]:
     study, folder = search.study, shell_word(str(search.study.folder))
-    again = _resume_command(search.plan, study.folder)
+    again = search.plan.resume_command(study.folder)
     yield "next:"
     if interrupted:
         yield f"  {again}"
@@ -264,16 +329,11 @@ def _next_commands(
         yield f"  nas show {shell_word(str(study.folder / 'best' / 'genotype.json'))}"
         yield f"  nas best {folder} --top 5"
         if winner is not None and winner.files:
-            yield f"  nas retrain {folder}"
+            yield f"  {search.plan.retrain_command(study.folder)}"
         elif not search.evaluator.cheap:
             yield f"  nas export {folder}"
     if not interrupted and (more := _more(study)):
         yield f"  {again} {more}"
-
-
-def _resume_command(plan: Plan, folder: Path) -> str:
-    """The command that goes on with a study, as it must be typed."""
-    return f"nas resume {shell_word(str(folder))}" + (" --trust" if plan.needs_trust else "")
 
 
 def _more(study: Study) -> str | None:
@@ -296,7 +356,7 @@ class _Stop:
 
 
 @contextmanager
-def _signals(todo: Assignment) -> Iterator[_Stop]:
+def _signals(todo: Assignment, *, whole: bool) -> Iterator[_Stop]:
     """Ctrl-C or SIGTERM once: finish the open trials and stop; twice: stop now. Both can be
     resumed."""
     stop = _Stop()
@@ -314,7 +374,8 @@ def _signals(todo: Assignment) -> Iterator[_Stop]:
     try:
         yield stop
     except KeyboardInterrupt:
-        again = _resume_command(todo.plan, todo.folder)
+        begun = whole and (todo.folder / "study.json").is_file()
+        again = todo.plan.resume_command(todo.folder) if begun else same_command()
         print(f"stopped now; continue with `{again}`", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     finally:

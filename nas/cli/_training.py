@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, final
 
-import typer
-
+from nas.cli._waiting import SignOfLife, duration, durations
 from nas.errors import counted, shell_word
 
 if TYPE_CHECKING:
+    from nas.full_size.outlook import Leg
     from nas.full_size.retrain import Retrained
     from nas.full_size.transfer import Transferred
 
-INTERRUPTED = 3
+
+_RECENT = 20  # epochs whose mean says how long others take
 
 
 def notices(as_json: bool) -> Callable[[str], None]:
@@ -72,32 +70,63 @@ def print_transferred(result: Transferred, folder: Path, mode: str, *, as_json: 
     print(json.dumps(facts))
 
 
-def shown_epoch(
-    name: str, seed: int, epoch: int, metrics: Mapping[str, float], *, quiet: bool
-) -> None:
-    """A line an epoch, on the error stream."""
-    if not quiet:
+@final
+class Epochs:
+    """What is said before a training and while it runs, on the error stream: data, network,
+    estimate; a line an epoch; a sign of life within long ones."""
+
+    def __init__(self, legs: Sequence[Leg], *, quiet: bool) -> None:
+        self._legs = legs
+        self._quiet = quiet
+        self._left = sum(leg.epochs for leg in legs)
+        self._seconds: list[float] = []
+        self._now = "the first epoch"
+        self._sign = SignOfLife(lambda seconds: f"{self._now} has run for {duration(seconds)}")
+
+    def __enter__(self) -> Self:
+        if not self._quiet:
+            self._begin()
+            self._sign.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._quiet:
+            self._sign.__exit__()
+
+    def show(self, name: str, seed: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        """An epoch has ended."""
+        self._left -= 1
+        self._seconds = [*self._seconds, metrics.get("seconds", 0.0)][-_RECENT:]
+        self._now = f"{name}, seed {seed}, the epoch after {epoch}"
+        self._sign.hear()
+        if self._quiet:
+            return
         shown = f"loss {metrics['train_loss']:.4f}, validation {metrics['val_accuracy']:.4f}"
-        print(f"{name}, seed {seed}, epoch {epoch}: {shown}", file=sys.stderr)
+        left = self._left * sum(self._seconds) / len(self._seconds)
+        remaining = f", {duration(left)} left" if left and self._here else ""
+        print(f"{name}, seed {seed}, epoch {epoch}: {shown}{remaining}", file=sys.stderr)
 
+    @property
+    def _here(self) -> bool:
+        from nas.full_size.trainings import Here
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end a training at once, with a line that says how it goes on; exit code
-    3."""
+        return all(isinstance(leg.setting.place, Here) for leg in self._legs)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
+    def _begin(self) -> None:
+        from nas.full_size.outlook import outlook_of, seconds_of
 
-    old = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("stopped; the same command continues from the last checkpoint", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        signal.signal(signal.SIGTERM, old)
+        for word, text in outlook_of(self._legs):
+            print(f"{word:>8}: {text}", file=sys.stderr, flush=True)
+        seconds = seconds_of(self._legs)
+        if seconds is None:
+            return
+        epochs = sum(leg.left for leg in self._legs)
+        each = durations(seconds[0] / epochs, seconds[1] / epochs)
+        print(
+            f"estimate: an epoch takes {each}, all {epochs:,} that are left {durations(*seconds)}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:

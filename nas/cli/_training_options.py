@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli._options import DataDir, ImageSize, Json, Set, SkipCorrupt
+from nas.cli._options import DataDir, ImageSize, Json, Set, SkipCorrupt, Trust
 
 if TYPE_CHECKING:
     from nas.full_size.data import DataWish
     from nas.full_size.machine import Machine
 
 _DATA, _MACHINE, _RAY = "Data", "Machine", "Several processes and machines"
-_OF_DATA = ("dataset", "data_dir", "image_size", "skip_corrupt")
+_OF_DATA = ("dataset", "data_dir", "image_size", "skip_corrupt", "trust")
 _OF_MACHINE = (
     *("device", "threads", "precision"),
     *("runner", "workers", "gpus_per_worker", "sync_batch_norm", "address"),
@@ -49,9 +49,9 @@ def data_of(words: Mapping[str, Any]) -> DataWish:
 
 def machine_of(words: Mapping[str, Any]) -> Machine:
     """What it is computed on."""
-    from nas.full_size.machine import machine_of
+    from nas.full_size.machine import Machine
 
-    return machine_of(**{name: words[name] for name in _OF_MACHINE})
+    return Machine(**{name: words[name] for name in _OF_MACHINE})
 
 
 def _options(
@@ -65,6 +65,7 @@ def _options(
     data_dir: DataDir = None,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
+    trust: Trust = False,
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     to: Annotated[
         str | None,

@@ -7,6 +7,7 @@ from typing import Any, final
 
 from typer.core import TyperCommand
 
+from nas.cli._stopping import stoppable
 from nas.cli._terminal import harmless_streams
 from nas.errors import NasError, shell_word, shortened
 
@@ -16,8 +17,8 @@ class Verb(TyperCommand):
     """A command; choices that begin with a minus are told apart from options that do not exist."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb."""
-        with harmless_streams():
+        """Run the verb, so that it can be stopped and gone on with."""
+        with harmless_streams(), stoppable():
             return super().invoke(ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:

@@ -20,7 +20,8 @@ def winner_told(winner: Winner) -> Iterator[str]:
         yield f"exported and verified: {winner.folder} ({names})"
         if winner.folder / "model.py" in winner.files:
             yield (
-                f"run it anywhere with torch: python {shell_word(str(winner.folder / 'model.py'))}"
+                "run it anywhere with torch and Pillow: python "
+                f"{shell_word(str(winner.folder / 'model.py'))} PICTURE"
             )
         if winner.folder / "model.onnx" in winner.files:
             yield f"run it anywhere with onnxruntime: {onnx_command(winner.folder / 'model.onnx')}"

@@ -16,11 +16,11 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Name the best distinct genotypes of a study."""
-    from nas.errors import StudyError, shell_word
+    from nas.errors import StudyError
     from nas.search.plan import Plan
     from nas.search.reading import ranked
 
-    Plan.read(folder)  # says what is wrong where there is no study
+    plan = Plan.read(folder)  # says what is wrong where there is no study
     winners = [
         {
             "number": asked["number"],
@@ -34,7 +34,7 @@ def command(
         for score, asked, told, final in ranked(folder, top)
     ]
     if not winners:
-        again = f"nas resume {shell_word(str(folder))}"
+        again = plan.resume_command(folder)
         raise StudyError(f"{folder} has no evaluated trial yet: continue it with `{again}`")
     if as_json:
         print(json.dumps({"folder": str(folder), "best": winners}))

@@ -12,7 +12,10 @@ from nas.cli._options import Folder, Json, To, Trust
 def command(
     folder: Folder,
     trials: Annotated[
-        str | None, typer.Option(metavar="N|+N", help="New number of trials, or +N for N more.")
+        str | None,
+        typer.Option(
+            metavar="N|+N", help="New number of trials, or +N for N more than have ended."
+        ),
     ] = None,
     budget_seconds: Annotated[
         float | None, typer.Option(help="New budget of summed evaluation seconds.")
@@ -44,6 +47,11 @@ def command(
     plan = plan.with_runner(changed_runner(plan.runner, runner, tree))
     ledger = ledger_of(folder, plan.rules)
     budget = extended(
-        budget_of(folder, ledger), ledger.counts["asked"], trials, budget_seconds, max_hours
+        budget_of(folder, ledger),
+        trials,
+        budget_seconds,
+        max_hours,
+        ended=ledger.ended_trials,
+        open_trials=len(ledger.open),
     )
     run_and_report(Assignment(plan, budget, folder), as_json=as_json, to=to)

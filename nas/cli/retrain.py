@@ -38,10 +38,10 @@ def command(
     import json
 
     from nas.cli._genotypes import parts_of
-    from nas.cli._training import notices, results_told, shown_epoch, stoppable
+    from nas.cli._training import Epochs, notices, results_told
     from nas.cli._training_options import data_of, machine_of
     from nas.exporting.known import formats_of
-    from nas.full_size.retrain import retrain
+    from nas.full_size.retrain import legs, retrain
     from nas.full_size.wish import RetrainWish, retraining_of
 
     wish = RetrainWish(
@@ -54,13 +54,17 @@ def command(
     formats, as_json = formats_of(words["to"]), words["as_json"]
     setting, entrants = retraining_of(source, wish)
     folder = words["out"] or Path("retrained") / entrants[0][0].name
-    with stoppable(), setting.place.opened(folder, notices(as_json)):
+    numbers = range(words["seed"], words["seed"] + seeds)
+    with (
+        Epochs(legs(entrants, setting, folder, numbers), quiet=as_json) as epochs,
+        setting.place.opened(folder, notices(as_json)),
+    ):
         result = retrain(
             entrants,
             setting,
             folder,
-            seeds=range(words["seed"], words["seed"] + seeds),
-            watch=lambda choice, *epoch: shown_epoch(choice.name, *epoch, quiet=as_json),
+            seeds=numbers,
+            watch=lambda choice, *epoch: epochs.show(choice.name, *epoch),
             formats=formats,
         )
     print(json.dumps(result.to_dict()) if as_json else "\n".join(results_told(result, folder)))

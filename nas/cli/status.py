@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli._options import Folder, Json, Trust
-from nas.errors import counted
+from nas.errors import counted, shell_word
 
 if TYPE_CHECKING:
     from nas.search.plan import Plan
@@ -61,7 +61,7 @@ def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
 
 def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
     from nas.search.pace import pace_of
-    from nas.search.reading import budget_of, is_running, ledger_of
+    from nas.search.reading import alarm_of, budget_of, is_running, ledger_of
 
     running = is_running(folder)
     ledger = ledger_of(folder, plan.rules)
@@ -83,6 +83,7 @@ def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
         "cost_seconds": ledger.cost,
         "wall_seconds": round(ledger.wall_seconds, 3),
         "best": None if best is None else {"number": best.trial.number, "score": best.score},
+        "alarm": alarm_of(folder),
         "final": {str(number): dict(final) for number, final in ledger.opened.items()},
     }
 
@@ -120,6 +121,8 @@ def _print_progress(facts: dict[str, Any]) -> None:
             f", {name} {value:.6g}" for name, value in facts["final"].get(str(number), {}).items()
         )
         print(f"best: trial {number}, score {facts['best']['score']:.6g}{final}")
+    if facts["alarm"] is not None:
+        print(f"alarm: {facts['alarm']}; `nas inspect {shell_word(facts['folder'])}` shows it")
 
 
 def _pace_told(pace: dict[str, Any]) -> Iterator[str]:

@@ -64,13 +64,14 @@ def command(
     import json
 
     from nas.cli._running import run_and_report
+    from nas.cli._stopping import same_command
     from nas.search.tabulation import checked_table, joined, study_of_seed, study_size, write_table
 
     checked_table(out)
     home = folder or out.with_name(out.name.partition(".")[0] + "-studies")
     studies = [study_of_seed(tree, seed, home / f"seed-{seed}") for seed in range(seeds)]
     for study in studies:
-        run_and_report(study, as_json=False, silent=as_json)
+        run_and_report(study, as_json=as_json, whole=False)
     rows = joined([study.folder for study in studies])
     write_table(out, studies[0].plan.make_space(), rows)
     complete = study_size(studies[0].plan.make_space())
@@ -80,6 +81,12 @@ def command(
     print(f"{out}: {len(rows):,} rows, each the mean of {counted(seeds, 'seed')}")
     if len(rows) < complete:
         print(
-            f"{complete - len(rows):,} of {complete:,} architectures are missing: the same "
-            "command goes on"
+            f"{complete - len(rows):,} of {complete:,} architectures are missing; continue with "
+            f"`{same_command()}{_longer(tree)}`"
         )
+
+
+def _longer(tree: Mapping[str, Any]) -> str:
+    """The limit of hours that ended the studies, raised."""
+    hours = tree.get("study", {}).get("max_hours")
+    return "" if hours is None else f" --max-hours {2 * float(hours):g}"

@@ -58,15 +58,10 @@ def command(
     change the presets. Run the same command again to resume.
     """
     from nas.cli._genotypes import parts_of
-    from nas.cli._training import (
-        notices,
-        print_transferred,
-        shown_epoch,
-        stoppable,
-    )
+    from nas.cli._training import Epochs, notices, print_transferred
     from nas.cli._training_options import data_of, machine_of
     from nas.exporting.known import formats_of
-    from nas.full_size.transfer import transfer
+    from nas.full_size.transfer import legs, transfer
     from nas.full_size.wish import TransferWish, transfer_of
     from nas.registry import allow
 
@@ -90,8 +85,9 @@ def command(
     formats, as_json = formats_of(words["to"]), words["as_json"]
     plan, arms = transfer_of(source, weights, wish)
     folder = words["out"] or Path("transferred") / plan.name_of(arms)
-    with stoppable(), plan.setting.place.opened(folder, notices(as_json)):
-        result = transfer(
-            plan, arms, folder, lambda *epoch: shown_epoch(*epoch, quiet=as_json), formats
-        )
+    with (
+        Epochs(legs(plan, arms, folder), quiet=as_json) as epochs,
+        plan.setting.place.opened(folder, notices(as_json)),
+    ):
+        result = transfer(plan, arms, folder, epochs.show, formats)
     print_transferred(result, folder, mode, as_json=as_json)

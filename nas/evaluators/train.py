@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from nas.contracts import Evaluation, Evaluator, Json, Report
+from nas.contracts import Evaluation, Evaluator, Json, Outlook, Report
 from nas.errors import SettingsError, known_names
 from nas.evaluators._expressions import Expression
 from nas.seeding import numpy_rng, torch_rng
@@ -171,6 +171,25 @@ class Train(Evaluator):
             real = self.space.build(genotype, self.skeleton)
             found["latency_ms"] = milliseconds(real, shape, self._latency_batch, self.computation())
         return found
+
+    def outlook(self) -> Outlook:
+        """The data, a typical child, and how long the children of this space may train."""
+        from nas.training.forecast import data_told, network_told, seconds_of_epoch
+        from search_spaces.cells.cost import cost
+
+        drawn = [self.space.sample(numpy_rng(0, "outlook", number)) for number in range(3)]
+        costs = {genotype: cost(genotype, self.skeleton) for genotype in drawn}
+        least, typical, most = sorted(drawn, key=lambda genotype: costs[genotype].macs)
+        data, spent = self._data(), costs[typical]
+        seconds = seconds_of_epoch(
+            self._network(typical, 0, len(data.train)), data, self.recipe, self.computation()
+        )
+        if seconds is not None:
+            epochs = self.recipe.epochs
+            shares = costs[least].macs / spent.macs, costs[most].macs / spent.macs
+            seconds = epochs * seconds[0] * shares[0], epochs * seconds[1] * shares[1]
+        network = f"a typical child has {network_told(spent, self.computation())}"
+        return Outlook(data_told(self.dataset, data), network, seconds)
 
     def shared(self) -> dict[str, Images]:
         """The images of the search splits."""

@@ -4,6 +4,7 @@ used."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from search_spaces.cells.cost import Cost
 
 _NOT_SHOWN = frozenset({"classes", "mean", "std", "origin", "accuracy", "recipe", "curve"})
 _LONGEST = 500
+_MARKS = re.compile(r"[\\`*<>\[\]&]")  # what Markdown and HTML would act upon
 
 
 def card(
@@ -33,6 +35,8 @@ def card(
         ["## Files", *usages.values()],
         ["## Verified", *_verified(checks)],
     ]
+    if subject.classes:
+        sections.insert(4, ["## Classes, in order", *_classes(subject.classes)])
     if speeds:
         sections.append(["## Latency", *_latency(speeds)])
     sections.append(["## Skeleton", *_facts(dict(_skeleton(subject)))])
@@ -63,8 +67,14 @@ def _summary(subject: Subject, cost: Cost) -> Iterator[str]:
             f"It expects pixels in 0..1, less {_listed(subject.mean)}, divided by "
             f"{_listed(subject.std)}."
         )
-    if subject.classes:
-        yield f"Its classes, in order: {_value(', '.join(subject.classes))}."
+
+
+def _classes(names: Sequence[str]) -> Iterator[str]:
+    """Each with its number, indented so that Markdown shows them as they are."""
+    digits = len(str(len(names) - 1))
+    yield "\n".join(
+        f"    {number:>{digits}}  {_in_a_line(name)}" for number, name in enumerate(names)
+    )
 
 
 def _listed(values: Sequence[float]) -> str:
@@ -81,11 +91,17 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value(value: object) -> str:
-    """A fact in one line, without anything that Markdown or HTML would act upon."""
+    """A fact in one line, in which Markdown and HTML act upon nothing."""
     text = value if isinstance(value, str) else json.dumps(value)
+    return _MARKS.sub(r"\\\g<0>", _in_a_line(text)[:_LONGEST])
+
+
+def _in_a_line(text: str) -> str:
+    """The text with what cannot be printed spelled out."""
     return "".join(
-        letter if letter.isprintable() and letter not in "<>`[]*" else " " for letter in text
-    )[:_LONGEST]
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def _accuracy(subject: Subject) -> Iterator[str]:

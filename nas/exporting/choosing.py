@@ -140,14 +140,15 @@ def _origin_of(weights: Weights) -> dict[str, Any]:
 
 
 def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
-    from nas.search.plan import read_study_json
+    from nas.search.plan import Plan, read_study_json
     from nas.search.reading import ranked
 
     study = read_study_json(folder)
     best = ranked(folder, top)
     if not best:
         raise NasError(
-            f"{folder} has no evaluated trial yet: continue it with `nas resume {folder}`"
+            f"{folder} has no evaluated trial yet: continue it with "
+            f"`{Plan.read(folder).resume_command(folder)}`"
         )
     return [
         _with_kept(

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from nas.errors import NasError, shortened
@@ -151,7 +151,8 @@ def write_weights(file: Path, subject: Subject, names: Mapping[str, str]) -> Non
         names[name]: tensor.detach().cpu().contiguous()
         for name, tensor in subject.network.state_dict().items()
     }
-    save_file(tensors, file, metadata={"format": _FORMAT, "facts": json.dumps(facts_of(subject))})
+    header = {"format": _FORMAT, "facts": json.dumps(facts_of(subject))}
+    file.write_bytes(save(tensors, header))  # save_file would make it readable by its owner alone
 
 
 def facts_of(subject: Subject) -> dict[str, Any]:

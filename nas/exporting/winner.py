@@ -29,6 +29,7 @@ class Winner:
     files: tuple[Path, ...]
     problem: str | None = None
     again: str | None = None  # the command that tries what failed once more
+    interrupted: bool = False
 
     @property
     def folder(self) -> Path:
@@ -97,7 +98,8 @@ def export_winner(study: Path, formats: Sequence[str]) -> Winner:
         return Winner(study, _exported(study, formats))
     except (Exception, KeyboardInterrupt) as problem:  # foreign code: exporters may raise anything
         again = f"nas export {shell_word(str(study))} --to {','.join(formats)}"
-        return Winner(study, _without_extras(study, formats, problem), _sentence(problem), again)
+        files, stopped = _without_extras(study, formats, problem), _is_stop(problem)
+        return Winner(study, files, _sentence(problem), again, interrupted=stopped)
 
 
 def _clear_drafts(study: Path) -> None:
@@ -114,7 +116,7 @@ def _without_extras(
 ) -> tuple[Path, ...]:
     """What needs torch alone, where one of the other formats may be what failed."""
     plain = plainer_formats(formats)
-    if len(plain) in (0, len(formats)) or isinstance(problem, KeyboardInterrupt):
+    if len(plain) in (0, len(formats)) or _is_stop(problem):
         return ()
     try:
         return _exported(study, plain)
@@ -149,7 +151,11 @@ def _lying_there(
     return tuple(dict.fromkeys(folder / name for kind in intact for name in record.files[kind]))
 
 
+def _is_stop(problem: BaseException) -> bool:
+    return isinstance(problem, KeyboardInterrupt)
+
+
 def _sentence(problem: BaseException) -> str:
-    if isinstance(problem, KeyboardInterrupt):
+    if _is_stop(problem):
         return "it was interrupted"
     return " ".join(f"{problem}".split())[:300] or type(problem).__name__

@@ -4,31 +4,40 @@ from."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError, SettingsError, known_names
 from nas.exporting.choosing import place_of
+from nas.registry import allow
 from nas.search.plan import read_study_json
 from nas.training.datasets import Dataset, open_dataset, presets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataWish:
-    """A dataset and how it is read; what is not said is taken from a study, if there is one."""
+    """A dataset and how it is read; what is not said is taken from a study, if there is one.
+
+    Args:
+        trust: read the study's dataset with code outside this package, if it is that.
+    """
 
     dataset: str | None = None
     data_dir: Path | None = None
     image_size: int | None = None
     skip_corrupt: bool = False
+    trust: bool = False
 
     def filled(self, source: str) -> DataWish:
         """With what the study `source` learned from, unless another dataset was asked for."""
         there = _of_study(source)
         if there is None or self.dataset not in (None, there.dataset):
             return self
-        return DataWish(
+        if self.trust:
+            allow(there.dataset)
+        return replace(
+            self,
             dataset=there.dataset,
             data_dir=self.data_dir or there.data_dir,
             image_size=self.image_size or there.image_size,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nas.training.datasets import Dataset
-from nas.training.recipe import Recipe
+from nas.training.recipe import SMALLEST_IMAGENET_IMAGE, Recipe
 
 RECIPE = Recipe(
     epochs=20,
@@ -23,7 +23,6 @@ RECIPE = Recipe(
     flip=True,
     color_jitter=0.2,
 )
-_SMALLEST_IMAGENET_IMAGE = 96  # below, the ImageNet stem would leave too little of an image
 _PICTURES_SEEN = 100_000  # what a network sees of a small folder, over all epochs
 _MOST_EPOCHS = 100
 
@@ -38,7 +37,7 @@ def fit_skeleton(image_size: int, *, single: bool) -> Mapping[str, Any]:
     """The layout for images of this size; cells with a single input have one of their own."""
     if single:
         return {"layout": "nasbench201", "cells_per_stage": 2, "filters": 16}
-    if image_size < _SMALLEST_IMAGENET_IMAGE:
+    if image_size < SMALLEST_IMAGENET_IMAGE:
         return {"layout": "cifar", "cells_per_stage": 2, "filters": 16, "stem_filters": 32}
     return {
         "layout": "imagenet",

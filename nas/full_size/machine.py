@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nas.errors import SettingsError, known_names
 from nas.full_size.settings import setting_of
@@ -15,12 +15,17 @@ from nas.training.recipe import Recipe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A device, how exactly it computes, and the processes that take part."""
+    """A device, how exactly it computes, and the processes that take part; what cannot go together
+    is refused."""
 
     device: str = "auto"
     threads: int | None = None
-    precision: Precision = "fp32"
-    place: Place = field(default_factory=Here)
+    precision: str = "fp32"
+    runner: str | None = None
+    workers: int = 1
+    gpus_per_worker: float | None = None
+    sync_batch_norm: bool = False
+    address: str | None = None
 
     def setting(self, dataset: Dataset, recipe: Recipe) -> Setting:
         """What all trainings on a dataset share."""
@@ -29,91 +34,61 @@ class Machine:
             recipe,
             device=self.device,
             threads=self.threads,
-            precision=self.precision,
-            place=self.place,
+            precision=_precision(self.precision),
+            place=self.place(),
         )
 
+    def place(self) -> Place:
+        """Where trainings run: in this process, or on Ray where there are several workers or the
+        runner is called so."""
+        if self.runner not in (None, "local", "ray"):
+            raise SettingsError(known_names(self.runner, ("local", "ray"), "runner of trainings"))
+        if self.runner == "local" and self.workers > 1:
+            raise SettingsError(
+                f"{self.workers} workers train a network together on Ray: leave out --runner local"
+            )
+        return Here() if self._is_here() else self._on_ray()
 
-def machine_of(
-    *,
-    device: str = "auto",
-    threads: int | None = None,
-    precision: str = "fp32",
-    runner: str | None = None,
-    workers: int = 1,
-    gpus_per_worker: float | None = None,
-    sync_batch_norm: bool = False,
-    address: str | None = None,
-) -> Machine:
-    """The machine of these words; what cannot go together is refused."""
-    place = place_of(
-        runner=runner,
-        workers=workers,
-        gpus_per_worker=gpus_per_worker,
-        sync_batch_norm=sync_batch_norm,
-        address=address,
-        device=device,
-        threads=threads,
-    )
-    return Machine(device=device, threads=threads, precision=precision_of(precision), place=place)
+    def _is_here(self) -> bool:
+        if self.workers > 1 or self.runner == "ray":
+            return False
+        words = {
+            "--gpus-per-worker": self.gpus_per_worker,
+            "--address": self.address,
+            "--sync-batch-norm": self.sync_batch_norm,
+        }
+        for word, value in words.items():
+            if value not in (None, False):
+                raise SettingsError(f"{word} is for trainings on Ray: add --workers 2 or more")
+        return True
+
+    def _on_ray(self) -> Place:
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise SettingsError(
+                f"--device is {self.device}, but Ray gives each worker a device of its own: say "
+                "cpu or cuda"
+            )
+        gpus = self.gpus_per_worker
+        if gpus is None:
+            gpus = float(chosen_device(self.device).startswith("cuda"))
+        place: Place = load("place", "ray-train")(
+            workers=self.workers,
+            threads=self.threads or 1,
+            gpus_per_worker=gpus,
+            sync_batch_norm=self.sync_batch_norm,
+            address=self.address,
+        )
+        if self.gpus_per_worker and self.device == "cpu":
+            raise SettingsError(
+                f"--gpus-per-worker is {self.gpus_per_worker:g}, but --device is cpu: leave out "
+                "one of the two"
+            )
+        return place
 
 
-def precision_of(word: str) -> Precision:
-    """The precision of this name."""
+def _precision(word: str) -> Precision:
     if word == "fp32":
         return "fp32"
     if word == "bf16":
         return "bf16"
     raise SettingsError(known_names(word, ("fp32", "bf16"), "precision"))
-
-
-def place_of(
-    *,
-    runner: str | None = None,
-    workers: int,
-    gpus_per_worker: float | None,
-    sync_batch_norm: bool,
-    address: str | None,
-    device: str,
-    threads: int | None,
-) -> Place:
-    """Where trainings run: in this process, or on Ray where there are several workers or the runner
-    is called so."""
-    if runner not in (None, "local", "ray"):
-        raise SettingsError(known_names(runner, ("local", "ray"), "runner of trainings"))
-    if runner == "local" and workers > 1:
-        raise SettingsError(
-            f"{workers} workers train a network together on Ray: leave out --runner local"
-        )
-    if workers == 1 and runner != "ray":
-        words = {
-            "--gpus-per-worker": gpus_per_worker,
-            "--address": address,
-            "--sync-batch-norm": sync_batch_norm,
-        }
-        for word, value in words.items():
-            if value not in (None, False):
-                raise SettingsError(f"{word} is for trainings on Ray: add --workers 2 or more")
-        return Here()
-    if device not in ("auto", "cpu", "cuda"):
-        raise SettingsError(
-            f"--device is {device}, but Ray gives each worker a device of its own: say cpu or cuda"
-        )
-    gpus = (
-        float(chosen_device(device).startswith("cuda"))
-        if gpus_per_worker is None
-        else gpus_per_worker
-    )
-    place: Place = load("place", "ray-train")(
-        workers=workers,
-        threads=threads or 1,
-        gpus_per_worker=gpus,
-        sync_batch_norm=sync_batch_norm,
-        address=address,
-    )
-    if gpus_per_worker and device == "cpu":
-        raise SettingsError(
-            f"--gpus-per-worker is {gpus_per_worker:g}, but --device is cpu: leave out one of the "
-            "two"
-        )
-    return place

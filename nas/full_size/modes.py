@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nas.exporting.weights import Weights
 from nas.full_size.body import Bodied, Finetuned, classifier_of, features, trained_classifier
-from nas.full_size.trainings import Setting, Trained, Watch, finished, keep, trained_once
+from nas.full_size.trainings import Job, Setting, Trained, Watch, finished, keep, trained
 from nas.training.augment import Source
 from nas.training.recipe import Recipe
 from nas.training.trainer import Data, Metrics
@@ -74,7 +74,18 @@ def finetuned(
         assert isinstance(wrapped, Finetuned)
         return wrapped.network
 
-    return trained_once(make, facts, setting, seed, folder, watch, pace=pace, kept=kept)
+    return trained(
+        Job(
+            make=make,
+            facts=facts,
+            setting=setting,
+            seed=seed,
+            folder=folder,
+            watch=watch,
+            pace=pace,
+            kept=kept,
+        )
+    )
 
 
 def _facts(body: Body, setting: Setting, seed: int, mode: str) -> dict[str, Any]:

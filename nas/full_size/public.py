@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from nas.errors import SettingsError, known_names
 from nas.full_size.data import DataWish
-from nas.full_size.machine import Machine, machine_of
+from nas.full_size.machine import Machine
 from nas.full_size.retrain import Retrained
 from nas.full_size.retrain import retrain as retrain_all
 from nas.full_size.transfer import Transferred
@@ -190,7 +190,7 @@ def _data(settings: Mapping[str, Any]) -> DataWish:
 
 
 def _machine(settings: Mapping[str, Any]) -> Machine:
-    return machine_of(**{name: settings[name] for name in _OF_MACHINE if name in settings})
+    return Machine(**{name: settings[name] for name in _OF_MACHINE if name in settings})
 
 
 def _parts(settings: Mapping[str, Any], known: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

@@ -23,10 +23,14 @@ from nas.exporting.known import usual_formats
 from nas.exporting.subject import Subject
 from nas.full_size.judged_once import claim, judged_once, subject_of_training
 from nas.full_size.learning_curves import curves_svg
+from nas.full_size.outlook import Leg
 from nas.full_size.trainings import Job, Setting, Trained, job_of
+from nas.seeding import torch_rng
 from nas.study.files import write_whole
 from nas.training.judging import Judgement
 from nas.training.trainer import Metrics
+from search_spaces.cells.cost import cost
+from search_spaces.cells.network import build_network
 from search_spaces.cells.skeleton import Skeleton
 
 SETTINGS_FILE, RESULT_FILE = "retrain.json", "result.json"
@@ -125,6 +129,25 @@ def retrain(
     return result
 
 
+def legs(
+    entrants: Sequence[tuple[Choice, Skeleton]],
+    setting: Setting,
+    folder: Path,
+    seeds: Sequence[int],
+) -> list[Leg]:
+    """What `retrain` will train."""
+    return [
+        Leg(
+            name=choice.title,
+            cost=cost(choice.genotype, skeleton),
+            make=partial(build_network, choice.genotype, skeleton, torch_rng(0, "outlook")),
+            setting=setting,
+            folders=[_place(folder, choice, seed) for seed in seeds],
+        )
+        for choice, skeleton in entrants
+    ]
+
+
 def _write(folder: Path, result: Retrained) -> None:
     record = {**result.to_dict(), "tested": _tested(result.entrants[0])}
     write_whole(folder / RESULT_FILE, json.dumps(record, indent=2) + "\n")
@@ -148,13 +171,15 @@ def _job(
     def heard(epoch: int, metrics: Metrics) -> None:
         watch(choice, seed, epoch, metrics)
 
-    return job_of(
-        choice.genotype, skeleton, setting, seed, _own(folder, choice) / f"seed-{seed}", heard
-    )
+    return job_of(choice.genotype, skeleton, setting, seed, _place(folder, choice, seed), heard)
 
 
 def _own(folder: Path, choice: Choice) -> Path:
     return folder / choice.genotype.key[:12]
+
+
+def _place(folder: Path, choice: Choice, seed: int) -> Path:
+    return _own(folder, choice) / f"seed-{seed}"
 
 
 def _entrant(

@@ -28,7 +28,7 @@ from search_spaces.cells.network import build_network
 from search_spaces.cells.skeleton import Skeleton
 
 Watch = Callable[[int, Metrics], None]
-_WEIGHTS, _HALF_WAY = "weights.safetensors", "progress.safetensors"
+WEIGHTS, _HALF_WAY = "weights.safetensors", "progress.safetensors"
 _SMALLER = (
     "take a part of each batch at a time with --set recipe.micro_batch=16, or a smaller skeleton"
 )
@@ -185,37 +185,9 @@ def job_of(
     return Job(make=make, facts=facts, setting=setting, seed=seed, folder=folder, watch=watch)
 
 
-def trained(
-    genotype: Genotype, skeleton: Skeleton, setting: Setting, seed: int, folder: Path, watch: Watch
-) -> Trained:
-    """Train a genotype from scratch with one seed, in a folder of its own."""
-    return next(setting.place.trainings([job_of(genotype, skeleton, setting, seed, folder, watch)]))
-
-
-def trained_once(
-    make: Callable[[Data], nn.Module],
-    facts: Mapping[str, Any],
-    setting: Setting,
-    seed: int,
-    folder: Path,
-    watch: Watch,
-    *,
-    pace: Pace = lambda _: 1.0,
-    kept: Callable[[nn.Module], nn.Module] = lambda network: network,
-) -> Trained:
-    """Any training of one seed, unless its folder holds the finished one already; the arguments are
-    those of a job."""
-    job = Job(
-        make=make,
-        facts=facts,
-        setting=setting,
-        seed=seed,
-        folder=folder,
-        watch=watch,
-        pace=pace,
-        kept=kept,
-    )
-    return next(setting.place.trainings([job]))
+def trained(job: Job) -> Trained:
+    """The training, where its setting says, unless its folder holds the finished one already."""
+    return next(job.setting.place.trainings([job]))
 
 
 def finished(
@@ -223,7 +195,7 @@ def finished(
 ) -> Trained | None:
     """The training that this folder holds already, if it is the one with these facts; its curve is
     told again."""
-    file = folder / _WEIGHTS
+    file = folder / WEIGHTS
     try:
         _, found = read_weights(file)
     except (OSError, ValueError, KeyError, SafetensorError):
@@ -247,7 +219,7 @@ def keep(
     folder: Path,
 ) -> Path:
     """Write the weights of a finished training, with everything that belongs to them."""
-    file = folder / _WEIGHTS
+    file = folder / WEIGHTS
     accuracy = {"accuracy": {"validation": curve[-1]["val_accuracy"]}}
     save_weights(file, network, {**facts, **setting.labels(), **accuracy, "curve": curve})
     return file

@@ -20,20 +20,22 @@ from nas.exporting.choosing import Choice
 from nas.exporting.export import Exported, export
 from nas.exporting.known import usual_formats
 from nas.exporting.weights import Weights, open_weights
-from nas.full_size.body import Bodied, body_of, residual_body_of
+from nas.full_size.body import Bodied, Finetuned, body_of, residual_body_of
 from nas.full_size.controls import ResidualNetwork
 from nas.full_size.judged_once import claim, judged_once, subject_of_training
 from nas.full_size.learning_curves import curves_svg
 from nas.full_size.modes import Body, Finetuning, digest_of, finetuned, on_features
+from nas.full_size.outlook import Leg
 from nas.full_size.report import Row, report_text
 from nas.full_size.retrain import spread
-from nas.full_size.trainings import Setting, Trained, trained, trained_once
+from nas.full_size.trainings import Job, Setting, Trained, job_of, trained
 from nas.seeding import torch_rng
 from nas.study.files import write_whole
 from nas.training.checkpoint import read_weights
 from nas.training.judging import Judgement
 from nas.training.trainer import Data, Metrics
-from search_spaces.cells.cost import cost, cost_of, network_on_meta
+from search_spaces.cells.cost import Cost, cost, cost_of, network_on_meta
+from search_spaces.cells.network import build_network
 from search_spaces.cells.skeleton import Skeleton
 
 Watch = Callable[[str, int, int, Metrics], None]  # arm, seed, epoch, metrics
@@ -67,6 +69,21 @@ class Arm:
         if self.choice is None:
             return {"name": self.name, "skeleton": asdict(self.skeleton), "filters": self.filters}
         return {"genotype": self.choice.genotype.to_dict(), "skeleton": asdict(self.skeleton)}
+
+    @property
+    def cost(self) -> Cost:
+        """What its network costs."""
+        if self.choice is not None:
+            return cost(self.choice.genotype, self.skeleton)
+        side = self.skeleton.image_size
+        network = ResidualNetwork(self.filters, self.skeleton)
+        return cost_of(network, (self.skeleton.channels, side, side))
+
+    def untrained(self, generator: torch.Generator) -> Bodied:
+        """Its network with weights drawn anew."""
+        if self.choice is not None:
+            return build_network(self.choice.genotype, self.skeleton, generator)
+        return ResidualNetwork(self.filters, self.skeleton, generator)
 
     def on_meta(self) -> Bodied:
         """Its network without memory for its weights."""
@@ -156,6 +173,38 @@ def transfer(
     return Transferred(tuple(rows), folder / "README.md", first.file, exported)
 
 
+def legs(plan: Transfer, arms: Sequence[Arm], folder: Path) -> list[Leg]:
+    """What `transfer` will train: bodies first, where they are trained."""
+    found = []
+    for arm in arms:
+        if plan.pretraining is not None:
+            body = _for_pretraining(plan, arm)
+            places = [_body_place(plan, body, seed, folder / arm.name) for seed in plan.seeds]
+            found.append(_leg(body, f"{arm.name}, body", plan.pretraining, places))
+        places = [folder / arm.name / f"seed-{seed}" for seed in plan.seeds]
+        found.append(_leg(arm, arm.name, plan.setting, places, plan))
+    return found
+
+
+def _leg(
+    arm: Arm, name: str, setting: Setting, places: Sequence[Path], plan: Transfer | None = None
+) -> Leg:
+    def make() -> nn.Module:
+        network = arm.untrained(torch_rng(0, "outlook"))
+        if plan is not None and plan.mode == "finetune":
+            return Finetuned(network, plan.finetuning.open_cells)
+        return network
+
+    on_features = plan is not None and plan.mode == "features"
+    return Leg(
+        name=name,
+        cost=arm.cost,
+        make=None if on_features else make,
+        setting=setting,
+        folders=places,
+    )
+
+
 def _run(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Trained:
     place = folder / f"seed-{seed}"
 
@@ -174,13 +223,15 @@ def _from_scratch(
     arm: Arm, setting: Setting, seed: int, place: Path, heard: Callable[[int, Metrics], None]
 ) -> Trained:
     if arm.choice is not None:
-        return trained(arm.choice.genotype, arm.skeleton, setting, seed, place, heard)
+        return trained(job_of(arm.choice.genotype, arm.skeleton, setting, seed, place, heard))
     facts = {**setting.facts(), **arm.identity_of_weights, "seed": seed}
 
     def make(_: Data) -> nn.Module:
-        return ResidualNetwork(arm.filters, arm.skeleton, torch_rng(seed, "weights"))
+        return arm.untrained(torch_rng(seed, "weights"))
 
-    return trained_once(make, facts, setting, seed, place, heard)
+    return trained(
+        Job(make=make, facts=facts, setting=setting, seed=seed, folder=place, watch=heard)
+    )
 
 
 def _body(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Body:
@@ -199,24 +250,32 @@ def _body(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Bo
 
 def _pretrained(plan: Transfer, arm: Arm, seed: int, folder: Path, watch: Watch) -> Weights:
     assert plan.pretraining is not None
-    data = plan.pretraining.dataset
-    skeleton = replace(
-        arm.skeleton, classes=data.classes, image_size=data.image_size, channels=data.channels
-    )
-    own = replace(arm, skeleton=skeleton)
+    own = _for_pretraining(plan, arm)
 
     def heard(epoch: int, metrics: Metrics) -> None:
         watch(f"{arm.name}, body", seed, epoch, metrics)
 
-    place = folder / f"body-{seed}"
-    if plan.bodies is not None:
-        marks = json.dumps([plan.pretraining.facts(), own.identity], sort_keys=True)
-        place = (
-            plan.bodies
-            / f"{arm.name}-{hashlib.sha256(marks.encode()).hexdigest()[:12]}"
-            / f"seed-{seed}"
-        )
+    place = _body_place(plan, own, seed, folder)
     return open_weights(_from_scratch(own, plan.pretraining, seed, place, heard).file)
+
+
+def _for_pretraining(plan: Transfer, arm: Arm) -> Arm:
+    """The arm as its body is trained: on the other data."""
+    assert plan.pretraining is not None
+    data = plan.pretraining.dataset
+    skeleton = replace(
+        arm.skeleton, classes=data.classes, image_size=data.image_size, channels=data.channels
+    )
+    return replace(arm, skeleton=skeleton)
+
+
+def _body_place(plan: Transfer, own: Arm, seed: int, folder: Path) -> Path:
+    """Where a body is trained: beside its arm, or where other transfers find it too."""
+    if plan.bodies is None or plan.pretraining is None:
+        return folder / f"body-{seed}"
+    marks = json.dumps([plan.pretraining.facts(), own.identity], sort_keys=True)
+    key = hashlib.sha256(marks.encode()).hexdigest()[:12]
+    return plan.bodies / f"{own.name}-{key}" / f"seed-{seed}"
 
 
 def _tests(
@@ -253,13 +312,7 @@ def _network(arm: Arm, run: Trained, setting: Setting) -> nn.Module:
 
 
 def _row(arm: Arm, runs: Sequence[Trained], tests: Sequence[Judgement]) -> Row:
-    if arm.choice is None:
-        side = arm.skeleton.image_size
-        spent = cost_of(
-            ResidualNetwork(arm.filters, arm.skeleton), (arm.skeleton.channels, side, side)
-        )
-    else:
-        spent = cost(arm.choice.genotype, arm.skeleton)
+    spent = arm.cost
     values = {
         "validation": [run.val_accuracy for run in runs],
         "top_1": [test.top_1 for test in tests],

@@ -12,7 +12,7 @@ from typing import Any, Self, final
 
 from nas import registry
 from nas.contracts import Evaluator, Runner, Strategy
-from nas.errors import StudyError, shortened
+from nas.errors import StudyError, shell_word, shortened
 from nas.search.provenance import commit, hardware, versions
 from nas.settings import complete, options_of, refuse_positional
 from nas.study.files import write_whole
@@ -140,6 +140,14 @@ class Plan:
         return Path("results") / "-".join(
             word.replace(":", "-").replace(".", "-").replace("/", "-") for word in words
         )
+
+    def resume_command(self, folder: Path) -> str:
+        """What must be typed to go on with this study in its folder."""
+        return f"nas resume {shell_word(str(folder))}{' --trust' * self.needs_trust}"
+
+    def retrain_command(self, folder: Path) -> str:
+        """What must be typed to train its winner at full size."""
+        return f"nas retrain {shell_word(str(folder))}{' --trust' * self.evaluator.needs_trust}"
 
     def make_space(self) -> SearchSpace:
         """The space itself."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.contracts import Evaluator, Strategy
-from nas.errors import SettingsError, SpaceError, StoreError, StudyError, shell_word
+from nas.errors import SettingsError, SpaceError, StoreError, StudyError
 from nas.search.best import open_finals, write_best
 from nas.search.plan import Plan, differences, read_study_json
 from nas.study.attempt import plain
@@ -149,7 +149,7 @@ def _continued(plan: Plan, folder: Path) -> Plan:
         raise StudyError(
             f"{folder} holds a study with other settings ({'; '.join(lines)}): give these "
             "settings, resume it as it is "
-            f"with `nas resume {shell_word(str(folder))}{' --trust' * old.needs_trust}`, "
+            f"with `{old.resume_command(folder)}`, "
             "or choose another folder with --out"
         )
     return old.with_runner(plan.runner)

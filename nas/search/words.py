@@ -232,12 +232,19 @@ def _budget(study: Mapping[str, Any], evaluator: Part, folder: Path) -> Budget |
 
 
 def extended(
-    budget: Budget, asked: int, trials: str | None, seconds: float | None, hours: float | None
+    budget: Budget,
+    trials: str | None,
+    seconds: float | None,
+    hours: float | None,
+    *,
+    ended: int,
+    open_trials: int,
 ) -> Budget:
-    """A budget with new limits; trials may be given as `+N`, on top of what there is.
+    """A budget with new limits; trials may be given as `+N`, on top of those that have ended.
 
     Args:
-        asked: how many trials the study has asked so far.
+        ended: how many trials have.
+        open_trials: how many were begun besides; they run in any case.
     """
     count = budget.trials
     if trials is not None:
@@ -246,7 +253,13 @@ def extended(
             raise SettingsError(
                 f"--trials is {shortened(trials)}: expected a number, or +N for N more than before"
             )
-        count = int(more[2]) + ((asked if count is None else count) if more[1] else 0)
+        count = int(more[2]) + (ended if more[1] else 0)
+        if count < ended:
+            raise SettingsError(
+                f"--trials is {count}, but {ended:,} trials have ended already: give a larger "
+                "number, or +N for N more"
+            )
+        count = max(count, ended + open_trials)
     return Budget(
         trials=count,
         seconds=budget.seconds if seconds is None else seconds,

@@ -9,6 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from nas.errors import SettingsError, known_names, shortened
 
+SMALLEST_IMAGENET_IMAGE = 96  # below, the ImageNet stem would leave too little of an image
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:

@@ -190,6 +190,10 @@ def test_a_finished_study_is_extended(tmp_path: Path) -> None:
     assert "all 20 trials are done" in nas("resume", tmp_path / "s", "--trials", "20").out
     assert story(lines(tmp_path / "s")) == story(lines(tmp_path / "whole"))
     assert kinds(tmp_path / "s").count("finished") == 3
+    assert nas("resume", tmp_path / "s", "--trials", "5").sentence == (
+        "--trials is 5, but 20 trials have ended already: give a larger number, or +N for N more"
+    )
+    assert kinds(tmp_path / "s").count("finished") == 3
     assert nas("resume", tmp_path / "s", "--trials", "more").sentence.startswith(
         "--trials is 'more': expected a number"
     )
@@ -197,6 +201,15 @@ def test_a_finished_study_is_extended(tmp_path: Path) -> None:
         "a budget of 0.0 seconds makes no study"
         in nas("resume", tmp_path / "s", "--budget-seconds", "0").sentence
     )
+
+
+def test_more_trials_are_added_to_those_that_have_ended(tmp_path: Path) -> None:
+    assert nas(*search("--trials", "20", "--out", tmp_path / "s")).code == 0
+    log = tmp_path / "s" / "events.jsonl"
+    events = log.read_text().splitlines(keepends=True)
+    ends = [place for place, line in enumerate(events) if '"event":"told"' in line]
+    log.write_text("".join(events[: ends[4] + 1]))  # killed after its fifth result
+    assert nas("resume", tmp_path / "s", "--trials", "+3", "--json").json["trials"] == 8
 
 
 def test_more_trials_of_a_study_that_counted_seconds(tmp_path: Path) -> None:

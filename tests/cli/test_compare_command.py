@@ -87,7 +87,7 @@ def test_a_signal_stops_gently_and_says_how_to_go_on(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     answer = ended(process)
     assert answer.code == 3
-    assert "the same command continues" in answer.err
+    assert "; continue with `nas compare " in answer.err
 
 
 @pytest.mark.parametrize(

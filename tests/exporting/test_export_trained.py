@@ -91,7 +91,7 @@ def test_the_winner_of_pictures_sees_them_as_in_its_training(
         logits = module.build()(module.normalised(pixels))
         assert torch.equal(logits, ours.network(expected.permute(0, 3, 1, 2).contiguous()))
     card = (searched / "best" / "README.md").read_text()
-    assert "Its classes, in order: blue, green, red." in card
+    assert "## Classes, in order\n\n    0  blue\n    1  green\n    2  red\n" in card
     assert "not known" not in card
 
 

@@ -11,6 +11,7 @@ import pytest
 from nas.full_size.data import DataWish
 from nas.full_size.fit import fit_recipe
 from nas.full_size.wish import RetrainWish, TransferWish, retraining_of, transfer_of
+from nas.registry import load
 from nas.training.datasets import Dataset, Images, open_dataset
 from nas.training.datasets.cifar100 import cifar100
 from nas.training.datasets.digits_hard import digits_hard
@@ -107,6 +108,20 @@ def test_a_genotype_alone_says_nothing_of_data(home: Path) -> None:
     assert "nothing says what to train on: give --dataset" in nas("transfer", "nasnet-a").sentence
     sentence = nas("retrain", "nasnet-a", "--data-dir", str(home / "none")).sentence
     assert "cifar-10" in sentence  # the usual preset's
+
+
+def test_children_of_a_search_fit_the_pictures(home: Path) -> None:
+    small, large = (
+        open_dataset(f"image-folder:{ODD}", image_size=size, skip_corrupt=True)
+        for size in (12, 112)
+    )
+    (one,), (other,) = small.presets.values(), large.presets.values()
+    assert (one.skeleton["layout"], other.skeleton["layout"]) == ("cifar", "imagenet")
+    assert (one.recipe.epochs, one.recipe.batch_size) == (20, 16)
+    assert (one.recipe.crop_margin, other.recipe.crop_margin) == (1, 14)
+    train = load("evaluator", "train")(load("space", "nasnet")(), dataset=f"image-folder:{ODD}",
+                                       image_size=112, skip_corrupt=True, device="cpu")  # fmt: skip
+    assert (train.skeleton.layout, train.recipe) == ("imagenet", other.recipe)
 
 
 def test_epochs_fit_the_number_of_pictures() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from nas.errors import SettingsError, StudyError
 from nas.full_size.body import Finetuned
-from nas.full_size.machine import place_of
+from nas.full_size.machine import Machine
 from nas.full_size.settings import setting_of
 from nas.full_size.trainings import Here
 from nas.registry import load, names
@@ -84,15 +84,7 @@ def test_what_cannot_be_gets_one_sentence(
 
 
 def place(workers: int, runner: str | None = None) -> object:
-    return place_of(
-        runner=runner,
-        workers=workers,
-        gpus_per_worker=None,
-        sync_batch_norm=False,
-        address=None,
-        device="cpu",
-        threads=None,
-    )
+    return Machine(runner=runner, workers=workers, device="cpu").place()
 
 
 def test_one_worker_is_this_process() -> None:

@@ -18,7 +18,7 @@ from nas.exporting.choosing import Choice, choices
 from nas.full_size.learning_curves import curves_svg
 from nas.full_size.retrain import Retrained, retrain, spread
 from nas.full_size.settings import full_size, setting_of
-from nas.full_size.trainings import Setting, trained
+from nas.full_size.trainings import Setting, Trained, Watch, job_of, trained
 from nas.training import checkpoint, final_split
 from nas.training.computation import Computation
 from nas.training.datasets import Dataset, Images
@@ -50,6 +50,10 @@ def setting(dataset: Dataset = digits, **changes: object) -> Setting:
 
 def quiet(*_: object) -> None:
     pass
+
+
+def one(setting: Setting, seed: int, folder: Path, watch: Watch = quiet) -> Trained:
+    return trained(job_of(GENOTYPES[0], SKELETON, setting, seed, folder, watch))
 
 
 def run(
@@ -97,19 +101,17 @@ class Killed(Exception):
 
 
 def test_a_kill_changes_nothing(tmp_path: Path) -> None:
-    whole = trained(GENOTYPES[0], SKELETON, setting(epochs=3), 5, tmp_path / "whole", quiet)
+    whole = one(setting(epochs=3), 5, tmp_path / "whole", quiet)
 
     def kill(epoch: int, metrics: Metrics) -> None:
         if epoch == 2:
             raise Killed
 
     with pytest.raises(Killed):
-        trained(GENOTYPES[0], SKELETON, setting(epochs=3), 5, tmp_path / "killed", kill)
+        one(setting(epochs=3), 5, tmp_path / "killed", kill)
     assert (tmp_path / "killed" / "progress.safetensors").exists()
     heard: list[int] = []
-    again = trained(
-        GENOTYPES[0],
-        SKELETON,
+    again = one(
         setting(epochs=3),
         5,
         tmp_path / "killed",
@@ -122,31 +124,27 @@ def test_a_kill_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
-    first = trained(GENOTYPES[0], SKELETON, setting(), 1, tmp_path, quiet)
+    first = one(setting(), 1, tmp_path, quiet)
     before = first.file.stat().st_mtime_ns
-    assert trained(GENOTYPES[0], SKELETON, setting(), 1, tmp_path, quiet).curve == first.curve
+    assert one(setting(), 1, tmp_path, quiet).curve == first.curve
     assert first.file.stat().st_mtime_ns == before
-    assert (
-        trained(GENOTYPES[0], SKELETON, setting(epochs=1), 1, tmp_path, quiet).curve != first.curve
-    )
+    assert one(setting(epochs=1), 1, tmp_path, quiet).curve != first.curve
 
 
 def test_averaged_weights_survive_a_kill(tmp_path: Path) -> None:
     averaged = setting(weight_average=0.9)
-    whole = trained(GENOTYPES[0], SKELETON, averaged, 5, tmp_path / "whole", quiet)
+    whole = one(averaged, 5, tmp_path / "whole", quiet)
 
     def kill(epoch: int, metrics: Metrics) -> None:
         raise Killed
 
     with pytest.raises(Killed):
-        trained(GENOTYPES[0], SKELETON, averaged, 5, tmp_path / "killed", kill)
-    again = trained(GENOTYPES[0], SKELETON, averaged, 5, tmp_path / "killed", quiet)
+        one(averaged, 5, tmp_path / "killed", kill)
+    again = one(averaged, 5, tmp_path / "killed", quiet)
     assert again.curve[-1]["val_loss"] == whole.curve[-1]["val_loss"]
     assert (
         whole.curve[-1]["val_loss"]
-        != trained(GENOTYPES[0], SKELETON, setting(), 5, tmp_path / "p", quiet).curve[-1][
-            "val_loss"
-        ]
+        != one(setting(), 5, tmp_path / "p", quiet).curve[-1]["val_loss"]
     )
 
 

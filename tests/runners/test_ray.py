@@ -303,7 +303,7 @@ def test_ray_goes_away_and_the_study_resumes_on_a_ray_of_its_own(
     assert done.returncode == 2
     assert "of the Ray cluster at 127.0.0.1:" in done.stderr
     assert (
-        f"nothing that was told is lost; start Ray again and continue with `nas resume {folder}`"
+        "nothing that was told is lost; start Ray again and continue with the same command"
         in done.stderr
     )
     subprocess.run(["ray", "stop", "--force"], env=environment(), capture_output=True, check=True)

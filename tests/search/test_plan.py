@@ -140,14 +140,16 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("before", "trials", "after"),
     [
-        (Budget(trials=10), "+5", 15),
+        (Budget(trials=10), "+5", 12),  # on top of the seven that have ended
+        (Budget(trials=10), "+0", 8),  # the open one runs in any case
+        (Budget(trials=10), "7", 8),
         (Budget(trials=10), "12", 12),
         (Budget(seconds=9.0), "+5", 12),
-        (Budget(), "4", 4),
+        (Budget(), "14", 14),
     ],
 )
 def test_extensions(before: Budget, trials: str, after: int) -> None:
-    found = extended(before, 7, trials, None, None)
+    found = extended(before, trials, None, None, ended=7, open_trials=1)
     assert (found.trials, found.seconds) == (after, before.seconds)
 
 

@@ -148,8 +148,8 @@ def test_json_is_one_document_and_a_part_is_called_a_part(tmp_path: Path) -> Non
     assert answer.exit_code == 0, answer.output
     count = len(out.read_text().splitlines()) - 1
     assert 0 < count < 27
-    assert (
-        f"{27 - count} of 27 architectures are missing: the same command goes on" in answer.output
-    )
+    missing = f"{27 - count} of 27 architectures are missing; continue with `"
+    assert missing in answer.output
+    assert answer.stdout.endswith(f" --max-hours {2 / 3600:g}`\n")
     said = json.loads(tabulate("--seeds", "1", "--out", str(out), *slow, "--json").stdout)
     assert said == {"table": str(out), "rows": said["rows"], "of": 27, "seeds": 1}

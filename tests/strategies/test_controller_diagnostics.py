@@ -18,6 +18,7 @@ from nas.strategies.controller.history import SCALARS, histograms
 from nas.strategies.controller.learned_weights import export_weights
 from nas.strategies.controller.plain_space import PlainSpace
 from nas.strategies.policy_gradient import PolicyGradient
+from parts import command_line
 from search_spaces.nasnet import NasnetSpace
 
 FIELDS = {"update", "told", "of_last", "entropies", "policy", *SCALARS}
@@ -70,6 +71,22 @@ def test_a_collapse_raises_the_alarm_and_says_what_to_change() -> None:
     assert alarm.startswith("the controller has collapsed: entropy is ")
     assert "raise strategy.entropy_weight (now 0)" in alarm
     assert "lower strategy.learning_rate (now 0.03)" in alarm
+
+
+def test_search_and_status_say_that_the_controller_has_collapsed(tmp_path: Path) -> None:
+    nas = command_line.nas
+    quick = ("learning_rate=0.03", "entropy_weight=0", "hidden=16")
+    options = ("preset=plain", *quick, "redraws=0", "replay=0", "reuse=0")
+    words = [word for option in options for word in ("--set", f"strategy.{option}")]
+    where = ("--space", "ladder", "--evaluator", "landscape", "--strategy", "policy-gradient")
+    found = nas("search", *where, *words, "--trials", "300", "--out", tmp_path / "s")
+    assert found.err.count("     alarm: the controller has collapsed: entropy is ") == 1
+    assert "\nalarm: the controller has collapsed: entropy is " in found.out
+    assert "\nalarm: the controller has collapsed" in nas("status", tmp_path / "s").out
+    assert nas("status", tmp_path / "s", "--json").json["alarm"].startswith("the controller has")
+    words = ("--trials", "40", "--out", tmp_path / "well")
+    assert "alarm" not in nas("search", *where, *words).out
+    assert nas("status", tmp_path / "well", "--json").json["alarm"] is None
 
 
 def test_histograms_gather_decisions_with_the_same_options() -> None:

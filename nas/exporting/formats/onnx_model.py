@@ -3,6 +3,7 @@ size."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -19,13 +20,20 @@ from nas.exporting.written import Written
 NEEDS = ("onnx", "onnxscript", "onnxruntime")
 CARRIES_WEIGHTS = WITHIN_SECONDS = True
 _LARGEST_BYTES = 1_900_000_000  # protobuf ends at 2 GiB
-_USAGE = """`model.onnx` needs onnxruntime (and numpy, which comes with it):
+_USAGE = """`model.onnx` needs onnxruntime (and numpy, which comes with it), and Pillow to read pictures. It carries
+the names of its classes, and the mean and deviation of its pixels:
 
 ```python
-import numpy, onnxruntime
+import json, numpy, onnxruntime
+from PIL import Image, ImageOps
 session = onnxruntime.InferenceSession("model.onnx")
-images = numpy.zeros((1, {channels}, {size}, {size}), numpy.float32)       # normalised
-(logits,) = session.run(None, {{"images": images}})
+facts = {{name: json.loads(text) for name, text in session.get_modelmeta().custom_metadata_map.items()}}
+square = ImageOps.fit(Image.open("photo.jpg").convert("{mode}"), ({size}, {size}), Image.Resampling.BILINEAR)
+pixels = numpy.asarray(square, numpy.float32).reshape({size}, {size}, {channels}) / 255
+image = (pixels - facts["mean"]) / facts["std"]
+(logits,) = session.run(None, {{"images": image.transpose(2, 0, 1)[None].astype(numpy.float32)}})
+likeliest = int(logits[0].argmax())
+print(facts["classes"][likeliest] if facts["classes"] else likeliest)
 ```"""
 
 
@@ -33,8 +41,9 @@ def onnx_model(subject: Subject, folder: Path) -> Written:
     """Write the network as ONNX."""
     _refuse_huge(subject)
     file = folder / "model.onnx"
-    _save(_translated(subject), file)
-    usage = _USAGE.format(size=subject.skeleton.image_size, channels=subject.skeleton.channels)
+    _save(_with_facts(_translated(subject), subject), file)
+    channels, size, _ = subject.shape
+    usage = _USAGE.format(size=size, channels=channels, mode="L" if channels == 1 else "RGB")
     return Written((file,), usage, partial(answers_of_onnx, file))
 
 
@@ -75,6 +84,20 @@ def _translated(subject: Subject) -> Any:
     for values in (model.graph.input, model.graph.output, model.graph.value_info):
         _name_batch(values)
     _keep_zero_padding(model.graph)
+    return model
+
+
+def _with_facts(model: Any, subject: Subject) -> Any:
+    """The model with what it takes to go from a picture to the name of a class, as JSON."""
+    import onnx
+
+    channels = subject.skeleton.channels
+    facts = {
+        "classes": list(subject.classes),
+        "mean": list(subject.mean or (0.0,) * channels),
+        "std": list(subject.std or (1.0,) * channels),
+    }
+    onnx.helper.set_model_props(model, {name: json.dumps(value) for name, value in facts.items()})
     return model
 
 

@@ -14,16 +14,18 @@ from nas.exporting.written import Written
 from nas.study.files import WEIGHTS_FILE
 
 CARRIES_WEIGHTS = WITHIN_SECONDS = True
-_USAGE = """`model.py` needs torch and nothing else:
+_USAGE = """`model.py` needs torch, and Pillow to read pictures. What a photo shows, class by class:
 
 ```
-python model.py
+python model.py photo.jpg
 ```
 
 ```python
-from model import build, normalised
+from model import NAMES, build, image_of
 network = build()                                      # reads weights.safetensors beside model.py
-logits = network(normalised(pixels))                   # pixels: bytes (B, {size}, {size}, {channels})
+shares = network(image_of("photo.jpg")).softmax(1)[0]  # image_of gives (1, {channels}, {size}, {size})
+likeliest = int(shares.argmax())
+print(NAMES[likeliest] if NAMES else likeliest, float(shares[likeliest]))
 ```"""
 
 

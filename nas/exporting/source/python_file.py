@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from nas.exporting.source.cells import (
@@ -31,12 +31,14 @@ _TOP = '''"""{title}.
     network = build()           # with the weights beside this file
     logits = network(images)    # images (B, {channels}, {size}, {size}), {normalised}; logits (B, {classes})
 
-Needs torch and nothing else. The cells stand first, as in their drawing; what they are made of stands below them.
+Needs torch and nothing else, besides Pillow to read pictures: python model.py PICTURE says what they show.
+The cells stand first, as in their drawing; what they are made of stands below them.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections import OrderedDict
 from pathlib import Path
 
@@ -110,16 +112,40 @@ def normalised(pixels: Tensor) -> Tensor:
     return ((pixels / 255.0 - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
+def image_of(picture: str | Path) -> Tensor:
+    """A picture file as an image (1, C, H, W): upright, its middle square, scaled as in training. Needs Pillow."""
+    from PIL import Image, ImageOps
+
+    with Image.open(picture) as opened:
+        upright = ImageOps.exif_transpose(opened)
+    if upright.mode.startswith("I"):  # 16 bits
+        upright = upright.point(lambda value: value * (1 / 256)).convert("L")
+    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+        upright = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, (255, 255, 255, 255)), upright)
+    square = ImageOps.fit(upright.convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
+    pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).reshape(1, IMAGE_SIZE, IMAGE_SIZE, 3)
+    return normalised(pixels if CHANNELS == 3 else pixels.float().mean(3, keepdim=True))
+
+
+def seen_in(logits: Tensor, most: int = 5) -> str:
+    """The likeliest classes of one image, with their probabilities."""
+    best = logits.softmax(0).topk(min(most, CLASSES))
+    names = [NAMES[index] if NAMES else f"class {index}" for index in best.indices.tolist()]
+    safe = [name if name.isprintable() else ascii(name) for name in names]  # for a terminal
+    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in zip(safe, best.values.tolist()))
+
+
 def main() -> None:
-    """Count the parameters and classify one image of noise."""
-    network = build()
-    print(f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters")
-    shape = (1, IMAGE_SIZE, IMAGE_SIZE, CHANNELS)
-    noise = torch.randint(0, 256, shape, generator=torch.Generator())
+    """Classify the pictures that are named; where none is, an image of noise."""
+    network, pictures = build(), sys.argv[1:]
+    noise = torch.randint(0, 256, (1, IMAGE_SIZE, IMAGE_SIZE, CHANNELS), generator=torch.Generator())
     with torch.inference_mode():
-        logits = network(normalised(noise))[0]
-    best = int(logits.argmax())
-    print(f"one image of noise: class {NAMES[best] if NAMES else best}, logit {float(logits[best]):.4g}")
+        for picture in pictures:
+            print(f"{picture}: {seen_in(network(image_of(picture))[0])}")
+        if not pictures:
+            print(f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters")
+            print(f"an image of noise: {seen_in(network(normalised(noise))[0])}")
 
 
 if __name__ == "__main__":
@@ -197,8 +223,7 @@ def _top(subject: Subject, imports: Iterable[str] = ()) -> str:
                 "bytes become 0..1"
             )
         ]
-    names = ", ".join(f'"{name}"' for name in map(plain, subject.classes))
-    facts.append(_names_line(names))
+    facts.append(_names_line([_literal(name) for name in subject.classes]))
     return _TOP.format(
         title=plain(subject.title),
         channels=skeleton.channels,
@@ -210,15 +235,19 @@ def _top(subject: Subject, imports: Iterable[str] = ()) -> str:
     )
 
 
-def _names_line(names: str) -> str:
+def _names_line(names: Sequence[str]) -> str:
     if not names:
         return "NAMES: tuple[str, ...] = ()  # of the classes, where they have any"
-    line = f"NAMES: tuple[str, ...] = ({names},)"
+    line = f"NAMES: tuple[str, ...] = ({', '.join(names)},)"
     if len(line) <= 120:
         return line
-    return "\n".join(
-        ["NAMES: tuple[str, ...] = (", *(f"    {name}," for name in names.split(", ")), ")"]
-    )
+    return "\n".join(["NAMES: tuple[str, ...] = (", *(f"    {name}," for name in names), ")"])
+
+
+def _literal(text: str) -> str:
+    """A text as a literal of Python in double quotes, whatever it holds."""
+    inside = repr(text + '"')[1:-2]  # with a double quote in it, repr takes single ones
+    return '"' + inside.replace("\\'", "'").replace('"', '\\"') + '"'
 
 
 def plain(text: str) -> str:

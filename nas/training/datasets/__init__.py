@@ -65,6 +65,8 @@ class Dataset:
     Args:
         preset: how the children of a search are trained where nothing is said.
         final: how a winner is trained at full size; `fit` is scaled to the pictures.
+        test_images: how many pictures the test split has, where that is known without opening it.
+        left_out: how many pictures could not be read.
         class_names: in the order of the labels; empty where nobody knows them.
         presets: its own, by name; those of every installed dataset are known besides.
     """
@@ -81,6 +83,8 @@ class Dataset:
     final: str = "fit"
     class_names: tuple[str, ...] = ()
     presets: Mapping[str, Preset] = field(default_factory=dict, compare=False)
+    test_images: int | None = None
+    left_out: int = 0
 
     def load(self, split: SearchSplit) -> Images:
         """The images of one split; of `train` or `val` only."""

@@ -52,4 +52,5 @@ cifar10 = Dataset(
             {"cells_per_stage": 6, "filters": 32, "auxiliary": True, "drop_path_keep": 0.6},
         ),
     },
+    test_images=10_000,
 )

@@ -34,4 +34,5 @@ cifar100 = Dataset(
     _read,
     final="cifar10-final",
     class_names=tuple(_CLASSES.split()),
+    test_images=10_000,
 )

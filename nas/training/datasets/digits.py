@@ -50,4 +50,5 @@ digits = Dataset(
             {"cells_per_stage": 1, "filters": 8, "bn_momentum": 0.3},
         ),
     },
+    test_images=400,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -24,11 +25,13 @@ from nas.errors import counted, shortened
 from nas.training.datasets import Dataset, DatasetError, Images, Pixels, cache_folder
 from nas.training.datasets._pictures import decoded, shorter_side
 from nas.training.datasets._splits import stratified
+from nas.training.recipe import SMALLEST_IMAGENET_IMAGE, Preset, Recipe
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 )
 _LARGEST, _SMALLEST = 224, 8
+_QUICK, _SEEN = "pictures-quick", 20_000  # the preset; pictures that a child sees, over all epochs
 _FORMAT = 2  # what is kept in caches, and how pictures are decoded
 _LARGEST_TABLE = 10_000_000
 
@@ -52,17 +55,21 @@ class _Reader:
         if part is not None:
             return self._stored(part)
         whole = self._stored(self.parts[0])
-        tenth = max(1, len(whole) // 10)
+        sizes = self._pieces(len(whole))
+        pieces = stratified(whole.labels, list(sizes.values()), seed=0, purpose="folder")
+        return whole.at(pieces[list(sizes).index(split)])
+
+    def count(self, split: str) -> int:
+        """How many images a split has; none is read."""
+        part = _part_of(split, self.parts)
+        whole = len(np.load(self.cache / f"{part or self.parts[0]}-labels.npy", mmap_mode="r"))
+        return whole if part is not None else self._pieces(whole)[split]
+
+    def _pieces(self, whole: int) -> dict[str, int]:
+        """How many images each split takes from the first part, where it has no part of its own."""
+        tenth = max(1, whole // 10)
         taken = [name for name in ("test", "val") if _part_of(name, self.parts) is None]
-        sizes = [tenth] * len(taken) + [len(whole) - tenth * len(taken)]
-        pieces = dict(
-            zip(
-                [*taken, "train"],
-                stratified(whole.labels, sizes, seed=0, purpose="folder"),
-                strict=True,
-            )
-        )
-        return whole.at(pieces[split])
+        return {**dict.fromkeys(taken, tenth), "train": whole - tenth * len(taken)}
 
     def _stored(self, part: str) -> Images:
         labels = np.load(self.cache / f"{part}-labels.npy")
@@ -99,9 +106,31 @@ def image_folder(
         tuple(facts["mean"]),
         tuple(facts["std"]),
         reader,
-        preset="cifar10-quick",
+        preset=_QUICK,
+        presets={_QUICK: _quick_preset(size, reader.count("train"))},
         class_names=_names_for_people(root, names),
+        test_images=reader.count("test"),
+        left_out=len((cache / "corrupt.txt").read_text().splitlines()),
     )
+
+
+def _quick_preset(size: int, count: int) -> Preset:
+    """How children of a search are trained, scaled to the pictures: quick, and all alike.
+
+    Few pictures are seen more often, and large ones are halved before the first cell.
+    """
+    many = count >= 640
+    recipe = Recipe(
+        epochs=min(max(math.ceil(_SEEN / count), 6), 20),
+        batch_size=64 if many else 16,
+        train_images=10_000,
+        learning_rate=0.1 if many else 0.05,
+        crop="pad",
+        crop_margin=max(1, size // 8),
+        flip=True,
+    )
+    layout = "cifar" if size < SMALLEST_IMAGENET_IMAGE else "imagenet"
+    return Preset(recipe, {"cells_per_stage": 1, "filters": 8, "layout": layout})
 
 
 def _names_for_people(root: Path, folders: Sequence[str]) -> tuple[str, ...]:

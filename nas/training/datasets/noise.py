@@ -24,7 +24,8 @@ def noise(argument: str = "") -> Dataset:
             f"noise:{shortened(argument)} is no image size; expected a number from 8 to 1024"
         )
     size = int(argument or 32)
-    return Dataset(f"noise:{size}", 10, size, 3, (0.5,) * 3, (0.29,) * 3, _Reader(size))
+    reader, count = _Reader(size), _COUNTS["test"]
+    return Dataset(f"noise:{size}", 10, size, 3, (0.5,) * 3, (0.29,) * 3, reader, test_images=count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,68 @@
+"""What is about to be trained, before it is: the data, the network, and how long an epoch takes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from nas.training.computation import Computation
+from nas.training.datasets import Dataset
+from nas.training.failures import TrainingFailure
+from nas.training.recipe import Recipe
+from nas.training.trainer import Data, Trainer, steps_per_epoch
+from search_spaces.cells.cost import Cost
+
+_LONGEST_SECONDS = 5.0
+_ROUNDS = 3  # the first of which warms up
+_LEAST, _MOST = 0.8, 1.3  # other steps are faster or slower than those that were timed
+
+
+def data_told(dataset: Dataset, data: Data) -> str:
+    """The data in a line: classes, pictures of each split, their size, what was left out."""
+    test = "?" if dataset.test_images is None else f"{dataset.test_images:,}"
+    pictures = f"{len(data.train):,} / {len(data.val):,} / {test}"
+    left_out = f", {dataset.left_out:,} left out" if dataset.left_out else ""
+    return (
+        f"{Path(dataset.name).name}: {dataset.classes} classes, {pictures} pictures to train / "
+        f"validate / test, {dataset.image_size}x{dataset.image_size}{left_out}"
+    )
+
+
+def network_told(cost: Cost, computation: Computation) -> str:
+    """The network in a line: its size, and how it is computed."""
+    device = computation.device
+    if device == "cpu":
+        device += f", {computation.threads} thread{'s' if computation.threads > 1 else ''}"
+    return f"{cost.params:,} params, {cost.macs:,} macs; {device}, {computation.precision}"
+
+
+def seconds_of_epoch(
+    network: nn.Module, data: Data, recipe: Recipe, computation: Computation
+) -> tuple[float, float] | None:
+    """The least and the most that an epoch may take, from a few steps of this network, which is
+    of no use afterwards; None where it cannot be trained, which its training will say."""
+    count = min(recipe.batch_size, len(data.train))
+    few = Data(data.train.fewer(count), data.val.fewer(min(32, len(data.val))), data.mean, data.std)
+    began = time.monotonic()
+    try:
+        trainer = Trainer(
+            network,
+            few,
+            replace(recipe, epochs=_ROUNDS, train_images=None),
+            seed=0,
+            computation=computation,
+        )
+        curve = trainer.run(lambda *_: time.monotonic() - began < _LONGEST_SECONDS)
+    except TrainingFailure:
+        return None
+
+    whole = []
+    for metrics in curve[1:] or curve:
+        learning = 1 / metrics["images_per_second"]
+        judging = (metrics["seconds"] - count * learning) / len(few.val)
+        steps = steps_per_epoch(recipe, len(data.train)) * count
+        whole.append(steps * learning + len(data.val) * judging)
+    return _LEAST * min(whole), _MOST * max(whole)
