@@ -70,11 +70,43 @@ Outcome = Evaluation | Stopped | Failure
 
 
 class Strategy(ABC):
-    """A fold over history: `ask(number)` changes nothing and depends on its number and past `tell`s
-    only.
+    """Who draws: a fold over history.
 
-    Randomness inside `ask` comes from `numpy_rng(seed, "ask", number)`. Options are keyword
-    arguments of the constructor: `def __init__(self, space, seed, *, population: int = 100)`.
+    - `ask(number)` is a question: it changes nothing, may be asked again, in any order, for any
+      number, and depends on its number and on past `tell`s only.
+    - `tell(trial, evaluation)` is the only step. Results arrive in any order, some never do, and
+      some are of genotypes that somebody else chose.
+    - Randomness comes from `numpy_rng(seed, "ask", number)` and nowhere else.
+    - So a search is resumed by telling its past; `snapshot` and `restore` may shorten that.
+    - Options are keyword arguments of the constructor, behind `*`, with defaults in JSON; the
+      docstring says under `Args:` what each does. What is kept for `tell` goes into `notes`.
+
+    `nas.testing.check_strategy` tries all of it.
+
+    >>> from nas.contracts import Evaluation, Proposal, Strategy, Trial
+    >>> from nas.registry import load
+    >>> from nas.seeding import numpy_rng
+    >>> class Hopeful(Strategy):
+    ...     def __init__(self, space, seed, *, jumps: float = 0.2):
+    ...         super().__init__(space, seed)
+    ...         self.jumps, self.best = jumps, None
+    ...
+    ...     def ask(self, number):
+    ...         rng = numpy_rng(self.seed, "ask", number)
+    ...         if self.best is None or rng.random() < self.jumps:
+    ...             return Proposal(self.space.sample(rng))
+    ...         return Proposal(self.space.mutate(self.best[1], rng))
+    ...
+    ...     def tell(self, trial, evaluation):
+    ...         if self.best is None or evaluation.score > self.best[0]:
+    ...             self.best = evaluation.score, trial.genotype
+    >>> hopeful = Hopeful(load("space", "ladder")(), seed=0)
+    >>> drawn = hopeful.ask(0)
+    >>> drawn == hopeful.ask(0)
+    True
+    >>> hopeful.tell(Trial(0, drawn.genotype, seed=1), Evaluation(0.9))
+    >>> hopeful.best[0]
+    0.9
     """
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
@@ -136,8 +168,40 @@ class Outlook:
 
 
 class Evaluator(ABC):
-    """Judges genotypes. Picklable, holds nothing open. Options are keyword arguments, after
-    `space`."""
+    """Who judges: one genotype at a time, the same way each time.
+
+    - `evaluate` returns a finite score (higher is better), metrics in JSON and the seconds it
+      cost. Genotype and seed decide all but the clocks.
+    - It calls `report(step, metrics)` with rising steps and a `score` among the metrics, if at all;
+      when that answers False, it ends soon and returns what it has.
+    - It is pickled and sent to workers, so it holds nothing open, and writes below `workdir` only.
+      What it leaves in `workdir/keep/` stays with the study if the trial is among the best.
+    - What goes wrong may be raised: `attempt()` makes a `Failure` of it. A `NasError` is a mistake
+      of the user's and ends the study.
+    - Options are keyword arguments behind `space` and `*`; the space may be left out.
+    - The test split is none of its business, but for `final`.
+
+    `nas.testing.check_evaluator` tries all of it.
+
+    >>> from pathlib import Path
+    >>> from nas.contracts import Evaluation, Evaluator
+    >>> from nas.registry import load
+    >>> class CountsOps(Evaluator):
+    ...     cheap = True
+    ...
+    ...     def __init__(self, space, *, op: str = "sep_3x3"):
+    ...         super().__init__(space)
+    ...         self.op = op
+    ...
+    ...     def evaluate(self, genotype, *, seed, workdir, report):
+    ...         nodes = [node for cell in genotype.cells.values() for node in cell.nodes]
+    ...         return Evaluation(sum(1.0 for n in nodes for e in n.edges if e.op == self.op))
+    >>> space = load("space", "ladder")()
+    >>> genotype = space.decode((2, 2, 0))
+    >>> judge = CountsOps(space)
+    >>> judge.evaluate(genotype, seed=0, workdir=Path("."), report=lambda *_: True).score
+    6.0
+    """
 
     # True: many per second, so the log may be synced once a second instead of once a line
     cheap: bool = False
@@ -231,7 +295,40 @@ class Turns(Protocol):
 
 
 class Runner(ABC):
-    """Where trials run: takes what `study.ask()` gives, calls `attempt()`, tells the study."""
+    """Where trials run: takes what `study.ask()` gives, calls `attempt()`, tells the study.
+
+    - `run` returns when `ask` gives None and nothing is in flight. Every trial it took is told
+      exactly once, with what `attempt()` made of it, or with a `Failure` where its worker is gone.
+    - `report` of an attempt is `study.progress` of that trial, in the order of its steps.
+    - Files that a trial leaves in `workdir/keep/` lie in `study.workdir(number)` before it is told.
+    - A `NasError` that `attempt()` raises is the user's to mend: it reaches the caller.
+    - One that runs several at once says so with `study.free(places)` where places are free.
+    - Options are keyword arguments behind `*`; none of them changes what is found, so a study may
+      go on with another runner.
+
+    `nas.testing.check_runner` tries all of it.
+
+    >>> from functools import partial
+    >>> from nas.contracts import Runner
+    >>> from nas.study.attempt import attempt
+    >>> class OneByOne(Runner):
+    ...     def run(self, study, evaluator):
+    ...         while (trial := study.ask()) is not None:
+    ...             report = partial(study.progress, trial.number)
+    ...             outcome = attempt(evaluator, trial, study.workdir(trial.number), report)
+    ...             study.tell(trial.number, outcome)
+    >>> from pathlib import Path
+    >>> from nas.registry import load
+    >>> from nas.study.rules import Budget
+    >>> from nas.study.study import Study
+    >>> space = load("space", "ladder")()
+    >>> strategy = load("strategy", "random-search")(space, 0)
+    >>> Path("one-by-one").mkdir()
+    >>> with Study(Path("one-by-one"), strategy, budget=Budget(trials=3)) as study:
+    ...     OneByOne().run(study, load("evaluator", "landscape")(space))
+    ...     study.finish()
+    'all 3 trials are done'
+    """
 
     def check(self) -> None:  # noqa: B027 - most have nothing to refuse
         """Refuse to begin a study where it could not run; called before anything is written."""

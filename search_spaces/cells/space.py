@@ -37,10 +37,45 @@ class Decision:
 
 
 class SearchSpace(ABC):
-    """A list of decisions, and a one-to-one map between choices (an option index per decision) and
-    genotypes.
+    """What can be drawn: a list of decisions, and a one-to-one map between choices (an option index
+    per decision) and genotypes.
 
-    The decisions of a space never change, so what follows from them is computed once.
+    - `decisions` never change, have different names, and each has different options; what follows
+      from them (`counts`, `size`, `fingerprint`) is computed once.
+    - `encode(decode(choices))` gives the choices back. Both refuse what is wrong with a
+      `SpaceError` in one sentence: choices by way of `checked`, strangers by way of `check_roles`,
+      `check_shape` and their like.
+    - Genotypes carry the space's `name`; their operations are those of `nas list ops`, or of the
+      space's own file (`search_spaces.cells.ops.op`).
+    - It can be pickled. Options are keyword arguments behind `*`, with defaults in JSON.
+    - `sample` and `mutate` are uniform over decisions and draw from the generator they are given.
+
+    `nas.testing.check_space` tries all of it.
+
+    >>> from search_spaces.cells.genotype import Cell, Edge, Genotype, Node
+    >>> from search_spaces.cells.space import Decision, SearchSpace
+    >>> class TwoEdges(SearchSpace):
+    ...     name = "two-edges"
+    ...     _decisions = tuple(Decision(side, ("sep_3x3", "max_3x3")) for side in ("a", "b"))
+    ...
+    ...     @property
+    ...     def decisions(self):
+    ...         return self._decisions
+    ...
+    ...     def decode(self, choices):
+    ...         a, b = (self.decisions[0].options[choice] for choice in self.checked(choices))
+    ...         cell = Cell((Node((Edge(0, a), Edge(1, b))),))
+    ...         return Genotype(self.name, {"normal": cell, "reduction": cell})
+    ...
+    ...     def encode(self, genotype):
+    ...         self.check_roles(genotype, ("normal", "reduction"))
+    ...         every = {self.decode((a, b)): (a, b) for a in (0, 1) for b in (0, 1)}
+    ...         if genotype not in every:
+    ...             raise SpaceError(f"this is no cell of space {self.name!r}")
+    ...         return every[genotype]
+    >>> space = TwoEdges()
+    >>> space.size, space.encode(space.decode((0, 1)))
+    (4, (0, 1))
     """
 
     name: ClassVar[str]

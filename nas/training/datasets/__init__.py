@@ -56,11 +56,30 @@ Reader = Callable[
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A classification task of square images; `mean` and `std` are those of the training pixels in
-    0..1.
+    """What networks learn from: a classification task of square images, as one frozen record.
 
-    `load` gives what a search may see. The test split opens only through
-    `nas.training.final_split.FinalSplit`.
+    - `read(split, data_dir)` gives the images of `train`, `val` or `test`, the same every time. It
+      is a function at the top of a file, or another thing that can be pickled and compared.
+    - Pixels are uint8 (N, H, W, C), labels int64 below `classes`; `mean` and `std` are those of the
+      training pixels in 0..1, per channel.
+    - `train` and `val` hold the classes in the same shares; no image of `test` is in either.
+    - A search sees `load("train")` and `load("val")`. The test split opens only through
+      `nas.training.final_split.FinalSplit`.
+    - A file may hold a function that gives the record, called with those of `argument` (what stands
+      behind a colon), `data_dir`, `image_size` and `skip_corrupt` that it names.
+
+    `nas.testing.check_dataset` tries all of it.
+
+    >>> import numpy as np
+    >>> from nas.seeding import numpy_rng
+    >>> from nas.training.datasets import Dataset, Images
+    >>> def read(split, data_dir):
+    ...     labels = np.arange(100, dtype=np.int64) % 2
+    ...     noise = numpy_rng(0, "halves", split).integers(0, 128, (100, 8, 8, 1))
+    ...     return Images((noise + 100 * labels[:, None, None, None]).astype(np.uint8), labels)
+    >>> halves = Dataset("halves", 2, 8, 1, (0.445,), (0.243,), read, class_names=("dark", "light"))
+    >>> len(halves.load("val")), halves.labels["classes"]
+    (100, ['dark', 'light'])
 
     Args:
         preset: how the children of a search are trained where nothing is said.
