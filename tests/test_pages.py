@@ -36,6 +36,8 @@ PAGES = {
 TABLE = re.compile(r"<!-- table: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
 SHOWN_ONLY = ("text", "toml", "yaml", "json")  # nothing to run
 RUN = ("console", "python", "pycon")
+# Pages of which each line is run from outside the package, by a test of their own.
+RUN_ELSEWHERE = {"docs/own-parts.md": "tests/door/test_own_parts.py"}
 MARK = re.compile(r"\*(Not run by our tests|Run by our slow tests|Run by tests/\S+): (.+)\*")
 
 
@@ -228,7 +230,8 @@ def of_mark(slow: bool) -> list[str]:
     return [
         page
         for page, file in PAGES.items()
-        if any(block.language in RUN and wanted(block) for block in blocks(file))
+        if page not in RUN_ELSEWHERE
+        and any(block.language in RUN and wanted(block) for block in blocks(file))
     ]
 
 

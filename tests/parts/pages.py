@@ -10,26 +10,26 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_FENCED = re.compile(r"^(?:`([\w./]+)`:\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^```(\w+)(?: title=\"(.+?)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def write_files(page: str, folder: Path) -> list[str]:
     """Write every file that the page shows, and name them."""
-    files = {name: text for name, _, text in _fenced(page) if name}
+    files = {title: text for _, title, text in _fenced(page) if title}
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return list(files)
 
 
 def commands(page: str) -> list[str]:
-    """The lines of the page's plain blocks that begin with `nas` or `python`."""
-    blocks = [text for name, language, text in _fenced(page) if not name and not language]
-    lines = [line.strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith(("nas ", "python "))]
+    """What stands behind the dollar signs of the page."""
+    blocks = [text for language, _, text in _fenced(page) if language == "console"]
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
 def _fenced(page: str) -> list[tuple[str, str, str]]:
-    """Every block: the name of its file, where one stands above it, its language, its text."""
+    """Every block: its language, the file it is saved as, its text."""
     return _FENCED.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
 
 
