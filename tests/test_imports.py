@@ -33,7 +33,7 @@ ROOM_MAY_USE: dict[str, set[str]] = {
         "search_spaces",
     },
     "cli": {
-        *("hall", "study", "strategies", "drawings", "search", "reports"),
+        *("hall", "study", "strategies", "training", "drawings", "search", "reports"),
         *("exporting", "full_size", "search_spaces"),
     },
     "runners": {"hall", "study", "training", "full_size"},

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from nas.cli import _completion
 from nas.cli._options import Json
 
 
 def command(
     kind: Annotated[
-        str | None, typer.Argument(help="genotypes, ops, spaces, strategies, evaluators, ...")
+        str | None,
+        typer.Argument(
+            help="strategies, datasets, ops, presets, formats, ...",
+            autocompletion=_completion.listed_kinds,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List the parts of a kind, or of every kind."""
+    from nas.cli._kinds import listed_kinds
     from nas.errors import NasError, known_names
 
-    kinds = _kinds()
+    kinds = listed_kinds()
     if kind is None:
         found = {name: names() for name, names in kinds.items()}
     else:
@@ -41,18 +46,3 @@ def command(
             print(f"{name}: {', '.join(parts) or 'none'}")
         else:
             print("\n".join(parts))
-
-
-def _kinds() -> dict[str, Callable[[], list[str]]]:
-    """What can be listed, each with the function that lists it; nothing is imported to do so."""
-    from functools import partial
-
-    from nas import registry
-    from search_spaces import zoo
-    from search_spaces.cells.json_form import known_ops
-
-    plural = {"strategy": "strategies"}
-    kinds: dict[str, Callable[[], list[str]]] = {
-        plural.get(kind, f"{kind}s"): partial(registry.names, kind) for kind in registry.KINDS
-    }
-    return {**kinds, "genotypes": zoo.names, "ops": lambda: list(known_ops())}

@@ -12,47 +12,60 @@ from nas.errors import SettingsError, known_names, shortened
 SMALLEST_IMAGENET_IMAGE = 96  # below, the ImageNet stem would leave too little of an image
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a network is trained; two networks trained by equal recipes may be compared."""
+    """How a network is trained; two networks trained by equal recipes may be compared.
+
+    Args:
+        micro_batch: images at a time where a batch does not fit: gradients add up, batch norms do
+            not.
+        train_images: learn from so many images only, every class alike.
+        weight_decay: of convolution and linear weights only (NASNet's code does the same).
+        warmup_epochs: over which the learning rate rises.
+        gradient_clip: largest norm of all gradients together; 0 leaves them alone.
+        auxiliary_weight: of the loss of an auxiliary head, where the skeleton has one.
+        weight_average: decay of the running mean of weights that is judged and kept; 0 keeps the
+            last ones.
+        crop: `upsample` as in the NASNet paper: 32 -> 40 -> a crop of 32; `resized`: any part of
+            the image, at its own shape.
+        crop_margin: pixels around an image that is padded.
+        smallest_crop: share of the image's area, where the crop is resized.
+        flip: left and right, every other time.
+        cutout: side of the square that is blanked.
+        rotation: degrees to either side.
+        shift: share of the width and the height to either side.
+        shear: degrees to either side.
+        zoom: 0.1 is from 0.9 to 1.1 times.
+        color_jitter: brightness, contrast and saturation, from 1 - so much to 1 + so much times.
+    """
 
     epochs: int = 20
     batch_size: int = 64
-    micro_batch: int | None = (
-        None  # images at a time where a batch does not fit: gradients add up, batch norms do not
-    )
-    train_images: int | None = None  # learn from so many images only, every class alike
+    micro_batch: int | None = None
+    train_images: int | None = None
 
     optimizer: Literal["sgd", "adamw", "rmsprop"] = "sgd"
     learning_rate: float = 0.05
     momentum: float = 0.9
     nesterov: bool = True
-    weight_decay: float = (
-        5e-4  # of convolution and linear weights only (NASNet's code does the same)
-    )
+    weight_decay: float = 5e-4
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: float = 0.0
     label_smoothing: float = 0.0
-    gradient_clip: float = 5.0  # largest norm of all gradients together; 0 leaves them alone
+    gradient_clip: float = 5.0
     auxiliary_weight: float = 0.4
-    weight_average: float = (
-        0.0  # decay of the running mean of weights that is judged and kept; 0 keeps the last ones
-    )
+    weight_average: float = 0.0
 
-    # `upsample` as in the NASNet paper: 32 -> 40 -> a crop of 32; `resized`: any part of the image,
-    # at its own shape
     crop: Literal["none", "pad", "upsample", "resized"] = "none"
     crop_margin: int = 4
-    smallest_crop: float = 0.08  # share of the image's area, where the crop is resized
+    smallest_crop: float = 0.08
     flip: bool = False
-    cutout: int = 0  # side of the square that is blanked
-    rotation: float = 0.0  # degrees to either side
-    shift: float = 0.0  # share of the width and the height to either side
-    shear: float = 0.0  # degrees to either side
-    zoom: float = 0.0  # 0.1: from 0.9 to 1.1 times
-    color_jitter: float = (
-        0.0  # brightness, contrast and saturation, from 1 - so much to 1 + so much times
-    )
+    cutout: int = 0
+    rotation: float = 0.0
+    shift: float = 0.0
+    shear: float = 0.0
+    zoom: float = 0.0
+    color_jitter: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse values that no training could use; a whole number is welcome where a decimal one
