@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from nas import __version__
+from nas.cli._completion import completed
 from nas.cli._terminal import harmless
 from nas.cli._verb import Verb
 from nas.cli._wrong_words import UsageError, sentence_of
@@ -34,7 +35,7 @@ VERBS = tuple(
 )
 for _verb in VERBS:
     app.command(_verb.rstrip("_").replace("_", "-"), cls=Verb)(
-        importlib.import_module(f"nas.cli.{_verb}").command
+        completed(importlib.import_module(f"nas.cli.{_verb}").command)
     )
 
 

@@ -3,9 +3,12 @@ folders of studies. Nothing heavy is imported, for whoever presses TAB is waitin
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from typer.models import ArgumentInfo, OptionInfo
 
 Complete = Callable[[str], list[str]]
 _MARKS = ("study.json", "compare.json")  # what the folder of a study or a comparison holds
@@ -87,6 +90,53 @@ def described_names(ctx: Any, incomplete: str) -> list[str]:
 
     names = kinds().get(str(ctx.params.get("kind")))
     return [] if names is None else _beginning(names(), incomplete)
+
+
+def runners(incomplete: str) -> list[str]:
+    """The shortest names, which runners share with places of trainings at full size."""
+    from nas import registry
+
+    return _beginning((name.partition("-")[0] for name in registry.names("runner")), incomplete)
+
+
+def transfer_presets(incomplete: str) -> list[str]:
+    """The presets of a transfer; to ask for them would import torch."""
+    return _beginning(("fit", "imagenet-large", "imagenet-mobile"), incomplete)
+
+
+# What is offered for a word or an option of this name: of one verb, or of any.
+_BY_NAME: dict[str, Callable[..., list[str]]] = {
+    "list kind": listed_kinds,
+    "describe kind": described_kinds,
+    "describe name": described_names,
+    "transfer preset": transfer_presets,
+    "space": parts("space"),
+    "strategy": parts("strategy"),
+    "strategies": lists_of(parts("strategy")),
+    "evaluator": parts("evaluator"),
+    "runner": runners,
+    "dataset": parts("dataset"),
+    "pretrain": parts("dataset"),
+    "preset": presets,
+    "skeleton": skeletons,
+    "to": lists_of(formats),
+    "source": genotypes,
+    "start_from": genotypes,
+    "folder": studies,
+    "folders": studies,
+}
+
+
+def completed(command: Callable[..., None]) -> Callable[..., None]:
+    """The function of a verb, whose words and options a shell can complete."""
+    signature = inspect.signature(command, eval_str=True)
+    verb = command.__module__.rpartition(".")[2]
+    for name, parameter in signature.parameters.items():
+        for info in getattr(parameter.annotation, "__metadata__", ()):
+            if isinstance(info, OptionInfo | ArgumentInfo):
+                info.autocompletion = _BY_NAME.get(f"{verb} {name}", _BY_NAME.get(name))
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    return command
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

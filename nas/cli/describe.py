@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli import _completion
 from nas.cli._options import Json
 
 if TYPE_CHECKING:
@@ -21,14 +20,11 @@ if TYPE_CHECKING:
 def command(
     kind: Annotated[
         str | None,
-        typer.Argument(
-            help="strategy, evaluator, space, preset, recipe, ...",
-            autocompletion=_completion.described_kinds,
-        ),
+        typer.Argument(help="strategy, evaluator, space, preset, recipe, ..."),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Argument(help="The part, say evolution.", autocompletion=_completion.described_names),
+        typer.Argument(help="The part, say evolution."),
     ] = None,
     as_json: Json = False,
 ) -> None:

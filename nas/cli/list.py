@@ -7,17 +7,13 @@ from typing import Annotated
 
 import typer
 
-from nas.cli import _completion
 from nas.cli._options import Json
 
 
 def command(
     kind: Annotated[
         str | None,
-        typer.Argument(
-            help="strategies, datasets, ops, presets, formats, ...",
-            autocompletion=_completion.listed_kinds,
-        ),
+        typer.Argument(help="strategies, datasets, ops, presets, formats, ..."),
     ] = None,
     as_json: Json = False,
 ) -> None:

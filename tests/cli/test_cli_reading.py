@@ -15,6 +15,7 @@ import pytest
 
 from nas import __version__, registry
 from nas.cli import VERBS
+from nas.cli._kinds import described_kinds
 from parts.command_line import ROOT, SMALL, ended, nas, started
 from parts.studies import lines
 
@@ -265,15 +266,44 @@ def test_every_kind_is_listed() -> None:
         "no kind of part is called 'stuff'; there are datasets, " in nas("list", "stuff").sentence
     )
     assert "kind 's' is ambiguous: it begins strategies, spaces" in nas("list", "s").sentence
+    assert {"cifar10-search", "fit"} <= set(everything["presets"]) == set(everything["recipes"])
+    assert {"json", "onnx", "python", "svg"} <= set(everything["formats"])
+    assert "imagenet-mobile" in everything["skeletons"]
 
 
-@pytest.mark.parametrize("kind", ["strategy", "evaluator", "space", "runner", "dataset"])
+@pytest.mark.parametrize("kind", described_kinds())
 def test_every_part_is_described(kind: str) -> None:
-    for name in registry.names(kind):
+    there = nas("describe", "--json").json[kind]
+    assert f"{kind}: {', '.join(there)}" in nas("describe").out.splitlines()
+    for name in there:
         facts = nas("describe", kind, name, "--json").json
         assert facts["text"], name
-        assert all(option["text"] for option in facts["options"]), (name, facts["options"])
+        if kind in registry.KINDS:
+            assert all(option["text"] for option in facts["options"]), (name, facts["options"])
         assert nas("describe", kind, name).out.startswith(facts["text"][:20])
+
+
+def test_a_preset_a_recipe_and_a_skeleton_are_described() -> None:
+    out = nas("describe", "preset", "cifar10-search").out
+    assert out.startswith("A preset of dataset cifar10 (--preset cifar10-search).")
+    for line in (
+        "recipe.epochs: int = 20",
+        "recipe.flip: bool = True",
+        "skeleton.filters: int = 32",
+    ):
+        assert f"\n  {line}\n" in out
+    assert "recipe.rotation" not in out
+    assert "\n  epochs: int = 6\n" in nas("describe", "recipe", "digits-demo").out
+    assert (
+        "options (--set recipe.OPTION=VALUE):\n  epochs: int = 20\n"
+        in nas("describe", "recipe").out
+    )
+    assert "\n  filters: int = 44\n" in nas("describe", "skeleton", "imagenet-mobile").out
+    assert "no preset is called 'cifar'; there are " in nas("describe", "preset", "cifar").sentence
+    assert nas("describe", "strategy").out == f"strategy: {', '.join(registry.names('strategy'))}\n"
+    assert (
+        "10 classes, images of 8x8 pixels in 1 channel" in nas("describe", "dataset", "digits").out
+    )
 
 
 def test_options_of_a_part_are_described() -> None:
@@ -314,9 +344,36 @@ def completed(words: str, count: int, shell: str = "bash") -> list[str]:
 def test_completion() -> None:
     assert {"search", "status"} <= set(completed("nas s", 1))
     assert "--trials" in completed("nas search --tr", 2)
+    assert completed("nas search --strategy ev", 3) == ["evolution"]
     script = ended(started("--show-completion", "bash"))
     assert script.code == 0
     assert "_NAS_COMPLETE=complete_" in script.out
+
+
+def test_what_is_offered_for_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.cli import _completion
+    from nas.full_size.presets import PRESETS
+
+    for folder in ("results/one", "results/two", "other/three", "empty"):
+        (tmp_path / folder).mkdir(parents=True)
+    for mark in ("results/one/study.json", "results/two/compare.json", "other/three/study.json"):
+        (tmp_path / mark).touch()
+    (tmp_path / "drawn.json").touch()
+    (tmp_path / ".hidden").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    below = ["results/one", "results/two"]
+    assert _completion.studies("") == [*below, "empty/", "other/", "results/"]
+    assert _completion.studies("results/t") == ["results/two"]
+    assert _completion.studies(f"{tmp_path}/oth") == [f"{tmp_path}/other/"]
+    assert _completion.studies("no/where") == []
+    assert {"nasnet-a", "drawn.json", *below} <= set(_completion.genotypes(""))
+    lists = _completion.lists_of(_completion.parts("strategy"))
+    assert lists("evolution,rand") == ["evolution,random-search"]
+    assert "python" in _completion.formats("p")
+    assert _completion.presets("digits-h") == ["digits-hard"]
+    assert _completion.skeletons("nasb") == ["nasbench201"]
+    assert set(_completion.transfer_presets("")) == set(PRESETS)
 
 
 def test_every_verb_helps() -> None:
