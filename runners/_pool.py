@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from nas.contracts import Evaluator, Failure, Trial, Turns
+from nas.contracts import Evaluator, Failure, Outcome, Trial, Turns
 from runners._process import WorkerProcess, wait_for_any
 
 _SLICE_SECONDS = 0.5  # how often an idle driver looks at deadlines and at a wish to stop
@@ -63,7 +63,7 @@ class WorkerPool:
                 worker.answer(self._study.progress(trial.number, step, metrics))
             case ("ended", outcome):
                 del self._busy[worker]
-                self._idle.append(worker)
+                self._keep(worker, outcome)
                 self._study.tell(trial.number, outcome)
             case ("raised", problem):
                 raise problem
@@ -76,6 +76,14 @@ class WorkerPool:
                         worker.age,
                     ),
                 )
+
+    def _keep(self, worker: WorkerProcess, outcome: Outcome) -> None:
+        """Keep a process for the next trial, but for one in which something broke: that may be the
+        process itself, say a GPU that answers no more."""
+        if isinstance(outcome, Failure) and outcome.kind == "error":
+            worker.kill()
+        else:
+            self._idle.append(worker)
 
     def _end_late_ones(self) -> None:
         if self._timeout is None:

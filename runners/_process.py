@@ -152,7 +152,7 @@ def _attempt(
     evaluator: Evaluator, trial: Trial, workdir: Path, report: Report
 ) -> tuple[str, object]:
     try:
-        return "ended", attempt(evaluator, trial, workdir, report)
+        return "ended", attempt(evaluator, trial, workdir, report, interruptible=False)
     except NasError as problem:
         return "raised", problem
 

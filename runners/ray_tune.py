@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from runners.on_ray.running_trials import RunningTrials
 
 
+_FINEST = 0.0001  # of a processor or a GPU, as Ray counts
+
+
 @final
 class RayTune(Runner):
     """A Ray cluster: the one at `address`, else the one that runs on this machine, else one started
@@ -47,6 +50,11 @@ class RayTune(Runner):
             if not (math.isfinite(value) and 0 <= value <= 1_000):
                 raise SettingsError(
                     f"{name} is {shortened(value)}: expected a number from 0 to 1000"
+                )
+            if 0 < value < _FINEST:
+                raise SettingsError(
+                    f"{name} is {value:g}: Ray counts in steps of {_FINEST:g}; expected 0 or at "
+                    "least that"
                 )
         if gpus_per_trial > 1 and gpus_per_trial != int(gpus_per_trial):
             raise SettingsError(
@@ -116,6 +124,7 @@ class RayTune(Runner):
             StopOnProblem,
             StudyCallback,
             StudySearcher,
+            losses_are_failures,
         )
 
         worker = tune.with_parameters(
@@ -125,21 +134,23 @@ class RayTune(Runner):
             asks=study.stops_early,
             token=_token(study.folder),
         )
-        tune.run(
-            tune.with_resources(worker, {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial}),
-            search_alg=StudySearcher(running),
-            scheduler=InOrder(running),
-            callbacks=[StudyCallback(running)],
-            stop=StopOnProblem(running),
-            num_samples=-1,
-            reuse_actors=True,
-            max_failures=0,
-            raise_on_failed_trial=False,
-            verbose=0,
-            storage_path=str(throwaway),
-            name="study",
-            trial_dirname_creator=lambda trial: trial.trial_id,
-        )
+        resources = {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial}
+        with losses_are_failures():
+            tune.run(
+                tune.with_resources(worker, resources),
+                search_alg=StudySearcher(running),
+                scheduler=InOrder(running),
+                callbacks=[StudyCallback(running)],
+                stop=StopOnProblem(running),
+                num_samples=-1,
+                reuse_actors=True,
+                max_failures=0,
+                raise_on_failed_trial=False,
+                verbose=0,
+                storage_path=str(throwaway),
+                name="study",
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            )
 
 
 def _token(folder: Path) -> str:

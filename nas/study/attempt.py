@@ -26,11 +26,22 @@ from nas.errors import ExpressionError, GenotypeError, NasError, NetworkError, S
 _LONGEST_TRACEBACK = 4_000
 
 
-def attempt(evaluator: Evaluator, trial: Trial, workdir: Path, report: Report) -> Outcome:
+def attempt(
+    evaluator: Evaluator,
+    trial: Trial,
+    workdir: Path,
+    report: Report,
+    *,
+    interruptible: bool = True,
+) -> Outcome:
     """Evaluate a trial; whatever happens becomes an evaluation, an early stop or a typed failure.
 
     Only what the user must mend before any trial can succeed (a missing file, a wrong setting) is
     raised.
+
+    Args:
+        interruptible: whether a KeyboardInterrupt is the user's Ctrl-C; in a worker process, which
+            hears none, it is the child's own and a failure.
     """
     began = time.perf_counter()
     watched = _Watched(report)
@@ -46,8 +57,12 @@ def attempt(evaluator: Evaluator, trial: Trial, workdir: Path, report: Report) -
         return Failure("error", str(problem), time.perf_counter() - began)
     except NasError:
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         return Failure(_kind(problem), _message(problem), time.perf_counter() - began)
+    except KeyboardInterrupt as problem:
+        if interruptible:
+            raise
+        return Failure("error", _message(problem), time.perf_counter() - began)
 
 
 def never_stop(step: int, metrics: Mapping[str, Any]) -> bool:
@@ -107,7 +122,7 @@ def _checked(evaluation: Evaluation, watched: _Watched) -> Outcome:
     return Evaluation(score, metrics, seconds)
 
 
-def _kind(problem: Exception) -> FailureKind:
+def _kind(problem: BaseException) -> FailureKind:
     stated = getattr(problem, "failure_kind", None)
     if stated in get_args(FailureKind):
         return cast(FailureKind, stated)
@@ -120,7 +135,7 @@ def _kind(problem: Exception) -> FailureKind:
     return "error"
 
 
-def _message(problem: Exception) -> str:
+def _message(problem: BaseException) -> str:
     """One line that says what went wrong; below it the end of the traceback."""
     lines = "".join(traceback.format_exception(problem))
     return (

@@ -39,8 +39,8 @@ class ScriptedEvaluator(Evaluator):
     """Reports two steps, keeps a file, and does something drastic at the seeds it is told to.
 
     Args:
-        acts: what to do (raise, refuse, die, exit or hang), by the remainder of the seed divided by
-            3.
+        acts: what to do (raise, refuse, leave, interrupt, die, exit or hang), by the remainder of the
+            seed divided by 3.
         seconds: how long a trial takes.
     """
 
@@ -74,6 +74,10 @@ class ScriptedEvaluator(Evaluator):
                 os.kill(os.getpid(), signal.SIGKILL)
             case "exit":
                 os._exit(5)
+            case "leave":
+                raise SystemExit(5)
+            case "interrupt":
+                raise KeyboardInterrupt
             case "hang":
                 time.sleep(600)
 

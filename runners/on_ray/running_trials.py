@@ -185,6 +185,10 @@ class RunningTrials:
                     and self._study.would_keep(outcome.score)
                 ):
                     outcome = self._actors.fetch(files, running.trial) or outcome
+                if isinstance(outcome, Failure) and outcome.kind == "error":
+                    # It may be the process that is broken, so the next trial gets another one.
+                    self._actors.kill(running.actor)
+                    self._killed_unnoticed += 1
                 self._end(name, running, outcome)
             case Raised(problem):
                 self.problem = problem

@@ -74,7 +74,9 @@ class _Attempt:
 
     def _run(self) -> None:
         try:
-            outcome = attempt(self._evaluator, self._trial, self._workdir, self._report)
+            outcome = attempt(
+                self._evaluator, self._trial, self._workdir, self._report, interruptible=False
+            )
             kept = pack(self._workdir / "keep")
             message: Message = Ended(outcome, ray.put(kept) if kept else None)
         except NasError as problem:

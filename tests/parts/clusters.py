@@ -3,6 +3,7 @@ files, and kills."""
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -43,9 +44,12 @@ class Keeper(Evaluator):
         epochs: how many reports.
         epoch_seconds: how long each epoch sleeps.
         megabytes: how much memory each child touches.
+        greedy: only children with an even seed touch it, and stay a while.
         out_of_memory: trials with an even seed ask for more memory than there is.
         mend: every third seed raises what only the user can mend, the others sleep for ten minutes.
         poison: every seventh seed kills its worker, each time.
+        leave: every third seed raises SystemExit, every other third KeyboardInterrupt.
+        spoil: every third seed leaves its process so that the step after it raises.
         nan: from the second report on the score is no number, for every third seed.
     """
 
@@ -60,10 +64,14 @@ class Keeper(Evaluator):
         mend: bool = False,
         poison: bool = False,
         nan: bool = False,
+        leave: bool = False,
+        spoil: bool = False,
+        greedy: bool = False,
     ) -> None:
         super().__init__(space)
         self.epochs, self.epoch_seconds, self.megabytes = epochs, epoch_seconds, megabytes
         self.out_of_memory, self.mend, self.poison, self.nan = out_of_memory, mend, poison, nan
+        self.leave, self.spoil, self.greedy = leave, spoil, greedy
         self.last_step = epochs
 
     def evaluate(
@@ -77,8 +85,13 @@ class Keeper(Evaluator):
             raise SettingsError("the data set is not where it should be")
         if self.poison and seed % 7 == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        ballast = bytearray(self.megabytes << 20)
+        if self.leave and seed % 3 < 2:
+            raise (SystemExit(5), KeyboardInterrupt())[seed % 3]
+        if self.spoil and seed % 3 == 0:
+            gc.collect = _broken
+        ballast = bytearray(0 if self.greedy and seed % 2 else self.megabytes << 20)
         ballast[::4096] = b"x" * len(ballast[::4096])
+        time.sleep(10.0 if self.greedy and seed % 2 == 0 else 0.0)  # until the monitor has looked
         score = sum(self.space.encode(genotype)) + seed % 1000 / 1000
         for epoch in range(1, self.epochs + 1):
             time.sleep(self.epoch_seconds)
@@ -98,6 +111,10 @@ class Homebound(Keeper):
 
     def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
         return _cannot_travel, ()
+
+
+def _broken() -> None:
+    raise RuntimeError("nothing works in this process any more")
 
 
 def _cannot_travel() -> None:

@@ -49,6 +49,31 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path, act: str, message: str) 
     assert failures(tmp_path) == {("worker_lost", message)}
 
 
+@pytest.mark.parametrize("act", ["leave", "interrupt", "raise"])
+def test_what_a_child_raises_is_a_failure_and_the_next_gets_another_process(
+    tmp_path: Path, act: str
+) -> None:
+    """SystemExit and KeyboardInterrupt of a child are no end of the search."""
+    with opened(tmp_path, retries=0) as study:
+        Local(workers=2).run(study, Worker(SPACE, {1: act}))
+        failed, evaluated = study.ledger.counts["failed"], study.ledger.counts["evaluated"]
+    kinds = {"leave": "SystemExit", "interrupt": "KeyboardInterrupt", "raise": "ValueError"}
+    assert failed > 0
+    assert failed + evaluated == 6
+    assert {(kind, text.split(":")[0]) for kind, text in failures(tmp_path)} == {
+        ("error", kinds[act])
+    }
+    told = [event["metrics"]["process"] for event in lines(tmp_path) if event["event"] == "told"]
+    assert len(set(told)) > 1, "the process of a failure was not used again"
+
+
+def test_a_child_that_leaves_ends_no_search_in_its_own_process(tmp_path: Path) -> None:
+    with opened(tmp_path, retries=0) as study:
+        Local().run(study, Worker(SPACE, {1: "leave"}))
+        assert study.ledger.counts["failed"] + study.ledger.counts["evaluated"] == 6
+    assert {kind for kind, _ in failures(tmp_path)} == {"error"}
+
+
 def test_a_trial_that_hangs_is_ended(tmp_path: Path) -> None:
     with opened(tmp_path, trials=4, retries=0) as study:
         Local(workers=2, trial_timeout=1.0).run(study, Worker(SPACE, {1: "hang"}))

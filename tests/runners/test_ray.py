@@ -187,6 +187,30 @@ def test_children_that_cannot_succeed_fail_typed_and_are_not_tried_for_ever(
     assert attempts == {number: 2 if number in expected else 1 for number in seeds}
 
 
+def test_a_child_that_leaves_or_breaks_its_process_is_a_failure_of_its_trial(
+    tmp_path: Path, nodes: list[int]
+) -> None:
+    """SystemExit, KeyboardInterrupt, and what raises when the trial has ended."""
+    folder = tmp_path / "study"
+    faults = ("--set", "evaluator.leave=true", "--retries", "1")
+    finished(folder, run(search(folder, *RAY, *faults, trials=6)))
+    fates = {event["number"]: event["seed"] % 3 < 2 for event in lines(folder) if "seed" in event}
+    assert {e["number"] for e in lines(folder) if e["event"] == "failed"} == {
+        number for number, fails in fates.items() if fails
+    }
+    assert set(lost(folder)) == {"error"}
+    messages = [e["message"] for e in lines(folder) if e["event"] == "failed"]
+    assert {message.split(":")[0] for message in messages} == {"SystemExit", "KeyboardInterrupt"}
+
+    folder = tmp_path / "spoiled"
+    faults = ("--set", "evaluator.spoil=true", "--retries", "0")
+    finished(folder, run(search(folder, *RAY, *faults, trials=6)))
+    fates = {event["number"]: event["seed"] % 3 == 0 for event in lines(folder) if "seed" in event}
+    failed = {e["number"]: e["message"] for e in lines(folder) if e["event"] == "failed"}
+    assert set(failed) == {number for number, fails in fates.items() if fails}
+    assert all("nothing works in this process any more" in each for each in failed.values())
+
+
 def fate(seed: int) -> str | None:
     """How a child of this seed must fail."""
     if seed % 2 == 0:

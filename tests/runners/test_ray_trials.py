@@ -373,6 +373,7 @@ def test_files_stay_in_their_folder(tmp_path: Path, name: str) -> None:
             "gpus-per-trial is 1.5: expected a share of one GPU, or whole GPUs",
         ),
         ({"cpus_per_trial": 0.0}, "both 0: a child needs something to run on"),
+        ({"gpus_per_trial": 0.00001}, "Ray counts in steps of 0.0001; expected 0 or at least"),
         ({"concurrency": 0}, "concurrency is 0: expected a number from 1"),
         ({"trial_timeout": 0.0}, "trial-timeout is 0.0: expected seconds"),
         ({"workers": 2}, "'workers'"),
