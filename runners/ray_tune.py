@@ -91,6 +91,7 @@ class RayTune(Runner):
         with tune_settings(), connect(self.address, study.folder / "ray.log"):
             cluster = Cluster(Need(self.cpus_per_trial, self.gpus_per_trial), self.concurrency)
             cluster.check()
+            cluster.check_device(evaluator.measured().get("device"))
             for line in cluster.plan():
                 study.notice(line)
             with watch_cluster("continue with the same command"):

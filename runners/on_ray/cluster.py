@@ -95,6 +95,28 @@ class Cluster:
                 "and --gpus-per-trial, or add a node"
             )
 
+    def check_device(self, device: object) -> None:
+        """Refuse GPUs that are reserved and not used, and GPUs that all children would crowd on.
+
+        Args:
+            device: what children train on, settled where the search was begun; None where they
+                do not say.
+        """
+        if device == "cpu" and self._need.gpus:
+            raise StudyError(
+                f"--gpus-per-trial {self._need.gpus:g} reserves GPUs, but the children of this "
+                "study train on the CPU: their device was settled where the search began, and "
+                "there is no GPU there; begin it on a machine with a GPU of the kind that will "
+                "train, or leave --gpus-per-trial out"
+            )
+        gpus = sum(resources.get("GPU", 0.0) for resources in alive_nodes())
+        if str(device).startswith("cuda") and not self._need.gpus and gpus:
+            raise StudyError(
+                f"children train on {device}, and the cluster has {gpus:g} GPUs, but "
+                "--gpus-per-trial is 0, so that all would crowd on the first GPU of their node: "
+                "add --gpus-per-trial 1 (0.25: four children on each)"
+            )
+
     def plan(self) -> Iterator[str]:
         """What is about to happen, in words."""
         nodes = alive_nodes()

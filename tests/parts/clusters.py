@@ -267,12 +267,25 @@ def cluster(*cpus: int) -> Iterator[list[int]]:
         run(["ray", "stop", "--force"])
 
 
-def start_node(cpus: int, *, head: bool = False) -> int:
-    """Start a node as the documentation says; returns its raylet's process."""
+def start_node(cpus: int, *, head: bool = False, gpus: int = 0) -> int:
+    """Start a node as the documentation says; returns its raylet's process.
+
+    Args:
+        gpus: how many are pretended: Ray keeps the books and hides others from each child.
+    """
     before = set(raylets())
     place = ["--head", "--include-dashboard=false"] if head else ["--address=127.0.0.1:6379"]
     for _ in range(3):  # Ray gives up after half a minute, which is little where other work goes on
-        done = run(["ray", "start", *place, f"--num-cpus={cpus}", "--disable-usage-stats"])
+        done = run(
+            [
+                "ray",
+                "start",
+                *place,
+                f"--num-cpus={cpus}",
+                f"--num-gpus={gpus}",
+                "--disable-usage-stats",
+            ]
+        )
         if done.returncode == 0:
             break
     assert done.returncode == 0, done.stdout + done.stderr

@@ -436,3 +436,23 @@ def test_how_many_children_fit_on_a_node(
     from runners.on_ray.cluster import Need
 
     assert Need(cpus, gpus).fit(node) == count
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "words"),
+    [
+        (0.5, "cpu", "reserves GPUs, but the children of this study train on the CPU"),
+        (0.0, "cuda", "has 2 GPUs, but --gpus-per-trial is 0, .*: add --gpus-per-trial 1"),
+    ],
+)
+def test_gpus_are_reserved_where_they_are_used_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, gpus: float, device: str, words: str
+) -> None:
+    from runners.on_ray.cluster import Cluster, Need
+
+    monkeypatch.setattr("runners.on_ray.cluster.alive_nodes", lambda: [{"CPU": 4.0, "GPU": 2.0}])
+    cluster = Cluster(Need(1.0, gpus), None)
+    with pytest.raises(StudyError, match=words):
+        cluster.check_device(device)
+    cluster.check_device("cuda" if gpus else "cpu")
+    cluster.check_device(None)  # what trains nothing says nothing
