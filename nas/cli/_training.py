@@ -132,16 +132,16 @@ class Epochs:
 def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:
     """A row per arm, and where everything lies."""
     from nas.cli._portraits import table
+    from nas.full_size.report import accuracies_shown
 
     shown = {"params": "params", "macs": "macs"}
+    accuracies = accuracies_shown(result.classes)
     yield from table(
         [
             {
                 "arm": row.name,
                 **{name: getattr(row, field) for name, field in shown.items()},
-                "validation %": row.percent("validation"),
-                "test top-1 %": row.percent("top_1"),
-                "test top-5 %": row.percent("top_5"),
+                **{name: row.percent(kind) for kind, name in accuracies.items()},
             }
             for row in result.rows
         ]

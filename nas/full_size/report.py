@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nas.errors import counted
 from nas.full_size.trainings import Setting
+from nas.training.judging import TOP_5_NEEDS
 
 _FEW = 5
 
@@ -45,9 +47,7 @@ def report_text(mode: str, setting: Setting, seeds: Sequence[int], rows: Sequenc
         f"{setting.fingerprint}; "
         f"seeds {', '.join(map(str, seeds))}. All arms share data, recipe and seeds.",
         "",
-        "| arm | params | macs | validation % | test top-1 % | test top-5 % |",
-        "|---|---:|---:|---:|---:|---:|",
-        *_table(rows),
+        *_table(rows, accuracies_shown(data.classes)),
         "",
         *_reading(rows),
         "",
@@ -57,9 +57,17 @@ def report_text(mode: str, setting: Setting, seeds: Sequence[int], rows: Sequenc
     return "\n".join(lines)
 
 
-def _table(rows: Sequence[Row]) -> Iterator[str]:
+def accuracies_shown(classes: int) -> dict[str, str]:
+    """What is shown of a row, by its name there; of five classes or fewer every top-5 is right."""
+    shown = {"validation": "validation %", "top_1": "test top-1 %", "top_5": "test top-5 %"}
+    return {kind: name for kind, name in shown.items() if kind != "top_5" or classes >= TOP_5_NEEDS}
+
+
+def _table(rows: Sequence[Row], shown: Mapping[str, str]) -> Iterator[str]:
+    yield f"| arm | params | macs | {' | '.join(shown.values())} |"
+    yield f"|---|{'---:|' * (2 + len(shown))}"
     for row in rows:
-        accuracies = " | ".join(row.percent(kind) for kind in ("validation", "top_1", "top_5"))
+        accuracies = " | ".join(row.percent(kind) for kind in shown)
         yield f"| {row.name} | {row.params:,} | {row.macs:,} | {accuracies} |"
 
 
@@ -72,6 +80,6 @@ def _reading(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{first.name} minus {row.name}: {difference:+.2f} points of test top-1."
     if len(rows) > 1 and first.seeds < _FEW:
         yield (
-            f"With {first.seeds} seeds such a difference is an observation, no evidence; {_FEW} "
-            "or more would be."
+            f"With {counted(first.seeds, 'seed')} such a difference is an observation, no "
+            f"evidence; {_FEW} or more would be."
         )

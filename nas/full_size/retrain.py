@@ -27,7 +27,7 @@ from nas.full_size.outlook import Leg
 from nas.full_size.trainings import Job, Setting, Trained, job_of
 from nas.seeding import torch_rng
 from nas.study.files import write_whole
-from nas.training.judging import Judgement
+from nas.training.judging import TOP_5_NEEDS, Judgement
 from nas.training.trainer import Metrics
 from search_spaces.cells.cost import cost
 from search_spaces.cells.network import build_network
@@ -231,7 +231,7 @@ def _exported(
     accuracy = {
         "validation": first.best.val_accuracy,
         "test": test.top_1,
-        "test, top 5": test.top_5,
+        **({"test, top 5": test.top_5} if setting.dataset.classes >= TOP_5_NEEDS else {}),
         f"test, mean of {counted(len(tests), 'seed')}": statistics.fmean(
             each.top_1 for each in tests
         ),

@@ -32,7 +32,7 @@ from nas.full_size.trainings import Job, Setting, Trained, job_of, trained
 from nas.seeding import torch_rng
 from nas.study.files import write_whole
 from nas.training.checkpoint import read_weights
-from nas.training.judging import Judgement
+from nas.training.judging import TOP_5_NEEDS, Judgement
 from nas.training.trainer import Data, Metrics
 from search_spaces.cells.cost import Cost, cost, cost_of, network_on_meta
 from search_spaces.cells.network import build_network
@@ -139,6 +139,7 @@ class Transferred:
     report: Path
     weights: Path
     exported: Exported | None
+    classes: int
 
 
 def transfer(
@@ -170,7 +171,9 @@ def transfer(
     exported = (
         _exported(plan, arms[0], first, rows[0], folder / "best", formats) if formats else None
     )
-    return Transferred(tuple(rows), folder / "README.md", first.file, exported)
+    return Transferred(
+        tuple(rows), folder / "README.md", first.file, exported, plan.setting.dataset.classes
+    )
 
 
 def legs(plan: Transfer, arms: Sequence[Arm], folder: Path) -> list[Leg]:
@@ -340,7 +343,8 @@ def _exported(
     accuracy = {
         "validation": run.val_accuracy,
         f"test, top 1, mean of {counted(row.seeds, 'seed')}": row.spreads["top_1_mean"],
-        f"test, top 5, mean of {counted(row.seeds, 'seed')}": row.spreads["top_5_mean"],
     }
+    if plan.setting.dataset.classes >= TOP_5_NEEDS:
+        accuracy[f"test, top 5, mean of {counted(row.seeds, 'seed')}"] = row.spreads["top_5_mean"]
     facts = {name: value for name, value in subject.trained.items() if name != "curve"}
     return export(replace(subject, trained={**facts, "accuracy": accuracy}), folder, formats)

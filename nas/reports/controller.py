@@ -77,7 +77,15 @@ def _curves(records: Records) -> Figure:
     decisions.set_ylabel("decision")
     for axes in (reward, entropy, change, gradient, distinct):
         if axes.lines:
-            axes.legend(frameon=False)
+            # above the panel, where no curve can run through it
+            axes.legend(
+                frameon=False,
+                loc="lower left",
+                bbox_to_anchor=(0, 1),
+                borderaxespad=0.2,
+                ncols=2,
+                fontsize=9,
+            )
     _mark_alarms([reward, entropy, distinct], records)
     return figure
 

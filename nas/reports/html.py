@@ -9,6 +9,7 @@ from nas.reports import tables
 from nas.reports.findings import Findings
 from nas.reports.inline import FONT, palette
 from nas.reports.page_style import CSS
+from nas.reports.sentences import in_plain_words
 from nas.reports.tables import Table
 
 
@@ -66,6 +67,7 @@ def _header(found: Findings) -> str:
     task = escape(tables.task(found))
     return (
         f'<header>\n<p class="task">{task}</p>\n<h1>{escape(found.verdict)}</h1>\n'
+        f'<p class="plain">{escape(in_plain_words(found))}</p>\n'
         + (f'<ul class="sentences">{sentences}</ul>\n' if sentences else "")
         + "</header>"
     )
@@ -89,7 +91,7 @@ def _table(table: Table) -> str:
         f'<th scope="col"{_side(index)}>{escape(name)}</th>'
         for index, name in enumerate(table.columns)
     )
-    rows = "".join(f"<tr>{_cells(row)}</tr>\n" for row in table.rows)
+    rows = "".join(f"<tr>{_cells(row, table.columns)}</tr>\n" for row in table.rows)
     kind = ' class="words"' if table.words else ""
     return (
         f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>\n'
@@ -97,9 +99,13 @@ def _table(table: Table) -> str:
     )
 
 
-def _cells(row: Sequence[str]) -> str:
+def _cells(row: Sequence[str], columns: Sequence[str]) -> str:
+    """The cells of a row; each knows its column, as on a phone a row is a list."""
     first = f'<th scope="row">{escape(row[0])}</th>'
-    return first + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+    named = zip(columns[1:], row[1:], strict=True)
+    return first + "".join(
+        f'<td data-column="{escape(name)}">{escape(cell)}</td>' for name, cell in named
+    )
 
 
 def _side(index: int) -> str:

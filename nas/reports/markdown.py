@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nas.reports import tables
 from nas.reports.findings import Champion, Findings
+from nas.reports.sentences import in_plain_words
 from nas.reports.tables import Table
 
 
@@ -21,6 +22,7 @@ def markdown(found: Findings, pictures: Sequence[tuple[str, str]]) -> str:
 
 def _lines(found: Findings, pictures: Mapping[str, str]) -> Iterator[str]:
     yield f"# {_safe(found.verdict)}\n"
+    yield f"{_safe(in_plain_words(found))}\n"
     yield f"{_safe(tables.task(found))}\n"
     yield from (f"- {_safe(row.sentence)}" for row in found.comparisons)
     yield ""

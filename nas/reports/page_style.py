@@ -16,6 +16,7 @@ h2{{font-size:20px;line-height:1.3;margin:44px 0 4px;padding-top:14px;border-top
 h3{{font-size:16px;margin:0 0 8px}}
 p{{margin:0 0 10px;max-width:72ch}}
 .task,.note{{color:{_FAINT};font-size:14px;overflow-wrap:anywhere}}
+.plain{{font-size:17px}}
 .sentences{{padding-left:20px;margin:0 0 8px;max-width:80ch}}
 .sentences li{{margin-bottom:6px}}
 .figures{{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:22px 26px;margin:16px 0}}
@@ -53,6 +54,19 @@ main{{padding:18px 14px 40px}}
 .drawing svg{{max-width:none;max-height:none}}
 dl{{grid-template-columns:1fr;gap:0}}
 dd{{margin-bottom:6px}}
+}}
+@media screen and (max-width:640px){{
+.scroll{{overflow:visible}}
+table,tbody,tr,tbody th,td{{display:block;min-width:0}}
+thead{{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}}
+tr{{padding:10px 0 8px;border-bottom:1px solid {_RULE}}}
+tbody th,td{{border:0;padding:1px 0}}
+td,.words td{{display:flex;justify-content:space-between;gap:18px;white-space:normal}}
+td::before{{content:attr(data-column);color:{_FAINT};text-align:left}}
+.words td{{display:block;text-align:left}}
+.words tbody th{{white-space:normal}}
+.checklist tr{{display:grid;grid-template-columns:auto 1fr;gap:0 10px}}
+.checklist td:last-child{{grid-column:2}}
 }}
 @media print{{
 body{{font-size:11pt}}

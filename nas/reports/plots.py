@@ -128,6 +128,7 @@ def _differences(found: Findings) -> Figure:
                 color=FAINT,
             )
     axes.set_yticks(range(len(rows)), [row.arm for row in rows])
+    axes.locator_params(axis="x", nbins=5)  # more would touch each other
     axes.set_ylim(-0.6, len(rows) - 0.35)
     axes.grid(axis="y", visible=False)
     axes.annotate(
@@ -225,7 +226,8 @@ def _bands(axes: Axes, x: Numbers, arms: Mapping[str, Band], found: Findings, ba
     """A line and its band for every arm, cut so that the late part, which decides, is seen."""
     places = _floats(x)
     colour, dash = _colours(found), _dashes(found)
-    ends, lowest = {}, []
+    ends: dict[str, float] = {}
+    lowest, highest = [], []
     for label, values in arms.items():
         if band == "quartiles":
             line, edges = values.median, (values.low, values.high)
@@ -238,13 +240,15 @@ def _bands(axes: Axes, x: Numbers, arms: Mapping[str, Band], found: Findings, ba
         axes.fill_between(places, below, above, color=colour[label], alpha=0.11, lw=0)
         axes.plot(places, y, color=colour[label], ls=dash[label], lw=1.9)
         ends[label] = float(y[known][-1])
-        late = np.where(np.isnan(below), y, below)[int(len(y) * 0.06) :]
-        lowest.append(float(np.nanmin(late)) if not np.isnan(late).all() else float(y[known][0]))
+        late = slice(int(len(y) * 0.06), None)
+        heights = np.concatenate([y[late], below[late], above[late]])
+        seen = heights[~np.isnan(heights)] if not np.isnan(y[late]).all() else y[known]
+        lowest.append(float(seen.min()))
+        highest.append(float(seen.max()))
     if ends:
-        highest = max(axes.dataLim.y1, max(ends.values()))
-        bottom = min(lowest)
-        room = max(highest - bottom, _least(highest)) * 0.05
-        axes.set_ylim(bottom - room, highest + room)
+        bottom, top = min(lowest), max(highest)
+        room = max(top - bottom, _least(top)) * 0.05
+        axes.set_ylim(bottom - room, top + room)
         axes.set_xlim(0, places.max())
         if places.max() >= 10_000:
             axes.xaxis.set_major_formatter(_amount)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from nas.errors import counted
-from nas.reports.findings import ArmRow, Comparison, Margin
+from nas.reports.findings import ArmRow, Comparison, Findings, Margin
 from nas.reports.outcome import Outcome
 
 
@@ -22,6 +22,34 @@ def verdict(
     parts = [_part(kind, groups[kind], baseline, margin) for kind in _ORDER if kind in groups]
     text = "; ".join(parts)
     return text[0].upper() + text[1:] + "."
+
+
+def in_plain_words(found: Findings) -> str:
+    """The same for people who know no statistics, in one sentence."""
+    groups: dict[str, list[str]] = {}
+    for row in found.comparisons:
+        groups.setdefault(row.verdict, []).append(row.arm)
+    if not groups:
+        return (
+            "This shows what was found, not whether another way to search would have found less: "
+            "for that, strategies are compared over many seeds."
+        )
+    parts = [_plainly(kind, _listed(groups[kind])) for kind in _ORDER if kind in groups]
+    return f"In plain words: {'; '.join(parts)}."
+
+
+def _plainly(kind: str, names: str) -> str:
+    match kind:
+        case "better":
+            return f"searching with {names} pays, by more than luck explains"
+        case "worse":
+            return f"drawing at random would have been the better choice than {names}"
+        case "equivalent":
+            return f"{names} found what drawing at random finds, so the simpler way will do"
+        case "not compared":
+            return f"nothing can be said of {names} yet"
+        case _:
+            return f"what {names} seemed to gain or lose may be luck, and only more seeds can tell"
 
 
 def sentence(row: Comparison, outcome: Outcome, margin: float) -> str:

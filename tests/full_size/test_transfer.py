@@ -110,6 +110,7 @@ def test_a_cell_goes_to_pictures_and_its_weights_come_back(
     row = first["arms"][0]
     assert row["spreads"]["top_1_mean"] > 0.6
     assert row["spreads"]["top_5_mean"] == 1.0
+    assert "top-5" not in (tmp_path / "scratch" / "README.md").read_text()  # of three colours
     result = tmp_path / "scratch" / "result.json"
     whole = result.read_text()
     for damaged in ("[", "[1]", json.dumps({**json.loads(whole), "test": {}})):

@@ -290,6 +290,25 @@ def test_the_page_needs_no_script_and_no_network(report: Path) -> None:
         assert needed in page
 
 
+def test_every_cell_knows_its_column_where_a_row_is_a_list(report: Path) -> None:
+    page = (report / "report.html").read_text()
+    assert "td::before{content:attr(data-column)" in page
+    tables = re.findall(r"<thead>.*?</tbody>", page, re.DOTALL)
+    assert len(tables) > 4
+    for table in tables:
+        columns = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', table)
+        for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", table):
+            assert re.findall(r'<td data-column="([^"]*)">', row) == columns[1:]
+
+
+def test_under_the_headline_stands_a_sentence_without_statistics(report: Path) -> None:
+    page, text = (report / "report.html").read_text(), (report / "report.md").read_text()
+    (plain,) = re.findall(r'</h1>\n<p class="plain">(.*?)</p>', page)
+    assert plain in text
+    assert plain.startswith("In plain words: ")
+    assert not re.search(r"interval|effect|p =| sd|[0-9]", plain)
+
+
 def test_all_trials_are_in_the_table(folder: Path, report: Path) -> None:
     rows = list(csv.DictReader((report / "trials.csv").read_text().splitlines()))
     assert len(rows) == sum(len(told(folder, label, seed)) for label in ARMS for seed in SEEDS)
