@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nas import registry
 from nas.cli._stopping import INTERRUPTED, same_command
 from nas.cli._terminal import drawn
 from nas.cli._waiting import SignOfLife, duration, durations
@@ -27,6 +28,7 @@ from nas.search.run import OpenSearch, open_search, run
 from nas.search.words import Assignment
 from nas.study.events import ENDS
 from nas.study.study import Study
+from search_spaces.cells.genotype import OP_NAMES
 
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
@@ -322,18 +324,31 @@ def _next_commands(
 ) -> Iterator[str]:
     study, folder = search.study, shell_word(str(search.study.folder))
     again = search.plan.resume_command(study.folder)
+    nas = _nas_with_own_ops(search)
     yield "next:"
     if interrupted:
         yield f"  {again}"
     if study.ledger.best is not None:
-        yield f"  nas show {shell_word(str(study.folder / 'best' / 'genotype.json'))}"
+        yield f"  {nas} show {shell_word(str(study.folder / 'best' / 'genotype.json'))}"
         yield f"  nas best {folder} --top 5"
         if winner is not None and winner.files:
-            yield f"  {search.plan.retrain_command(study.folder)}"
+            yield f"  {nas}{search.plan.retrain_command(study.folder).removeprefix('nas')}"
         elif not search.evaluator.cheap:
-            yield f"  nas export {folder}"
+            yield f"  {nas} export {folder}"
     if not interrupted and (more := _more(study)):
         yield f"  {again} {more}"
+
+
+def _nas_with_own_ops(search: OpenSearch) -> str:
+    """How commands begin that read the winner: with the file of its space, where its operations
+    are known from there alone."""
+    name, best = search.plan.space.name, search.study.ledger.best
+    if best is None or not registry.is_outside("space", name):
+        return "nas"
+    nodes = [node for cell in best.trial.genotype.cells.values() for node in cell.nodes]
+    if {edge.op for node in nodes for edge in node.edges} <= set(OP_NAMES):
+        return "nas"
+    return f"nas --import {shell_word(name.partition(':')[0])}"
 
 
 def _more(study: Study) -> str | None:

@@ -55,9 +55,15 @@ def test_the_page_shows_a_file_for_every_kind_and_a_command_for_each(tmp_path: P
 
 
 @pytest.mark.slow
-def test_every_line_of_the_page_runs_in_its_order(folder: Path) -> None:
-    for line in (*runnable(), "python test_my_parts.py"):
-        said(line, folder)
+def test_every_line_of_the_page_runs_in_its_order_and_what_it_says_to_run_next(
+    folder: Path,
+) -> None:
+    printed = {line: said(line, folder) for line in (*runnable(), "python test_my_parts.py")}
+    (trained,) = [out for line, out in printed.items() if "--out results/stripes" in line]
+    following = trained.partition("next:\n")[2].splitlines()
+    assert len(following) == 4
+    for line in following:
+        said(line.strip() + " --seeds 1" * (" retrain " in line), folder)
 
 
 @pytest.mark.ray
@@ -77,6 +83,9 @@ def test_one_part_of_every_kind_goes_the_whole_way(folder: Path) -> None:
         folder,
     )
     assert "exported and verified: all/best (model.py, weights.safetensors, model.txt" in out
+
+    assert "  nas --import my_space show all/best/genotype.json\n" in out
+    assert "  nas --import my_space retrain all --trust\n" in out
 
     study = json.loads((folder / "all" / "study.json").read_text())
     assert study["space"]["name"] == "my_space:MySpace"
