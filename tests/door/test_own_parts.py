@@ -70,7 +70,7 @@ def test_every_line_of_the_page_runs_in_its_order_and_what_it_says_to_run_next(
 def test_the_line_of_the_page_for_ray_runs(folder: Path) -> None:
     (line,) = [line for line in pages.commands(PAGE) if "--runner ray" in line]
     assert "finished: all 2 trials are done (2 evaluated)" in said(line, folder)
-    assert "class " in said("python results/ray/best/model.py", folder)
+    assert "along rows" in said("python results/ray/best/model.py", folder)
 
 
 def test_one_part_of_every_kind_goes_the_whole_way(folder: Path) -> None:
@@ -99,7 +99,7 @@ def test_one_part_of_every_kind_goes_the_whole_way(folder: Path) -> None:
     alone.mkdir()
     for name in ("model.py", "weights.safetensors"):
         (folder / "away" / name).rename(alone / name)
-    assert "class " in said("python model.py", alone)
+    assert "along rows" in said("python model.py", alone)
 
 
 def test_an_op_of_a_file_that_was_not_imported_gets_a_sentence(folder: Path) -> None:
