@@ -130,6 +130,10 @@ class StopOnProblem(tune.Stopper):
         self._running.abandon()
         return True
 
+    def __reduce__(self) -> tuple[type[tune.stopper.NoopStopper], tuple[()]]:
+        """What Tune writes down of itself is never read; the study behind this one stays out."""
+        return tune.stopper.NoopStopper, ()
+
 
 # What Ray raises of a lost worker besides `RayActorError`, which is all that Tune looks for: on
 # these it ends the whole run.
