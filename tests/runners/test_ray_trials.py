@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -301,6 +302,15 @@ def test_a_deterministic_study_holds_places_back(tmp_path: Path) -> None:
         assert first is not None
         assert second is None
         assert not running.is_over
+
+
+def test_what_tune_writes_down_of_itself_holds_no_study(tmp_path: Path) -> None:
+    from runners.on_ray.tune_searcher import StopOnProblem
+
+    lock = threading.Lock()  # whoever watches a study may hold one
+    with Study(tmp_path, Listed([]), budget=no_limit(), watch=lambda _: repr(lock)) as watched:
+        written = pickle.dumps(StopOnProblem(table(watched)[0]))
+    assert not pickle.loads(written).stop_all()
 
 
 def test_a_ticket_is_not_copied_and_prints_short() -> None:
