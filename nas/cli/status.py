@@ -55,6 +55,7 @@ def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
         "trials": result.trials,
         "open": result.open,
         "proposals_replayed": result.proposals,
+        "proves_itself": result.proves_itself,
         "problems": result.problems,
     }
 
@@ -145,5 +146,10 @@ def _print_check(result: dict[str, Any]) -> None:
             f"the log is sound: {result['events']:,} events, every trial ended at most once, "
             f"{replayed}"
         )
+        if result["events"] and not result["proves_itself"]:
+            print(
+                "an earlier version began it: its lines have no checksums, so it cannot prove that "
+                "nothing was changed"
+            )
     for problem in result["problems"]:
         print(f"problem: {problem}")

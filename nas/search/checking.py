@@ -15,7 +15,7 @@ from nas.search.reading import events_of
 from nas.seeding import derive
 from nas.study.events import ENDS
 from nas.study.ledger import Ledger
-from nas.study.store import Event
+from nas.study.store import FORMAT, Event
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class LogCheck:
     trials: int = 0
     proposals: int = 0
     open: int = 0
+    proves_itself: bool = False  # whether its lines have checksums
     problems: list[str] = field(default_factory=list)
 
 
@@ -56,6 +57,8 @@ class _Order:
     def complaints(self, folder: Path) -> Iterator[str]:
         for _, event in events_of(folder):
             self._result.events += 1
+            if self._result.events == 1:
+                self._result.proves_itself = event.get("format") == FORMAT
             if self._result.events == 1 and event["event"] != "started":
                 yield f"the log begins with {event['event']}, not with started"
             if event["event"] in ("asked", "skipped"):

@@ -17,10 +17,11 @@ from nas.search.provenance import commit, hardware, versions
 from nas.settings import complete, options_of, refuse_positional
 from nas.study.files import write_whole
 from nas.study.rules import Budget, Rules
-from nas.study.store import FORMAT
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
+FORMAT = 1  # of study.json
+_IDENTITY = ("space", "strategy", "evaluator", "seed", "rules", "limits", "start_from")
 _LARGEST_FILE = 64_000_000
 _BY_POSITION = {"strategy": ("space", "seed"), "evaluator": ("space",)}
 
@@ -132,7 +133,7 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A short name for the identity."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()[:8]
+        return _fingerprint_of(self.identity())
 
     def default_folder(self) -> Path:
         """A folder of its own for each identity, so that the same command finds its study again."""
@@ -230,6 +231,16 @@ def _takes_space(factory: Callable[..., Any]) -> bool:
     """Whether an evaluator asks for the space; one that looks at genotypes alone need not."""
     kinds = {parameter.kind for parameter in inspect.signature(factory).parameters.values()}
     return bool(kinds - {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD})
+
+
+def recorded_fingerprint(folder: Path) -> str:
+    """The fingerprint of the settings that `study.json` records; nothing of them is loaded."""
+    content = read_study_json(folder)
+    return _fingerprint_of({name: content.get(name) for name in _IDENTITY})
+
+
+def _fingerprint_of(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def read_study_json(folder: Path) -> dict[str, Any]:

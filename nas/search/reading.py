@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nas.errors import StudyError
-from nas.search.plan import read_study_json
+from nas.errors import StoreError, StudyError
+from nas.search.plan import read_study_json, recorded_fingerprint
 from nas.study.events import ENDS
 from nas.study.ledger import Heard, Ledger
 from nas.study.rules import Budget, Rules
@@ -65,9 +66,27 @@ class Ending(NamedTuple):
 
 
 def events_of(folder: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
-    """The events of a study from an offset on, each with the offset of its line."""
+    """The events of a study from an offset on, each with the offset of its line; a log that another
+    study began is refused."""
     log = folder / LOG
-    return read_events(log, start) if log.exists() else iter(())
+    if not log.exists():
+        return iter(())
+    events = read_events(log, start)
+    first = next(events, None)
+    if first is None:
+        return iter(())
+    if start == 0:
+        _refuse_foreign(folder, first[1])
+    return chain((first,), events)
+
+
+def _refuse_foreign(folder: Path, first: Event) -> None:
+    begun = first.get("study")
+    if begun is not None and begun != recorded_fingerprint(folder):
+        raise StoreError(
+            f"{folder / LOG} was begun by a study with other settings than study.json records: one "
+            "of the two files was changed or belongs to another study; restore both from a copy"
+        )
 
 
 def is_running(folder: Path) -> bool:

@@ -138,6 +138,7 @@ def _study(ready: Prepared, folder: Path, watch: Watch | None, store: Store) -> 
         start_from=ready.plan.start_from,
         watch=watch,
         store=store,
+        fingerprint=ready.plan.fingerprint,
         last_step=ready.evaluator.last_step,
     )
 

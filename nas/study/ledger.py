@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, final
 from nas.contracts import Evaluation, Trial
 from nas.errors import GenotypeError, SettingsError, StoreError, shortened
 from nas.study.rules import Budget, Rules
-from nas.study.store import FORMAT, Event
+from nas.study.store import FORMAT, WITHOUT_CHECKS, Event
 from search_spaces.cells.genotype import Genotype
 
 
@@ -158,10 +158,10 @@ class Ledger:
         return None
 
     def _started(self, event: Event) -> None:
-        if event.get("format") != FORMAT:
+        if event.get("format") not in (WITHOUT_CHECKS, FORMAT):
             raise StoreError(
-                f"the log has format {event.get('format')!r}, but this version reads format "
-                f"{FORMAT}: "
+                f"the log has format {event.get('format')!r}, but this version reads formats "
+                f"{WITHOUT_CHECKS} and {FORMAT}: "
                 "use the version of nas that wrote it (study.json names it)"
             )
         if self.sessions == 0:

@@ -1,4 +1,9 @@
-"""One append-only file of events: what is not in it has not happened."""
+"""One append-only file of events: what is not in it has not happened, and what was changed in it is
+found.
+
+Since format 2 each line ends with a checksum over itself and the line before it. A log that was
+begun in format 1 goes on as such: it cannot prove itself.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +12,18 @@ import fcntl
 import json
 import os
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal, Self, final
+from typing import Any, Final, Literal, Self, final
 
 from nas.errors import StoreError
+from nas.study.events import complaint_about
 
-FORMAT = 1
+FORMAT = 2
+WITHOUT_CHECKS = 1  # the format before lines had checksums
 Event = dict[str, Any]
 Sync = Literal["each", "grouped"]
 
@@ -30,6 +38,12 @@ _decode = json.JSONDecoder(
     parse_constant=_refuse_constant
 ).decode  # NaN is never written, so it is damage
 _CHUNK = 1 << 16
+_LONGEST_LINE = 1 << 26
+_DAMAGED = "is damaged, and lines follow it, so it was not torn by a crash"
+_CHANGED = (
+    "does not follow from the line before it (it was changed, or lines before it were added, "
+    "removed or put elsewhere)"
+)
 _SECONDS_BETWEEN_SYNCS = 1.0
 _HELD = (errno.EWOULDBLOCK, errno.EACCES)  # what flock says of a lock that another has
 _LOOKS = 5  # a reader that asks whether we write has the lock for a moment
@@ -48,28 +62,76 @@ def read_events(path: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
     except OSError as problem:
         raise StoreError(f"{path} cannot be read: {problem.strerror}") from problem
     offset, damaged_at = start, -1
+    chain = _Chain(start)
     with file:
         file.seek(start)
-        for line in file:
-            if damaged_at >= 0:
-                raise StoreError(_damage(path, damaged_at))
+        while line := file.readline(_LONGEST_LINE):
+            if damaged_at >= 0 or len(line) == _LONGEST_LINE:
+                at = offset if damaged_at < 0 else damaged_at
+                raise StoreError(_damage(path, at, _DAMAGED))
             if not line.endswith(b"\n"):
                 return  # torn, or being written just now
             event = _parsed(line)
             if event is None:
                 damaged_at = offset
+            elif not chain.fits(line, event):
+                raise StoreError(_damage(path, offset, _CHANGED))
+            elif complaint := complaint_about(event):
+                raise StoreError(_damage(path, offset, complaint))
             else:
                 yield offset, event
             offset += len(line)
 
 
-def _damage(path: Path, offset: int) -> str:
+class _Chain:
+    """Follows the checksums from line to line; in a log of format 1 there are none to follow."""
+
+    def __init__(self, start: int) -> None:
+        self._before: int | None = 0 if start == 0 else None  # None: what came before is not known
+        self._checked: bool | None = None
+
+    def fits(self, line: bytes, event: Event) -> bool:
+        """Whether this line belongs behind the one before; its checksum is taken out of the
+        event."""
+        check = event.pop("check", None)
+        if self._checked is None:
+            if event.get("format", FORMAT) not in (WITHOUT_CHECKS, FORMAT):
+                return True  # of a later version, which whoever needs the format says
+            self._checked = check is not None or event.get("format") == FORMAT
+        if not self._checked:
+            return check is None
+        expected = line[-_TAIL:]
+        if self._before is None:  # the first line that is looked at
+            self._before = _checksum_of(line)
+            return self._before is not None
+        self._before = zlib.crc32(line[:-_TAIL], self._before)
+        return expected == _tail(self._before)
+
+
+def _tail(check: int) -> bytes:
+    """How a line with this checksum ends."""
+    return b',"check":"%08x"}\n' % check
+
+
+_TAIL: Final = len(_tail(0))
+
+
+def _checksum_of(line: bytes) -> int | None:
+    """The checksum at the end of a line; None where there is none."""
+    digits = line[-11:-3]
+    try:
+        check = int(digits, 16)
+    except ValueError:
+        return None
+    return check if line.endswith(_tail(check)) else None
+
+
+def _damage(path: Path, offset: int, complaint: str) -> str:
     with path.open("rb") as file:
         number = file.read(offset).count(b"\n") + 1
     return (
-        f"{path}, line {number} is damaged, and lines follow it, so it was not torn by a crash: "
-        "restore the file from "
-        "a copy, or cut it off before that line to lose what came after"
+        f"{path}, line {number} {complaint}: restore the file from a copy, or cut it off before "
+        "that line to lose what came after"
     )
 
 
@@ -117,8 +179,14 @@ class Store:
             os.close(self._file)
             raise
         self._end = os.fstat(self._file).st_size
+        self._check = _last_check(self._file, self._end)
         self._synced_at = time.monotonic()
         self._closed = False
+
+    @property
+    def format(self) -> int:
+        """The format of the lines that are written: a log stays what it was begun as."""
+        return WITHOUT_CHECKS if self._check is None else FORMAT
 
     @property
     def size(self) -> int:
@@ -132,16 +200,29 @@ class Store:
     def append_all(self, events: Sequence[Mapping[str, Any]]) -> list[int]:
         """Write events that belong together, each as one line, with one sync; returns the offsets
         of the lines."""
-        lines = [_encode(event).encode() + b"\n" for event in events]
+        lines, check = self._lines(events)
         offsets = list(accumulate(map(len, lines[:-1]), initial=self._end))
         self._write(b"".join(lines))
         self._end += sum(map(len, lines))
+        self._check = check
 
         now = time.monotonic()
         if self._each or now - self._synced_at >= _SECONDS_BETWEEN_SYNCS:
             self._sync()
             self._synced_at = now
         return offsets
+
+    def _lines(self, events: Sequence[Mapping[str, Any]]) -> tuple[list[bytes], int | None]:
+        """The events as lines, and the checksum of the last."""
+        check = self._check
+        if check is None:
+            return [_encode(event).encode() + b"\n" for event in events], None
+        lines = []
+        for event in events:
+            body = _encode(event).encode()[:-1]  # the tail closes it
+            check = zlib.crc32(body, check)
+            lines.append(body + _tail(check))
+        return lines, check
 
     def events(self) -> Iterator[Event]:
         """Every event so far, oldest first."""
@@ -156,6 +237,7 @@ class Store:
             line += piece[: piece.index(b"\n") + 1] if b"\n" in piece else piece
         event = _parsed(line)
         assert event is not None
+        event.pop("check", None)
         return event
 
     def close(self) -> None:
@@ -262,10 +344,18 @@ def _cut_torn_line(file: int, path: Path) -> int:
         return 0
     before = _begin_of_last_line(file, begin)
     if before < begin and _parsed(os.pread(file, begin - before, before)) is None:
-        raise StoreError(_damage(path, before))  # a crash tears one line
+        raise StoreError(_damage(path, before, _DAMAGED))  # a crash tears one line
     os.ftruncate(file, begin)
     os.fsync(file)
     return size - begin
+
+
+def _last_check(file: int, size: int) -> int | None:
+    """The checksum that the next line goes on from; None in a log without checksums."""
+    if size == 0:
+        return 0
+    begin = _begin_of_last_line(file, size)
+    return _checksum_of(os.pread(file, size - begin, begin))
 
 
 def _begin_of_last_line(file: int, size: int) -> int:

@@ -17,7 +17,7 @@ from nas.study.events import asked_event, end_event, skipped_event
 from nas.study.files import WORK, keep_files, tidy_files
 from nas.study.ledger import Ledger, OpenTrial
 from nas.study.rules import Budget, Rules
-from nas.study.store import FORMAT, Store, Sync, read_events
+from nas.study.store import Store, Sync, read_events
 from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:  # what only some studies need is loaded by those
@@ -56,10 +56,12 @@ class Study:
         watch: Watch | None = None,
         store: Store | None = None,
         last_step: int | None = None,
+        fingerprint: str | None = None,
     ) -> None:
         self.folder = folder
         self.strategy = strategy
         self.seed = seed
+        self.fingerprint = fingerprint  # of its settings, in the first line of its log
         self.rules = rules or Rules()
         self.ledger = Ledger(self.rules)
         self._early_stopping = _early_stopping_of(self.rules, last_step)
@@ -409,9 +411,11 @@ class Study:
             raise StudyError(NEEDS_BUDGET)
         if self.ledger.finished is not None and budget in (None, self.ledger.budget):
             return  # nothing begins
-        opening: dict[str, Any] = {"event": "started", "format": FORMAT}
+        opening: dict[str, Any] = {"event": "started", "format": self.store.format}
         if first and budget is not None:
             opening["budget"] = budget.to_dict()
+        if first and self.fingerprint is not None:
+            opening["study"] = self.fingerprint
         self._record(opening)
         if not first and budget is not None:
             self.extend(budget)

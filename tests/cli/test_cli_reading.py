@@ -17,7 +17,7 @@ from nas import __version__, registry
 from nas.cli import VERBS
 from nas.cli._kinds import described_kinds
 from parts.command_line import ROOT, SMALL, ended, nas, started
-from parts.studies import lines
+from parts.studies import lines, write_log
 
 Event = dict[str, Any]
 
@@ -218,7 +218,7 @@ def headless(events: list[Event]) -> str:
 
 def half_a_line(events: list[Event]) -> str:
     del events[first(events, "asked", number=1)]["number"]
-    return "a line lacks 'number'"
+    return "is 'asked' without 'number'"
 
 
 DOCTORS = (
@@ -240,7 +240,7 @@ DOCTORS = (
 def test_a_doctored_log_is_found_out(copy: Path, doctor: Callable[[list[Event]], str]) -> None:
     events = lines(copy)
     expected = doctor(events)
-    (copy / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    write_log(copy, events)
     answer = nas("status", copy, "--check", "--json")
     assert answer.code == 2
     verdict = answer.json["check"]

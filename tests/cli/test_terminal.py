@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +16,7 @@ from nas.exporting.source.python_file import names_in_file
 from nas.exporting.weights import write_weights
 from parts.command_line import ROOT, SMALL, nas
 from parts.exported_networks import genotype, subject
+from parts.studies import lines, write_log
 
 WINDOW_TITLE = "\x1b]0;owned\x07"
 RED = "\x1b[31m"
@@ -50,8 +50,8 @@ def test_a_study_in_a_hostile_folder_prints_lines_that_run(tmp_path: Path) -> No
         assert answer.code == 0, answer.err
         assert not set("\x1b\x07") & set(answer.out + answer.err)
 
-    lines = [line.strip() for line in found.out.partition("next:\n")[2].splitlines()]
-    again = next(line for line in lines if line.startswith("nas best "))
+    printed = [line.strip() for line in found.out.partition("next:\n")[2].splitlines()]
+    again = next(line for line in printed if line.startswith("nas best "))
     command = again.replace("nas", f"{shell_word(sys.executable)} -m nas", 1)
     answer = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
@@ -65,12 +65,11 @@ def test_errors_and_names_of_a_log_steer_nothing(tmp_path: Path) -> None:
     assert "\\x1b[31m" in missing.sentence
     assert "\x1b" not in missing.sentence
 
-    log = tmp_path / "s" / "events.jsonl"
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    told = next(line for line in lines if line["event"] == "told")
+    events = lines(tmp_path / "s")
+    told = next(event for event in events if event["event"] == "told")
     end = {"event": "failed", "number": told["number"], "kind": RED, "seconds": 1.0, "time": 0.0}
-    lines[lines.index(told)] = {**end, "message": f"{WINDOW_TITLE}\n{RED}"}
-    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    events[events.index(told)] = {**end, "message": f"{WINDOW_TITLE}\n{RED}"}
+    write_log(tmp_path / "s", events)
     for words in (("events", tmp_path / "s"), ("trial", tmp_path / "s", 0), ("status", "s")):
         answer = nas(*words)
         assert not set("\x1b\x07") & set(answer.out + answer.err)

@@ -44,7 +44,14 @@ def trained_study(folder: Path, keep: bool = True, **settings: Any) -> tuple[Gen
     for number, score in ((1, 0.5), (3, 0.9)):
         drawn = genotype(number)
         events += [
-            {"event": "asked", "number": number, "key": drawn.key, "genotype": drawn.to_dict()},
+            {
+                "event": "asked",
+                "number": number,
+                "key": drawn.key,
+                "genotype": drawn.to_dict(),
+                "seed": 0,
+                "notes": {},
+            },
             {
                 "event": "told",
                 "number": number,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from nas.contracts import Evaluation, Evaluator, Outcome, Proposal, Report, Stra
 from nas.registry import load, names
 from nas.study.attempt import attempt
 from nas.study.rules import Budget, Rules
+from nas.study.store import Store
 from nas.study.study import Study
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import Decision, SearchSpace
@@ -132,8 +133,16 @@ def run_all(study: Study, evaluator: Evaluator) -> None:
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    """Every event of a log."""
-    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    """Every event of a log, without its checksum."""
+    events = map(json.loads, (folder / "events.jsonl").read_text().splitlines())
+    return [{name: event[name] for name in event if name != "check"} for event in events]
+
+
+def write_log(folder: Path, events: Iterable[Mapping[str, Any]]) -> None:
+    """A log that says just this, with the checksums of a study that wrote it."""
+    (folder / "events.jsonl").unlink(missing_ok=True)
+    with Store(folder / "events.jsonl", sync="grouped") as store:
+        store.append_all(list(events))
 
 
 def kinds(folder: Path) -> list[str]:

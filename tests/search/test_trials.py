@@ -131,5 +131,5 @@ def test_an_end_that_no_study_wrote_is_refused_in_one_sentence(tmp_path: Path) -
     folder = copied("random-search", tmp_path)
     with (folder / "events.jsonl").open("a") as log:
         log.write('{"event":"told","number":0,"score":1.0}\n')
-    with pytest.raises(StoreError, match="a line that no study wrote"):
+    with pytest.raises(StoreError, match="is 'told' without 'metrics'"):
         trials_frame(folder)

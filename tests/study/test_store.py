@@ -24,7 +24,7 @@ def log(tmp_path: Path) -> Path:
 
 def written(log: Path, count: int, sync: str = "each") -> list[int]:
     with Store(log, sync="each" if sync == "each" else "grouped") as store:
-        return [store.append({"event": "told", "number": number}) for number in range(count)]
+        return [store.append({"event": "noted", "number": number}) for number in range(count)]
 
 
 def numbers(log: Path) -> list[int]:
@@ -36,7 +36,7 @@ def test_what_is_appended_is_read(log: Path, sync: str) -> None:
     offsets = written(log, 5, sync)
     assert [offset for offset, _ in read_events(log)] == offsets
     assert numbers(log) == [0, 1, 2, 3, 4]
-    assert all(json.loads(line)["event"] == "told" for line in log.read_text().splitlines())
+    assert all(json.loads(line)["event"] == "noted" for line in log.read_text().splitlines())
 
 
 def test_events_can_be_read_from_the_middle(log: Path) -> None:
@@ -47,7 +47,7 @@ def test_events_can_be_read_from_the_middle(log: Path) -> None:
 def test_an_event_is_found_by_its_offset(log: Path) -> None:
     with Store(log) as store:
         offsets = [
-            store.append({"event": "told", "number": n, "text": "x" * n * 3000}) for n in range(5)
+            store.append({"event": "noted", "number": n, "text": "x" * n * 3000}) for n in range(5)
         ]
         assert [store.event_at(offset)["number"] for offset in offsets] == [0, 1, 2, 3, 4]
 
@@ -57,7 +57,7 @@ def test_lines_are_in_the_kernel_before_append_returns(log: Path) -> None:
     for sync in ("each", "grouped"):
         store = Store(log, sync="each" if sync == "each" else "grouped")
         before = len(numbers(log))
-        store.append({"event": "told", "number": 1})
+        store.append({"event": "noted", "number": 1})
         assert len(numbers(log)) == before + 1
         store.close()
 
@@ -71,7 +71,7 @@ def test_grouped_syncs_about_once_a_second(log: Path, monkeypatch: pytest.Monkey
         store._synced_at = clock[0]
         for _ in range(30):
             clock[0] += 0.1
-            store.append({"event": "told"})
+            store.append({"event": "noted"})
         assert 2 <= len(synced) <= 3
     assert len(synced) >= 3  # and at the end
 
@@ -90,7 +90,7 @@ def test_a_torn_last_line_is_skipped_by_readers_and_cut_by_the_next_writer(
     with Store(log) as store:
         assert store.torn_bytes == len(tail)
         assert log.read_bytes() == whole
-        store.append({"event": "told", "number": 3})
+        store.append({"event": "noted", "number": 3})
     assert numbers(log) == [0, 1, 2, 3]
 
 
@@ -130,7 +130,7 @@ def test_a_writer_does_not_build_on_two_damaged_lines(log: Path) -> None:
 
 def test_one_writer_any_number_of_readers(log: Path) -> None:
     with Store(log) as store:
-        store.append({"event": "told", "number": 0})
+        store.append({"event": "noted", "number": 0})
         with pytest.raises(
             StoreError, match="is being written by another process: wait for it, stop it, or choose"
         ):
@@ -143,12 +143,12 @@ def test_one_writer_any_number_of_readers(log: Path) -> None:
 def test_the_lock_dies_with_its_process(log: Path) -> None:
     script = (
         "import os, sys; from pathlib import Path; from nas.study.store import Store\n"
-        "store = Store(Path(sys.argv[1])); store.append({'event': 'told', 'number': 0}); "
+        "store = Store(Path(sys.argv[1])); store.append({'event': 'noted', 'number': 0}); "
         "os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", script, str(log)], check=False).returncode == -9
     with Store(log) as store:
-        store.append({"event": "told", "number": 1})
+        store.append({"event": "noted", "number": 1})
     assert numbers(log) == [0, 1]
 
 
@@ -175,16 +175,16 @@ def test_a_full_disk_leaves_the_log_intact(log: Path, monkeypatch: pytest.Monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with Store(log) as store:
-        store.append({"event": "told", "number": 0})
+        store.append({"event": "noted", "number": 0})
         with monkeypatch.context() as patch:
             patch.setattr(os, "write", write)
             with pytest.raises(
                 StoreError,
                 match="cannot be written: No space left on device; the log is intact: make",
             ):
-                store.append({"event": "told", "number": 1, "text": "x" * 35})
+                store.append({"event": "noted", "number": 1, "text": "x" * 35})
         assert numbers(log) == [0]
-        store.append({"event": "told", "number": 2})
+        store.append({"event": "noted", "number": 2})
     assert numbers(log) == [0, 2]
 
 
@@ -198,14 +198,14 @@ def test_what_cannot_be_synced_is_said(log: Path, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(
             StoreError, match="cannot be synced to disk: Input/output error; make room and resume"
         ):
-            store.append({"event": "told"})
+            store.append({"event": "noted"})
     store.close()
 
 
 def test_nan_is_never_written(log: Path) -> None:
     with Store(log) as store:
         with pytest.raises(ValueError, match="JSON compliant"):
-            store.append({"event": "told", "score": float("nan")})
+            store.append({"event": "noted", "score": float("nan")})
         assert log.read_bytes() == b""
 
 

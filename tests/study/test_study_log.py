@@ -28,6 +28,7 @@ from parts.studies import (
     study_of,
     tiny,
     told,
+    write_log,
 )
 from search_spaces.cells.genotype import Genotype
 
@@ -113,43 +114,54 @@ def test_updates_of_a_strategy_are_in_the_log_also_after_a_crash(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "sentence"),
     [
-        {"event": "told", "number": 9, "score": 1.0, "metrics": {}, "seconds": 0.0},
-        {"event": "told", "number": 0, "metrics": {}, "seconds": 0.0},
-        {"event": "asked", "number": 1},
-        {
-            "event": "asked",
-            "number": 1,
-            "key": "k",
-            "genotype": {"schema": "?"},
-            "seed": 1,
-            "notes": {},
-        },
-        {"event": "extended", "budget": {"trials": -4}},
-        {"event": "extended", "budget": {"years": 4}},
-        {"event": "attempted"},
+        (
+            {"event": "told", "number": 9, "score": 1.0, "metrics": {}, "seconds": 0.0},
+            "the log holds a line that no study wrote: ",
+        ),
+        (
+            {"event": "told", "number": 0, "metrics": {}, "seconds": 0.0},
+            "line 4 is 'told' without 'score'",
+        ),
+        ({"event": "asked", "number": 1}, "line 4 is 'asked' without 'key'"),
+        (
+            {
+                "event": "asked",
+                "number": 1,
+                "key": "k",
+                "genotype": {"schema": "?"},
+                "seed": 1,
+                "notes": {},
+            },
+            "the log holds a line that no study wrote: ",
+        ),
+        ({"event": "extended", "budget": {"trials": -4}}, "as 'budget', expected a budget of"),
+        ({"event": "extended", "budget": {"years": 4}}, "as 'budget', expected a budget of"),
+        ({"event": "attempted"}, "line 4 is 'attempted' without 'number'"),
     ],
 )
-def test_a_line_that_no_study_wrote_is_an_error(tmp_path: Path, line: dict[str, Any]) -> None:
+def test_a_line_that_no_study_wrote_is_an_error(
+    tmp_path: Path, line: dict[str, Any], sentence: str
+) -> None:
     with study_of(tmp_path, [A, B]) as study:
         asked(study)
-    with (tmp_path / "events.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    write_log(tmp_path, [*lines(tmp_path), line])
     before = (tmp_path / "events.jsonl").read_bytes()
-    with pytest.raises(StoreError, match="the log holds a line that no study wrote: "):
+    with pytest.raises(StoreError, match=sentence):
         study_of(tmp_path, [A, B])
     assert (tmp_path / "events.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("found", [0, 2, "1", None])
+@pytest.mark.parametrize("found", [0, 3, "1", None])
 def test_another_format_is_refused(tmp_path: Path, found: Any) -> None:
     with study_of(tmp_path, [A]):
         pass
     log = tmp_path / "events.jsonl"
-    log.write_text(json.dumps({**json.loads(log.read_text()), "format": found}) + "\n")
+    log.write_text(json.dumps({**lines(tmp_path)[0], "format": found}) + "\n")
     with pytest.raises(
-        StoreError, match=r"the log has format .*, but this version reads format 1: use the version"
+        StoreError,
+        match=r"the log has format .*, but this version reads formats 1 and 2: use the version",
     ):
         study_of(tmp_path, [A])
 
