@@ -5,6 +5,13 @@ from nas.reports.panels import ARMS, FAINT, INK, PAGE, RULE
 
 _INK, _FAINT, _RULE, _PAGE = (f"var(--{variable(colour)})" for colour in (INK, FAINT, RULE, PAGE))
 _GOOD, _BAD = (f"var(--{variable(colour)})" for colour in (ARMS[2], ARMS[1]))
+# A shadow at the side where a table goes on; it is covered once that end is reached.
+_MORE = (
+    f"linear-gradient(to right,{_PAGE} 40%,transparent) 0/48px 100% no-repeat local,"
+    f"linear-gradient(to left,{_PAGE} 40%,transparent) 100%/48px 100% no-repeat local,"
+    f"linear-gradient(to right,{_FAINT},transparent) 0/10px 100% no-repeat scroll,"
+    f"linear-gradient(to left,{_FAINT},transparent) 100%/10px 100% no-repeat scroll"
+)
 
 CSS = f"""
 *{{box-sizing:border-box}}
@@ -22,7 +29,7 @@ p{{margin:0 0 10px;max-width:72ch}}
 .figures{{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:22px 26px;margin:16px 0}}
 figure{{margin:0;break-inside:avoid;max-width:560px}}
 figure svg{{display:block;width:100%;height:auto;overflow:visible}}
-.scroll{{overflow-x:auto;margin:10px 0 6px}}
+.scroll{{overflow-x:auto;margin:10px 0 6px;background:{_MORE}}}
 table{{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums;min-width:60%}}
 th,td{{text-align:right;padding:6px 12px 6px 0;border-bottom:1px solid {_RULE};vertical-align:top;white-space:nowrap}}
 thead th{{color:{_FAINT};font-weight:600;vertical-align:bottom;white-space:normal}}
@@ -56,7 +63,7 @@ dl{{grid-template-columns:1fr;gap:0}}
 dd{{margin-bottom:6px}}
 }}
 @media screen and (max-width:640px){{
-.scroll{{overflow:visible}}
+.scroll{{overflow:visible;background:none}}
 table,tbody,tr,tbody th,td{{display:block;min-width:0}}
 thead{{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}}
 tr{{padding:10px 0 8px;border-bottom:1px solid {_RULE}}}
@@ -77,7 +84,7 @@ section,tr{{break-inside:avoid}}
 .note{{break-after:avoid}}
 .drawing svg{{max-height:300px}}
 pre{{white-space:pre-wrap;overflow-wrap:anywhere}}
-.scroll{{overflow:visible}}
+.scroll{{overflow:visible;background:none}}
 table{{font-size:9pt}}
 th,td{{padding-right:8px}}
 }}
