@@ -26,7 +26,7 @@ ROOM_MAY_USE: dict[str, set[str]] = {
     "drawings": {"hall", "search_spaces"},
     "evaluators": {"hall", "study", "training", "search_spaces"},
     "search": {"hall", "study", "drawings", "evaluators", "search_spaces"},
-    "reports": {"study", "strategies", "drawings", "search", "search_spaces"},
+    "reports": {"hall", "study", "strategies", "drawings", "search", "search_spaces"},
     "exporting": {"hall", "study", "training", "drawings", "search", "search_spaces"},
     "full_size": {
         *("hall", "study", "training", "search", "evaluators", "exporting"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import Any, final
+from typing import Any, Self, final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna import logging
@@ -18,15 +19,16 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.contracts import Evaluation, Failure, Stopped
 from nas.errors import NasError
 from nas.search.plan import Plan
 from nas.search.reading import events_of
+from nas.study.events import outcome_of
 from nas.study.store import Event
 from search_spaces.cells.genotype import Genotype
 
 HOST = "127.0.0.1"
 _SECONDS_BETWEEN_LOOKS = 1.0
-_STATES = {"told": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
 _CURVES = ("score", "val_accuracy")
 
 
@@ -70,28 +72,30 @@ class Mirror:
             self._running[number] = self._create(self._asked.pop(number))
 
     def _mirror(self, event: Event) -> None:
-        kind, number = event["event"], event.get("number", -1)
-        if kind == "asked":
-            self._asked[number] = self._trial(event)
-        elif kind == "progressed":
-            self._progress(number, event["step"], event["metrics"])
-        elif kind in _STATES:
-            if number in self._asked:  # one call for a trial that ended before we looked
-                self._create(_ended(self._asked.pop(number), event))
-            elif number in self._running:
-                self._end(self._running.pop(number), event)
+        match event:
+            case {"event": "asked", "number": number, "genotype": genotype, "key": key}:
+                self._asked[number] = self._trial(number, Genotype.from_dict(genotype), key)
+                self._asked[number].datetime_start = _time(event)
+            case {"event": "progressed", "number": number, "step": step, "metrics": metrics}:
+                self._progress(number, step, metrics)
+            case {"event": "told" | "stopped" | "failed", "number": number}:
+                self._ended(number, _End.read(event))
 
-    def _trial(self, event: Event) -> FrozenTrial:
-        choices = self._space.encode(Genotype.from_dict(event["genotype"]))
+    def _ended(self, number: int, end: _End) -> None:
+        if number in self._asked:  # one call for a trial that ended before we looked
+            self._create(end.added_to(self._asked.pop(number)))
+        elif number in self._running:
+            self._end(self._running.pop(number), end)
+
+    def _trial(self, number: int, genotype: Genotype, key: str) -> FrozenTrial:
+        choices = self._space.encode(genotype)
         answers = zip(self._space.decisions, choices, strict=True)
-        trial = create_trial(
+        return create_trial(
             state=TrialState.RUNNING,
             params={decision.name: decision.options[choice] for decision, choice in answers},
             distributions=dict(self._distributions),
-            user_attrs={"trial": event["number"], "key": event["key"]},
+            user_attrs={"trial": number, "key": key},
         )
-        trial.datetime_start = _time(event)
-        return trial
 
     def _create(self, trial: FrozenTrial) -> int:
         return self.storage.create_new_trial(self._study, template_trial=trial)
@@ -107,13 +111,52 @@ class Mirror:
         elif number in self._running:
             self.storage.set_trial_intermediate_value(self._running[number], step, value)
 
-    def _end(self, trial: int, event: Event) -> None:
-        for name, value in _attributes(event):
+    def _end(self, trial: int, end: _End) -> None:
+        for name, value in end.attributes:
             self.storage.set_trial_user_attr(trial, name, value)
-        if event["event"] == "stopped":
-            self.storage.set_trial_intermediate_value(trial, event["step"], event["score"])
-        values = [event["score"]] if "score" in event else None
-        self.storage.set_trial_state_values(trial, _STATES[event["event"]], values)
+        if end.step is not None and end.score is not None:
+            self.storage.set_trial_intermediate_value(trial, end.step, end.score)
+        values = None if end.score is None else [end.score]
+        self.storage.set_trial_state_values(trial, end.state, values)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a trial ended; `step` where it was stopped early, and what is worth a column."""
+
+    state: TrialState
+    when: datetime
+    score: float | None
+    step: int | None
+    attributes: tuple[tuple[str, Any], ...]
+
+    @classmethod
+    def read(cls, event: Event) -> Self:
+        """What a last line says."""
+        attributes: list[tuple[str, Any]] = []
+        score: float | None
+        step: int | None
+        if "reused" in event:
+            attributes.append(("reused from trial", event["reused"]))
+        match outcome_of(event):
+            case Evaluation(score, metrics, seconds):
+                state, step = TrialState.COMPLETE, None
+            case Stopped(step, score, metrics, seconds):
+                state = TrialState.PRUNED
+            case Failure(kind, message, seconds):
+                state, step, score, metrics = TrialState.FAIL, None, None, {}
+                attributes.append(("failure", f"{kind}: {message}".splitlines()[0]))
+        known = (("seconds", seconds), *attributes, *metrics.items())
+        return cls(state, _time(event), score, step, known)
+
+    def added_to(self, trial: FrozenTrial) -> FrozenTrial:
+        """The trial as it ended."""
+        trial.state, trial.datetime_complete = self.state, self.when
+        trial.user_attrs.update(self.attributes)
+        if self.step is not None and self.score is not None:
+            trial.intermediate_values[self.step] = self.score
+        trial.value = self.score
+        return trial
 
 
 def serve(mirror: Mirror, port: int) -> WSGIServer:
@@ -162,29 +205,6 @@ def _follow(mirror: Mirror, closed: threading.Event) -> None:
             mirror.update()
         except NasError:
             return  # the page stays as it was; every other command says what is wrong with the log
-
-
-def _ended(trial: FrozenTrial, event: Event) -> FrozenTrial:
-    trial.state = _STATES[event["event"]]
-    trial.datetime_complete = _time(event)
-    for name, value in _attributes(event):
-        trial.user_attrs[name] = value
-    if event["event"] == "stopped":
-        trial.intermediate_values[event["step"]] = event["score"]
-    if "score" in event:
-        trial.value = event["score"]
-    return trial
-
-
-def _attributes(event: Event) -> Iterator[tuple[str, Any]]:
-    """What is worth a column: metrics and cost, of which trial a result was reused, why a trial
-    failed."""
-    yield "seconds", event["seconds"]
-    if "reused" in event:
-        yield "reused from trial", event["reused"]
-    if event["event"] == "failed":
-        yield "failure", f"{event['kind']}: {event['message']}".splitlines()[0]
-    yield from event.get("metrics", {}).items()
 
 
 def _time(event: Event) -> datetime:
