@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from nas.errors import shell_word
 if TYPE_CHECKING:
     from nas.exporting.export import Exported
     from nas.exporting.subject import Subject
+    from nas.exporting.winner import Winner
 
 
 def told(subject: Subject, exported: Exported) -> Iterator[str]:
@@ -48,18 +49,37 @@ def _verified(exported: Exported) -> Iterator[str]:
 
 
 def _next(subject: Subject, exported: Exported) -> Iterator[str]:
-    if "python-source" in exported.files:
-        pillow, picture = (" and Pillow", " PICTURE") if subject.trained else ("", "")
-        file = shell_word(str(exported.folder / "model.py"))
-        yield f"run it anywhere with torch{pillow}: python {file}{picture}"
-    if "onnx-model" in exported.files:
-        yield f"run it anywhere with onnxruntime: {onnx_command(exported.folder / 'model.onnx')}"
+    files = [file for part in exported.files.values() for file in part]
+    yield from how_to_run(files, trained=bool(subject.trained))
     yield f"how to use each file: {exported.folder / 'README.md'}"
     if not subject.trained:
         yield f"train it: nas retrain {shell_word(str(exported.folder))}"
 
 
-def onnx_command(model: Path) -> str:
+def winner_told(winner: Winner) -> Iterator[str]:
+    """Where the winner of a search lies and how it is run; what failed, in a line with the command
+    to try again."""
+    if winner.files:
+        names = ", ".join(file.name for file in winner.files)
+        yield f"exported and verified: {winner.folder} ({names})"
+        yield from how_to_run(winner.files)
+    if winner.problem is not None:
+        what = "not every format could be" if winner.files else "the winner could not be"
+        yield f"{what} exported ({winner.problem}); try again: {winner.again}"
+
+
+def how_to_run(files: Sequence[Path], *, trained: bool = True) -> Iterator[str]:
+    """The commands that run what was exported without us."""
+    for file in files:
+        if file.name == "model.py":
+            pillow, picture = (" and Pillow", " PICTURE") if trained else ("", "")
+            command = f"python {shell_word(str(file))}{picture}"
+            yield f"run it anywhere with torch{pillow}: {command}"
+        if file.name == "model.onnx":
+            yield f"run it anywhere with onnxruntime: {_onnx_command(file)}"
+
+
+def _onnx_command(model: Path) -> str:
     """A line for a shell that classifies an empty image."""
     images = "numpy.zeros((1, *s.get_inputs()[0].shape[1:]), 'float32')"
     session = f"s = onnxruntime.InferenceSession({str(model)!r})"

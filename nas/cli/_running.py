@@ -96,7 +96,7 @@ def _formats_of(to: str | None, todo: Assignment) -> list[str] | None:
 
 def _winner_told(winner: Winner | None) -> Iterator[str]:
     if winner is not None:  # else nothing of exports is loaded
-        from nas.cli._winner import winner_told
+        from nas.cli._exporting import winner_told
 
         yield from winner_told(winner)
 
@@ -290,7 +290,9 @@ def _outlook(search: OpenSearch) -> Iterator[str]:
     if ledger.budget.trials is not None and local:
         left = ledger.budget.trials - ledger.ended_trials
         rounds = math.ceil(left / search.plan.runner.options["workers"])
-        estimate += f", all that are left {durations(least * rounds, most * rounds)}"
+        if rounds > 1:
+            all_left = durations(least * rounds, most * rounds)
+            estimate += f", all {left:,} that are left {all_left}"
     yield f"{'estimate':>10}: {estimate}"
 
 

@@ -12,6 +12,7 @@ from nas.cli._waiting import SignOfLife, duration, durations
 from nas.errors import counted, shell_word
 
 if TYPE_CHECKING:
+    from nas.exporting.export import Exported
     from nas.full_size.outlook import Leg
     from nas.full_size.retrain import Retrained
     from nas.full_size.transfer import Transferred
@@ -50,10 +51,17 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
     yield f"learning curves: {result.entrants[0].folder / 'curves.svg'}"
     yield f"weights: {result.entrants[0].best.file}"
     if result.exported is not None:
-        yield f"exported and verified: {result.exported.folder}"
+        yield from _exported_told(result.exported)
         network = shell_word(str(result.exported.folder))
         yield f"take it to larger data: nas transfer {network} --dataset image-folder:DIR"
     yield f"everything: {folder}"
+
+
+def _exported_told(exported: Exported) -> Iterator[str]:
+    from nas.cli._exporting import how_to_run
+
+    yield f"exported and verified: {exported.folder}"
+    yield from how_to_run([file for part in exported.files.values() for file in part])
 
 
 def print_transferred(result: Transferred, folder: Path, mode: str, *, as_json: bool) -> None:
@@ -98,6 +106,8 @@ class Epochs:
         self._left -= 1
         self._seconds = [*self._seconds, metrics.get("seconds", 0.0)][-_RECENT:]
         self._now = f"{name}, seed {seed}, the epoch after {epoch}"
+        if not self._left:
+            self._now = "what follows the last epoch: judging on the test split, and the export,"
         self._sign.hear()
         if self._quiet:
             return
@@ -122,11 +132,8 @@ class Epochs:
             return
         epochs = sum(leg.left for leg in self._legs)
         each = durations(seconds[0] / epochs, seconds[1] / epochs)
-        print(
-            f"estimate: an epoch takes {each}, all {epochs:,} that are left {durations(*seconds)}",
-            file=sys.stderr,
-            flush=True,
-        )
+        every = f", all {epochs:,} that are left {durations(*seconds)}" if epochs > 1 else ""
+        print(f"estimate: an epoch takes {each}{every}", file=sys.stderr, flush=True)
 
 
 def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:
@@ -149,6 +156,6 @@ def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:
     yield f"report: {result.report}"
     yield f"weights, for --weights of every command: {result.weights}"
     if result.exported is not None:
-        yield f"exported and verified: {result.exported.folder}"
+        yield from _exported_told(result.exported)
         yield f"try it: nas predict {shell_word(str(result.exported.folder))} PICTURE"
     yield f"everything: {folder}"

@@ -36,7 +36,9 @@ class Leg:
 
     @property
     def left(self) -> int:
-        """How many epochs of trainings that have not ended."""
+        """How many epochs of trainings that have not ended are worth timing."""
+        if self.make is None:
+            return 0
         begun = sum(not (folder / WEIGHTS).is_file() for folder in self.folders)
         return begun * self.setting.recipe.epochs
 

@@ -87,7 +87,9 @@ def test_from_own_pictures_to_a_deployed_network(home: Path) -> None:
     seen = the_command(transferred.out, "nas predict ").replace(
         "PICTURE", shlex.quote(str(picture))
     )
-    assert any(name in well(follow(seen, at=home)).out for name in ODD)
+    seen_by_us = well(follow(seen, at=home)).out
+    assert any(name in seen_by_us for name in ODD)
+    assert well(alone(home / path_in(transferred, "python "), picture)).out == seen_by_us
 
     again = well(follow(the_command(searched.out, "nas resume "), "--to", "none", at=home))
     assert "finished: all 4 trials are done" in again.out
