@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from nas.full_size.machine import Machine
 
 _DATA, _MACHINE, _RAY = "Data", "Machine", "Several processes and machines"
-_OF_DATA = ("dataset", "data_dir", "image_size", "skip_corrupt", "trust")
-_OF_MACHINE = (
-    *("device", "threads", "precision"),
-    *("runner", "workers", "gpus_per_worker", "sync_batch_norm", "address"),
-)
 
 
 def takes_training_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,14 +40,14 @@ def data_of(words: Mapping[str, Any]) -> DataWish:
     from nas.registry import allow
 
     allow(words["dataset"])
-    return DataWish(**{name: words[name] for name in _OF_DATA})
+    return DataWish(**{field.name: words[field.name] for field in fields(DataWish)})
 
 
 def machine_of(words: Mapping[str, Any]) -> Machine:
     """What it is computed on."""
     from nas.full_size.machine import Machine
 
-    return Machine(**{name: words[name] for name in _OF_MACHINE})
+    return Machine(**{field.name: words[field.name] for field in fields(Machine)})
 
 
 def _options(

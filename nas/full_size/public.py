@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -24,11 +25,8 @@ if TYPE_CHECKING:
     from nas.training.trainer import Metrics
 
 Source = str | Path | Genotype
-_OF_DATA = ("dataset", "data_dir", "image_size", "skip_corrupt")
-_OF_MACHINE = (
-    *("device", "threads", "precision"),
-    *("runner", "workers", "gpus_per_worker", "sync_batch_norm", "address"),
-)
+_OF_DATA = tuple(field.name for field in fields(DataWish))
+_OF_MACHINE = tuple(field.name for field in fields(Machine))
 _OTHERS = ("seed", "set")
 
 
@@ -39,6 +37,7 @@ class TrainingSettings(TypedDict, total=False):
     data_dir: str | Path
     image_size: int
     skip_corrupt: bool
+    trust: bool
     device: str
     threads: int
     precision: str

@@ -33,10 +33,10 @@ def test_search_retrain_export(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_at_its_own_size(tmp_path: Path) -> None:
     """Exactly as it is printed; only the retraining is cut short."""
-    searched = well(follow("nas search", at=tmp_path, seconds=3000))
+    searched = well(follow("nas search", at=tmp_path, apart=True))
     for command in commands_in(searched.out):
         if command.startswith("nas retrain "):
-            well(follow(command, "--set", "recipe.epochs=2", at=tmp_path, seconds=3000))
+            well(follow(command, "--set", "recipe.epochs=2", at=tmp_path, apart=True))
         elif command.startswith("nas resume "):
             assert command.endswith("--trials +20")
         else:

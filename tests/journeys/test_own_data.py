@@ -1,5 +1,6 @@
 """The way of a dataset of one's own, which is code: every printed line works when it is copied."""
 
+from functools import partial
 from pathlib import Path
 
 from parts.printed_lines import commands_in, follow, the_command
@@ -13,9 +14,10 @@ TINY = ("--set", "recipe.epochs=1", "--set", "recipe.train_images=64")
 
 
 def test_printed_lines_may_run_the_dataset_that_was_typed(tmp_path: Path) -> None:
+    typed = partial(follow, at=tmp_path, apart=True)
     (tmp_path / "mine.py").write_text(MINE)
     words = ("--space", "ladder", "--dataset", "mine:mine", *TINY, "--trials", "1")
-    searched = follow("nas search", *words, "--to", "python", "--out", "study", at=tmp_path)
+    searched = typed("nas search", *words, "--to", "python", "--out", "study")
     assert searched.code == 0, searched.err
     assert {c for c in commands_in(searched.out) if "--trust" in c} == {
         "nas retrain study --trust",
@@ -24,8 +26,8 @@ def test_printed_lines_may_run_the_dataset_that_was_typed(tmp_path: Path) -> Non
 
     again = the_command(searched.out, "nas retrain ")
     words = ("--preset", "fit", *TINY, "--seeds", "1", "--to", "none")
-    refused = follow(again.removesuffix(" --trust"), *words, at=tmp_path)
+    refused = typed(again.removesuffix(" --trust"), *words)
     assert "--trust" in refused.sentence
-    retrained = follow(again, *words, at=tmp_path)
+    retrained = typed(again, *words)
     assert retrained.code == 0, retrained.err
     assert "data: mine:mine: 10 classes, 64 / 400 / 400 pictures" in retrained.err

@@ -114,15 +114,15 @@ def test_at_full_size_and_in_every_format(home: Path, name: str) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     out = f"a study of {name}"
-    found = well(follow(search(name), "--skip-corrupt", "--out", out, at=home))
-    assert "[[" in well(follow(the_command(found.out, "python -c"), at=home)).out
+    found = well(follow(search(name), "--skip-corrupt", "--out", out, at=home, apart=True))
+    assert "[[" in well(follow(the_command(found.out, "python -c"), at=home, apart=True)).out
 
     words = ("--set", "recipe.epochs=2", "--seeds", "2", "--out", f"{out}, retrained")
-    retrained = well(follow(the_command(found.out, "nas retrain "), *words, at=home))
+    retrained = well(follow(the_command(found.out, "nas retrain "), *words, at=home, apart=True))
     network = the_command(retrained.out, "nas transfer ").partition(" --dataset")[0]
-    exported = well(follow(network.replace("transfer", "export"), at=home))
+    exported = well(follow(network.replace("transfer", "export"), at=home, apart=True))
     picture = home / FIRST / ODD[0] / "no 1 & é.webp"
     assert any(
         each in well(alone(home / path_in(exported, "python "), picture)).out for each in ODD
     )
-    assert "[[" in well(follow(the_command(exported.out, "python -c"), at=home)).out
+    assert "[[" in well(follow(the_command(exported.out, "python -c"), at=home, apart=True)).out

@@ -41,7 +41,7 @@ def test_search_compare_report(home: Path) -> None:
     for command in commands:
         well(follow(command, at=home))
 
-    words = (*TABLE, "--trials", "20", "--seeds", "5", "--out", "a duel")
+    words = (*TABLE, "--trials", "20", "--seeds", "5", "--processes", "1", "--out", "a duel")
     compared = well(follow("nas compare --strategies evolution", *words, at=home))
     assert (home / "a duel" / "report.html").is_file()
     for command in commands_in(compared.out):

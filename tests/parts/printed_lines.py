@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -9,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from parts.command_line import Answer, ended, started
+from parts.command_line import Answer, ended, nas, started
 
 # After two blanks under `next:`, at the end of a line behind a colon, or between backticks.
 _COMMANDS = (
@@ -31,12 +32,22 @@ def the_command(text: str, beginning: str) -> str:
     return found[0]
 
 
-def follow(command: str, *more: str | Path, at: Path, seconds: float = 300.0) -> Answer:
-    """Type a command into a shell in this folder, with some words behind it."""
+def follow(
+    command: str, *more: str | Path, at: Path, apart: bool = False, seconds: float = 3000.0
+) -> Answer:
+    """Type a command into a shell in this folder, with some words behind it.
+
+    Args:
+        apart: in a process of its own; else `nas` reads the same words in this one, which has
+            loaded torch already.
+    """
     program, *words = shlex.split(command)
     words = [*words, *map(str, more)]
-    if program == "nas":
+    if program == "nas" and apart:
         return ended(started(*words, cwd=at), seconds)
+    if program == "nas":
+        with contextlib.chdir(at):
+            return nas(*words)
     assert program == "python", command
     bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
