@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from torch import nn
 
@@ -26,7 +25,7 @@ def data_told(dataset: Dataset, data: Data) -> str:
     pictures = f"{len(data.train):,} / {len(data.val):,} / {test}"
     left_out = f", {dataset.left_out:,} left out" if dataset.left_out else ""
     return (
-        f"{Path(dataset.name).name}: {dataset.classes} classes, {pictures} pictures to train / "
+        f"{dataset.name}: {dataset.classes} classes, {pictures} pictures to train / "
         f"validate / test, {dataset.image_size}x{dataset.image_size}{left_out}"
     )
 

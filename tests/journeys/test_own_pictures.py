@@ -51,7 +51,7 @@ def test_pictures_that_cannot_be_read_are_named_with_the_remedy(home: Path) -> N
 def test_from_own_pictures_to_a_deployed_network(home: Path) -> None:
     searched = well(follow(search(FIRST), "--skip-corrupt", *TINY, "--to", "python,json", at=home))
     for line in (
-        f"data: {FIRST}: 3 classes, 30 / 3 / 3 pictures to train / validate / test, ",
+        f"data: image-folder:{FIRST}: 3 classes, 30 / 3 / 3 pictures to train / validate / test, ",
         "3 left out",
         "network: a typical child has ",
         "estimate: a trial takes ",
