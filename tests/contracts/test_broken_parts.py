@@ -102,7 +102,10 @@ def writes_nothing(subject: object, folder: Path) -> Written:
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",
 )
-def test_a_broken_promise_is_named(check: Any, promise: str) -> None:
+def test_a_broken_promise_is_named(
+    check: Any, promise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(AssertionError, match=f"broken promise: .*{promise}"):
         check()
 
