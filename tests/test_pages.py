@@ -9,6 +9,7 @@ A block that cannot run here says so in the line above it, where the reader sees
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import shlex
@@ -250,6 +251,16 @@ def test_all_its_commands_and_code_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(page, tmp_path, slow=True)
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    """One cell after another, in one process, as a kernel would."""
+    content = json.loads((ROOT / "docs" / "notebook.ipynb").read_text())
+    assert content["nbformat"] == 4
+    cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    assert not [cell for cell in cells if cell["outputs"]], "commit it without outputs"
+    run_python("\n".join("".join(cell["source"]) for cell in cells), tmp_path, "notebook.ipynb")
+    assert (tmp_path / "results" / "full" / "best" / "model.py").is_file()
 
 
 def test_a_command_that_fails_or_prints_something_else_is_found(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def shown(page: Path) -> str:
 
 
 def test_every_page_is_in_the_menu(site: Path) -> None:
+    assert (site / "notebook.html").is_file()
     menu = (ROOT / "mkdocs.yml").read_text()
     for page in (ROOT / "docs").glob("*.md"):
         assert f": {page.name}\n" in menu

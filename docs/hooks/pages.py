@@ -3,6 +3,7 @@ pictures of the repository that lie elsewhere."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -33,6 +34,16 @@ def elsewhere() -> dict[str, str]:
     }
 
 
+def notebook(file: Path) -> str:
+    """A notebook as a page."""
+    texts = []
+    for cell in json.loads(file.read_text())["cells"]:
+        text = "".join(cell["source"])
+        texts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    note = "*This page is `docs/notebook.ipynb`: open that in Jupyter.*"
+    return "\n\n".join([texts[0], note, *texts[1:]]) + "\n"
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is not in docs/."""
     from mkdocs.structure.files import File
@@ -42,6 +53,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
     for name, text in reference().items():
         files.append(File.generated(config, name, content=text))
+    files.append(File.generated(config, "notebook.md", content=notebook(DOCS / "notebook.ipynb")))
     for place, name in elsewhere().items():
         files.append(File.generated(config, name, content=(ROOT / place).read_text()))
     for picture in sorted(set(_pictures_elsewhere(config))):
