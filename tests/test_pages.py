@@ -218,7 +218,7 @@ def test_every_block_says_what_it_is(page: str) -> None:
         if block.language in RUN or block.language in SHOWN_ONLY:
             continue
         assert block.mark, f"{where}: nothing runs {block.language}; say so in the line above it"
-    for who in re.findall(r"Run by (tests/\S+):", PAGES[page].read_text()):
+    for who in re.findall(r"[Rr]un by (tests/\S+)[:,]", PAGES[page].read_text()):
         assert (ROOT / who).is_file()
         assert Path(page).name in (ROOT / who).read_text()
 
