@@ -18,7 +18,7 @@ from nas.full_size.transfer import transfer as transfer_all
 from nas.full_size.wish import RetrainWish, TransferWish, retraining_of, transfer_of
 from nas.registry import resolve
 from nas.search.keywords import tree_of_keywords
-from nas.search.progress import is_watched
+from nas.search.progress import ShownLine, is_watched
 from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:
@@ -211,13 +211,12 @@ def _formats(to: Sequence[str] | None) -> list[str] | None:
 def _epochs(progress: bool | None) -> Callable[[str, int, int, Metrics], None]:
     """Shows each epoch in a line that is written over itself; where nobody looks, nothing."""
     wanted = is_watched() if progress is None else progress
+    line = ShownLine()
 
     def show(name: str, seed: int, epoch: int, metrics: Metrics) -> None:
         if wanted:
             accuracy = metrics["val_accuracy"]
-            words = f"{name}, seed {seed}, epoch {epoch}: validation {accuracy:.4f}"
-            sys.stderr.write("\r" + words.ljust(78))
-            sys.stderr.flush()
+            line.write(f"{name}, seed {seed}, epoch {epoch}: validation {accuracy:.4f}")
 
     return show
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, final
 
 from nas.search.run import OpenSearch
@@ -21,7 +22,7 @@ class ProgressLine:
         self._wanted = is_watched() if wanted is None else wanted
         self._search: OpenSearch | None = None
         self._shown_at = 0.0
-        self._width = 0
+        self._line = ShownLine()
 
     def follow(self, search: OpenSearch) -> None:
         """From now on, tell of this search."""
@@ -32,15 +33,15 @@ class ProgressLine:
         if not self._wanted:
             return
         if event["event"] == "notice":
-            self._write(f"{event['about']}: {event['text']}", "\n")
+            self._line.write(f"{event['about']}: {event['text']}", last=True)
         elif event["event"] in ENDS and time.monotonic() - self._shown_at >= _EVERY:
             self._shown_at = time.monotonic()
-            self._write(self._words())
+            self._line.write(self._words())
 
     def end(self) -> None:
         """Leave the line as it stands at the end."""
         if self._wanted and self._search is not None:
-            self._write(self._words(), "\n")
+            self._line.write(self._words(), last=True)
 
     def _words(self) -> str:
         if self._search is None:
@@ -51,12 +52,40 @@ class ProgressLine:
         best = ledger.best
         return words + (f" · best {best.score:.4f} (trial {best.trial.number})" if best else "")
 
-    def _write(self, words: str, end: str = "") -> None:
+
+@final
+class ShownLine:
+    """A line that is written over itself: on the error stream, in a notebook as one output."""
+
+    def __init__(self) -> None:
+        self._width = 0
+        self._output: Any = None
+
+    def write(self, words: str, *, last: bool = False) -> None:
+        """Show these words in place of those before; the next ones stand below the last."""
+        if _in_notebook():
+            self._write_output(words, last)
+            return
+        end = "\n" if last else ""
         sys.stderr.write("\r" + words.ljust(self._width) + end)
         sys.stderr.flush()
-        self._width = 0 if end else len(words)
+        self._width = 0 if last else len(words)
+
+    def _write_output(self, words: str, last: bool) -> None:
+        shown = {"text/plain": words}
+        if self._output is None:
+            display = import_module("IPython.display").display
+            self._output = display(shown, raw=True, display_id=True)
+        else:
+            self._output.update(shown, raw=True)
+        if last:
+            self._output = None
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
 
 
 def is_watched() -> bool:
     """Whether somebody looks: a terminal, or a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    return sys.stderr.isatty() or _in_notebook()
