@@ -3,7 +3,6 @@ script, and as cells of a notebook."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -53,59 +52,44 @@ print(sorted(file.name for file in exported.folder.iterdir()))
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's folder with two folders of pictures, a picture and the script."""
+    """A user's folder with two folders of pictures, and a picture."""
     folder = tmp_path_factory.mktemp("home")
     coloured(folder / "photos")
     coloured(folder / "other", train=8, val=4)
     (folder / "photos" / "val" / "red" / "0.png").rename(folder / "photo.png")
-    (folder / "search.py").write_text(SCRIPT)
     return folder
 
 
-def python(home: Path, *words: str) -> str:
+def python(home: Path, code: str) -> list[str]:
+    """What a script, or the cells of a notebook one after another, print."""
     answer = subprocess.run(
-        [sys.executable, *words],
+        [sys.executable, "-c", code],
         cwd=home,
         env={**os.environ, "PYTHONPATH": str(ROOT), "NAS_DATA": str(home / "cache")},
         capture_output=True,
         text=True,
     )
     assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+    return answer.stdout.splitlines()
 
 
-def test_a_script_goes_the_whole_way_and_the_command_line_goes_on(home: Path) -> None:
-    said = python(home, "search.py").splitlines()
+def test_a_script_goes_the_whole_way_a_notebook_and_the_command_line_go_on(home: Path) -> None:
+    said = python(home, SCRIPT)
     assert said[0] == "all 2 trials are done"
     assert said[1].startswith("2 ")
     assert {said[2], said[3]} <= {"blue", "green", "red"}
     assert said[4] == "['searched']"
     assert "model.py" in said[5]
     assert (home / "study" / "best" / "model.py").is_file()
+    log = (home / "study" / "events.jsonl").read_bytes()
 
-    assert python(home, "search.py").splitlines() == said  # the same again: all is done
+    cells = SCRIPT.split("\n\n")
+    assert python(home, f"space = {{}}\nfor cell in {cells!r}: exec(cell, space)") == said
+    assert (home / "study" / "events.jsonl").read_bytes() == log
+
     best = command("best", home / "study", "--json").json["best"][0]
     assert best["key"] == said[1].partition(" ")[2]
     assert command("status", home / "study", "--check", "--json").json["check"]["sound"]
-
-
-def test_a_notebook_goes_on_where_the_script_ended(home: Path) -> None:
-    """Cell after cell in one process; the study is that of the script."""
-    log = home / "study" / "events.jsonl"
-    before = log.read_bytes() if log.exists() else python(home, "search.py") and log.read_bytes()
-    cells = SCRIPT.split("\n\n")
-    runner = "import json, sys\nspace = {}\nfor cell in json.load(sys.stdin): exec(cell, space)"
-    answer = subprocess.run(
-        [sys.executable, "-c", runner],
-        input=json.dumps(cells),
-        cwd=home,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NAS_DATA": str(home / "cache")},
-        capture_output=True,
-        text=True,
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert "all 2 trials are done" in answer.stdout
-    assert log.read_bytes() == before
 
 
 class Output:
