@@ -35,7 +35,7 @@ full = nas.retrain(study.folder, seeds=1, set=small, to=["python"], out="full")
 print(nas.predict(full.exported.folder, ["photo.png"])[0][0].name)
 
 other = nas.transfer(
-    full.exported.folder,
+    study.folder,
     dataset="image-folder:other",
     mode="finetune",
     open_cells=1,
