@@ -1,10 +1,9 @@
-"""Cells as figures: the shapes of one cell, and of all cells of a genotype side by side, with a
-legend."""
+"""Cells as figures: the shapes of one cell, and of all cells of a genotype, with a legend."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from nas.drawings.layering import OUTPUT
 from nas.drawings.layout import (
@@ -26,6 +25,7 @@ MARGIN = 28.0
 _HEADING = 52.0
 _LEGEND = 46.0
 _GUTTER = 64.0
+_PAGE_WIDTH = 900.0  # of a README: what is wider is shrunk there, with its text
 _RISER = 24.0
 
 
@@ -36,31 +36,59 @@ def input_name(state: int, inputs: int) -> str:
 
 
 def cells_drawing(genotype: Genotype, title: str | None = None) -> Drawing:
-    """All cells of a genotype side by side, inputs at one height, and the legend of the kinds that
-    occur."""
+    """All cells of a genotype, and the legend of the kinds that occur: side by side with inputs at
+    one height, or one below another where a page would have to shrink their text."""
     refuse_choices(genotype)
     height = max(cell_shapes(cell)[2] for cell in genotype.cells.values())
-    panels = [(role, *cell_shapes(cell, height)) for role, cell in genotype.cells.items()]
-    shapes: list[Shape] = []
-    x = 0.0
-    for role, parts, width, own_height in panels:
-        heading = _heading(
-            "" if len(panels) == genotype.cells[role].inputs == 1 else role, genotype.cells[role]
-        )
-        room = max(width, *[label.box[2] - label.box[0] for label in heading])
-        shapes += [moved(label, x + room / 2, 0) for label in heading]
-        shapes += [
-            moved(shape, x + (room - width) / 2, _HEADING + height - own_height) for shape in parts
-        ]
-        x += room + _GUTTER
+    panels = [_panel(genotype, role, height) for role in genotype.cells]
+    beside = sum(width for _, width, _ in panels) + _GUTTER * (len(panels) - 1)
     legend, legend_width = _legend(genotype.cells.values())
-    inner = max(x - _GUTTER, legend_width)
-    shapes = [moved(shape, MARGIN + (inner - x + _GUTTER) / 2, MARGIN) for shape in shapes]
-    foot = MARGIN + _HEADING + height + _LEGEND - 6
+    if beside + 2 * MARGIN <= _PAGE_WIDTH:
+        inner, foot = max(beside, legend_width), MARGIN + _HEADING + height
+        shapes = _in_a_row(panels, (inner - beside) / 2)
+    else:
+        panels = [_panel(genotype, role, 0.0) for role in genotype.cells]
+        inner = max(legend_width, *(width for _, width, _ in panels))
+        shapes, foot = _in_a_column(panels, inner)
+
+    foot += _LEGEND - 6
     shapes += [moved(shape, MARGIN + (inner - legend_width) / 2, foot) for shape in legend]
     total, bottom = inner + 2 * MARGIN, foot + 6 + MARGIN
     name = title or f"{genotype.space} genotype"
     return Drawing(total, bottom, tuple(shapes), _title(name, genotype), description(genotype))
+
+
+_Panel = tuple[list[Shape], float, float]  # a cell under its heading, its width, its height
+
+
+def _panel(genotype: Genotype, role: str, height: float) -> _Panel:
+    """One cell, stretched towards this height."""
+    cell = genotype.cells[role]
+    parts, width, own_height = cell_shapes(cell, height)
+    heading = _heading("" if len(genotype.cells) == cell.inputs == 1 else role, cell)
+    room = max(width, *[label.box[2] - label.box[0] for label in heading])
+    below = _HEADING + max(height - own_height, 0.0)
+    shapes: list[Shape] = [moved(label, room / 2, 0) for label in heading]
+    shapes += [moved(shape, (room - width) / 2, below) for shape in parts]
+    return shapes, room, own_height
+
+
+def _in_a_row(panels: Sequence[_Panel], left: float) -> list[Shape]:
+    shapes: list[Shape] = []
+    x = MARGIN + left
+    for parts, width, _ in panels:
+        shapes += [moved(shape, x, MARGIN) for shape in parts]
+        x += width + _GUTTER
+    return shapes
+
+
+def _in_a_column(panels: Sequence[_Panel], inner: float) -> tuple[list[Shape], float]:
+    shapes: list[Shape] = []
+    y = MARGIN
+    for parts, width, height in panels:
+        shapes += [moved(shape, MARGIN + (inner - width) / 2, y) for shape in parts]
+        y += _HEADING + height + _GUTTER
+    return shapes, y - _GUTTER
 
 
 def refuse_choices(genotype: Genotype) -> None:

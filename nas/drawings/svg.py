@@ -22,7 +22,7 @@ ARROW = 6.5  # length of an arrowhead
 
 
 def cells_svg(genotype: Genotype, theme: str = "auto", title: str | None = None) -> str:
-    """All cells of a genotype side by side, as the text of an SVG file."""
+    """All cells of a genotype, as the text of an SVG file."""
     return svg(cells_drawing(genotype, title), theme)
 
 

@@ -46,7 +46,7 @@ tbody th,th.first{{text-align:left;font-weight:600;padding-right:18px}}
 .winner{{margin:18px 0 34px;break-inside:avoid;display:flex;flex-wrap:wrap;gap:4px 28px;align-items:flex-start}}
 .winner h3{{flex:1 0 100%}}
 .winner .known{{flex:1 1 300px;min-width:0}}
-.drawing svg{{display:block;max-width:100%;height:auto;max-height:520px}}
+.drawing svg{{display:block;max-width:100%;height:auto}}
 .drawing{{max-width:100%;margin-bottom:10px}}
 dl{{display:grid;grid-template-columns:max-content 1fr;gap:2px 18px;margin:0 0 10px;font-size:14px}}
 dt{{color:{_FAINT}}}
@@ -58,7 +58,7 @@ summary{{cursor:pointer;font-weight:600}}
 @media (max-width:520px){{
 main{{padding:18px 14px 40px}}
 .drawing{{overflow-x:auto}}
-.drawing svg{{max-width:none;max-height:none}}
+.drawing svg{{max-width:none}}
 dl{{grid-template-columns:1fr;gap:0}}
 dd{{margin-bottom:6px}}
 }}
@@ -82,7 +82,7 @@ main{{max-width:none;padding:0}}
 h2{{margin-top:24px;break-after:avoid}}
 section,tr{{break-inside:avoid}}
 .note{{break-after:avoid}}
-.drawing svg{{max-height:300px}}
+.drawing svg{{max-height:420px}}
 pre{{white-space:pre-wrap;overflow-wrap:anywhere}}
 .scroll{{overflow:visible;background:none}}
 table{{font-size:9pt}}

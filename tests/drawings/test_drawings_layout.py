@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 import pytest
 from hypothesis import given, settings
 
-from nas.drawings.cells import cells_drawing
+from nas.drawings.cells import cell_drawing, cells_drawing
 from nas.drawings.crossings import arrangements, crossings
 from nas.drawings.layering import bundled, layered, lowest_floors
 from nas.drawings.layout import layout
@@ -178,3 +178,11 @@ def test_large_cells_are_laid_out_too(nodes: int, edges: int) -> None:
     placed = layout(cell(text))
     assert len(placed.ops) == nodes
     assert all(len(ops) == edges for ops in placed.ops.values())
+
+
+def test_cells_stand_below_one_another_where_a_page_would_shrink_their_text() -> None:
+    published = zoo.load("nasnet-a").genotype
+    both = cells_drawing(published)
+    each = [cell_drawing(cell, role) for role, cell in published.cells.items()]
+    assert both.width == max(drawing.width for drawing in each) <= 900
+    assert both.height > max(drawing.height for drawing in each)
