@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from typing import final
 
 from nas.contracts import Evaluator, Failure, Outcome, Trial, Turns
-from runners._process import WorkerProcess, wait_for_any
+from runners._process import VISIBLE, WorkerProcess, wait_for_any
 
 _SLICE_SECONDS = 0.5  # how often an idle driver looks at deadlines and at a wish to stop
 
@@ -21,6 +23,7 @@ class WorkerPool:
         self._evaluator = evaluator
         self._size = size
         self._timeout = timeout
+        self._gpus = _gpus_of(evaluator)
         self._idle: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, Trial] = {}
 
@@ -52,7 +55,12 @@ class WorkerPool:
             if worker.is_alive:
                 return worker
             worker.kill()
-        return WorkerProcess(self._evaluator)
+        return WorkerProcess(self._evaluator, self._least_used_gpu())
+
+    def _least_used_gpu(self) -> str | None:
+        """The GPU of a new process: one each, then several on each; None where all see the same."""
+        used = Counter(worker.gpu for worker in [*self._idle, *self._busy])
+        return min(self._gpus, key=lambda gpu: used[gpu], default=None)
 
     def _hear(self, worker: WorkerProcess) -> None:
         trial = self._busy[worker]
@@ -97,3 +105,15 @@ class WorkerPool:
         trial = self._busy.pop(worker)
         worker.kill()
         self._study.tell(trial.number, failure)
+
+
+def _gpus_of(evaluator: Evaluator) -> tuple[str, ...]:
+    """The GPUs over which children are spread: all that this process sees, unless they train on
+    something else, or on one GPU that was named (`cuda:1`)."""
+    if evaluator.measured().get("device") != "cuda":
+        return ()
+    if (named := os.environ.get(VISIBLE)) is not None:
+        return tuple(name.strip() for name in named.split(",") if name.strip())
+    import torch
+
+    return tuple(map(str, range(torch.cuda.device_count())))

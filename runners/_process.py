@@ -20,6 +20,7 @@ from nas.contracts import Evaluator, Report, Trial
 from nas.errors import NasError, SettingsError, StudyError
 from nas.study.attempt import attempt
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_TO_START = 300.0
 _FOR_THE_DRIVER = (
@@ -32,14 +33,15 @@ _FOR_THE_DRIVER = (
 class WorkerProcess:
     """The driver's end of a worker process."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: Evaluator, gpu: str | None = None) -> None:
+        self.gpu = gpu  # the only one it sees; None: those that its driver sees
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, evaluator, os.getpid()), daemon=True
         )
         try:
-            with _without_signals():
+            with _without_signals(), _seeing(gpu):
                 self._process.start()
         except (TypeError, AttributeError, pickle.PicklingError) as problem:
             raise SettingsError(
@@ -135,6 +137,21 @@ def _without_signals() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _seeing(gpu: str | None) -> Iterator[None]:
+    """What starts in here sees one GPU: the variable counts from the first call of CUDA on."""
+    before = os.environ.get(VISIBLE)
+    if gpu is not None:
+        os.environ[VISIBLE] = gpu
+    try:
+        yield
+    finally:
+        if gpu is not None and before is not None:
+            os.environ[VISIBLE] = before
+        elif gpu is not None:
+            del os.environ[VISIBLE]
 
 
 def _serve(connection: Connection[Any, Any], evaluator: Evaluator, driver: int) -> None:

@@ -15,7 +15,8 @@ class Local(Runner):
     """This machine.
 
     Args:
-        workers: how many processes evaluate at once; 1 evaluates in this process.
+        workers: how many processes evaluate at once; 1 evaluates in this process. Where children
+            train on GPUs, each process sees one of them: as many workers as GPUs use all.
         trial_timeout: seconds after which a trial is ended as a failure of kind `timeout` (it then
             runs in a process of its own, which can be killed).
     """

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
+from nas.contracts import Evaluation, Json, Report
 from nas.testing.runner_promises import ScriptedEvaluator
+from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
+
+
+class OnGpu(ScriptedEvaluator):
+    """Says that it trains on a GPU, and which ones its process sees."""
+
+    def __init__(self, space: SearchSpace, device: str) -> None:
+        super().__init__(space, seconds=0.1)
+        self.device = device
+
+    def measured(self) -> Mapping[str, Json]:
+        return {"device": self.device}
+
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
+        found = super().evaluate(genotype, seed=seed, workdir=workdir, report=report)
+        return replace(found, metrics={"sees": os.environ.get("CUDA_VISIBLE_DEVICES")})
 
 
 class Unsendable(ScriptedEvaluator):

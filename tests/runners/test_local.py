@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
+from nas.contracts import Evaluator
 from nas.errors import SettingsError, StudyError
 from nas.registry import load
 from nas.study.rules import Budget, Rules
 from nas.study.study import Study
 from nas.testing.runner_promises import ScriptedEvaluator as Worker
 from parts.command_line import SMALL, started
-from parts.judges import Unloadable, Unsendable
+from parts.judges import OnGpu, Unloadable, Unsendable
 from parts.studies import lines, story
+from runners._process import WorkerProcess
 from runners.local import Local
 
 SPACE = load("space", "nasbench201")()
@@ -102,6 +104,39 @@ def test_workers_are_processes_of_their_own(tmp_path: Path) -> None:
     assert os.getpid() not in told
     with pytest.raises(ProcessLookupError):
         os.kill(told[0], 0)
+
+
+@pytest.mark.parametrize(
+    ("device", "seen"), [("cuda", {"3", "5"}), ("cuda:1", {"3,5"}), ("cpu", {"3,5"})]
+)
+def test_each_worker_sees_a_gpu_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, seen: set[str]
+) -> None:
+    """Spread over those this process sees, but for a device that was named or is none."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    with opened(tmp_path, trials=8) as study:
+        Local(workers=3).run(study, OnGpu(SPACE, device))
+    told = [event["metrics"]["sees"] for event in lines(tmp_path) if event["event"] == "told"]
+    assert set(told) <= seen
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,5"
+
+
+def test_the_next_process_takes_the_gpu_that_is_used_least(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three on two GPUs: two on the first, and one that is lost is replaced on its own."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    given: list[str | None] = []
+    begin = WorkerProcess.__init__
+
+    def remember(worker: WorkerProcess, evaluator: Evaluator, gpu: str | None = None) -> None:
+        given.append(gpu)
+        begin(worker, evaluator, gpu)
+
+    monkeypatch.setattr(WorkerProcess, "__init__", remember)
+    with opened(tmp_path, trials=6) as study:
+        Local(workers=3).run(study, OnGpu(SPACE, "cuda"))
+    assert given == ["3", "5", "3"]
 
 
 def test_a_serial_run_needs_no_process(tmp_path: Path) -> None:
