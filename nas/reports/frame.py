@@ -181,7 +181,8 @@ class Frame:
 
 def read_frame(folder: Path) -> Frame:
     """Read the study in this folder, its log once."""
-    settings, ledger = StudySettings.read(folder), Ledger(Plan.read(folder).rules, listens=False)
+    ledger = Ledger(Plan.read(folder).rules, listens=False)  # first, for it says what is missing
+    settings = StudySettings.read(folder)
     import pandas
 
     rows, updates = _Rows(), []

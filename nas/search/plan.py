@@ -15,6 +15,15 @@ from nas.contracts import Evaluator, Runner, Strategy
 from nas.errors import StudyError, shell_word, shortened
 from nas.search.provenance import commit, hardware, versions
 from nas.settings import complete, options_of, refuse_positional
+from nas.study.events import (
+    Field,
+    is_budget,
+    is_count,
+    is_number,
+    is_numbers,
+    is_table,
+    is_text,
+)
 from nas.study.files import write_whole
 from nas.study.rules import Budget, Rules
 from search_spaces.cells.genotype import Genotype
@@ -89,6 +98,18 @@ class Part:
             isinstance(dataset, str) and registry.is_outside("dataset", dataset)
         )
 
+    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options, those that are no defaults typed again: a file may say anything."""
+        part = self.factory
+        defaults = {name: option.default for name, option in options_of(part).items()}
+        given = {
+            name: value
+            for name, value in options.items()
+            if name not in defaults or repr(value) != repr(defaults[name])
+        }
+        typed = complete(part, given, self.kind)
+        return {name: typed[name] if name in given else options[name] for name in options}
+
     def to_dict(self) -> dict[str, Any]:
         """Name and options as JSON."""
         return {"name": self.name, "options": dict(self.options)}
@@ -152,12 +173,13 @@ class Plan:
 
     def make_space(self) -> SearchSpace:
         """The space itself."""
-        space: SearchSpace = self.space.factory(**self.space.options)
+        space: SearchSpace = self.space.factory(**self.space.checked(self.space.options))
         return space
 
     def make_strategy(self, space: SearchSpace) -> Strategy:
         """A strategy that knows nothing yet."""
-        strategy: Strategy = self.strategy.factory(space, self.seed, **self.strategy.options)
+        options = self.strategy.checked(self.strategy.options)
+        strategy: Strategy = self.strategy.factory(space, self.seed, **options)
         return strategy
 
     def make_evaluator(self, space: SearchSpace) -> Evaluator:
@@ -165,12 +187,12 @@ class Plan:
         options = dict(self.evaluator.options)
         options.update({name: value for name, value in self.measured.items() if name in options})
         needed = (space,) if _takes_space(self.evaluator.factory) else ()
-        evaluator: Evaluator = self.evaluator.factory(*needed, **options)
+        evaluator: Evaluator = self.evaluator.factory(*needed, **self.evaluator.checked(options))
         return evaluator
 
     def make_runner(self) -> Runner:
         """The runner."""
-        runner: Runner = self.runner.factory(**self.runner.options)
+        runner: Runner = self.runner.factory(**self.runner.checked(self.runner.options))
         return runner
 
     def write(self, folder: Path, budget: Budget, recorded: Mapping[str, Any]) -> None:
@@ -268,7 +290,47 @@ def read_study_json(folder: Path) -> dict[str, Any]:
         raise StudyError(
             f"{path} has format {shortened(found)}, but this version reads format {FORMAT}"
         )
+    for known in _FIELDS:
+        if known.name in content and not known.fits(content[known.name]):
+            raise StudyError(
+                f"{path} has {shortened(content[known.name])} as {known.name!r}, expected "
+                f"{known.expected}: restore it from a copy"
+            )
     return content
+
+
+def _is_part(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and is_text(value.get("name"))
+        and is_table(value.get("options", {}))
+        and is_text(value.get("fingerprint", ""))
+    )
+
+
+def _is_rules(value: object) -> bool:
+    """Numbers, words and nothing else; which words there are, the rules say themselves."""
+    return isinstance(value, dict) and all(
+        limit is None or (is_text(limit) if name in _WORDS else is_number(limit))
+        for name, limit in value.items()
+    )
+
+
+_WORDS = ("duplicates", "stopped_as", "early_stop")
+_PART = "a part with a name and options"
+_FIELDS = (
+    *(Field(kind, _is_part, _PART) for kind in ("space", "strategy", "evaluator", "runner")),
+    Field("seed", is_count, "a whole number from 0"),
+    Field("rules", _is_rules, "a table of rules"),
+    Field("limits", is_numbers, "a table of numbers"),
+    Field("start_from", lambda value: isinstance(value, list), "a list of genotypes"),
+    Field("measured", is_table, "a table"),
+    Field("recorded", is_table, "a table"),
+    Field("budget", is_budget, "a budget of trials, seconds or hours"),
+    Field("versions", is_table, "a table"),
+    Field("hardware", is_table, "a table"),
+    Field("commit", lambda value: value is None or is_text(value), "a text"),
+)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "") -> list[str]:
