@@ -46,8 +46,8 @@ class Moody(Evaluator):
 
 CLOCKS = {"time", "strategy_seconds", "wall_seconds", "idle_seconds"}
 CLOCKS |= {"total_strategy_seconds", "total_wall_seconds"}
-PROOFS = {"format", "study", "check", "proves_itself"}  # of a log; they hang on its clocks
-CLOCKS |= {"running", "pace", *PROOFS}
+CLOCKS |= {"running", "pace", "alarm", "proves_itself"}  # what an earlier status did not say
+PROOFS = {"format", "study"}  # of a log; its checksums hang on its clocks
 MEASURED = CLOCKS | {"seconds", "images_per_second", "peak_memory_mib"}
 PLACES = {"folder", "folders"}
 
@@ -161,7 +161,8 @@ def main() -> None:
     found, different = {}, 0
     for name, value in _all(asked.only or ""):
         found[name] = value
-        differences = list(_apart(before[name], value, "")) if name in before else []
+        kept = _without(before.get(name), PROOFS)
+        differences = list(_apart(kept, value, "")) if name in before else []
         different += bool(differences)
         verdict = "" if name not in before else "  DIFFERENT" if differences else "  same"
         print(f"{_digest(value)}  {name}{verdict}", flush=True)
@@ -233,7 +234,10 @@ def _nas(folder: Path, words: str) -> str:
 
 def _events(study: Path, left_out: set[str]) -> list[Any]:
     lines = (study / "events.jsonl").read_text().splitlines()
-    return [_without(json.loads(line), left_out) for line in lines]
+    events = [json.loads(line) for line in lines]
+    for event in events:
+        event.pop("check", None)
+    return [_without(event, left_out | PROOFS) for event in events]
 
 
 def _without(found: Any, left_out: set[str]) -> Any:
