@@ -227,6 +227,8 @@ class Plan:
                 kind: Part.read(kind, content[kind], trust=trust)
                 for kind in ("space", "strategy", "evaluator", "runner")
             }
+            if trust and registry.is_outside("space", parts["space"].name):
+                parts["space"].factory  # noqa: B018 - its operations are known from now on
             return cls(
                 **parts,
                 seed=content["seed"],
