@@ -34,7 +34,11 @@ class Work:
 
 def told(folder: Path, count: int) -> bool:
     """Whether some study in here has so many results."""
-    return any(kinds(log.parent).count("told") >= count for log in folder.rglob("events.jsonl"))
+    try:
+        logs = list(folder.rglob("events.jsonl"))
+    except FileNotFoundError:  # a trial has just left its folder
+        return False
+    return any(kinds(log.parent).count("told") >= count for log in logs)
 
 
 def search_is_whole(home: Path) -> None:
