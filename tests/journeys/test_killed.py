@@ -147,7 +147,7 @@ def test_what_is_ended_goes_on(verb: str, number: int, tmp_path: Path) -> None:
         printed = the_command(answer.out + answer.err, work.goes_on or f"nas {verb}")
         assert work.goes_on or printed == again
         again = printed
-    finished = follow(again, at=tmp_path)
+    finished = follow(again, at=tmp_path, apart=True)
     assert finished.code == 0, finished.err
     work.check(tmp_path)
     assert all(file.stat().st_mtime_ns == when for file, when in done.items())
