@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from safetensors.torch import save_file
 
-from nas.cli._winner import winner_told
+from nas.cli._exporting import winner_told
 from nas.exporting import winner
 from nas.exporting.choosing import choices, subject_of
 from nas.exporting.export import export
