@@ -7,7 +7,8 @@ same again, prints the same lines and names the first differences; it ends with 
 there are any. Numbers are held against each other on one machine: networks are really trained
 (fp32, one thread), and another processor has other last digits.
 
-`--only NAME` runs one of them.
+`--only NAME` runs one of them. What earlier versions did by default is asked for by name: the
+preset `plain` of the controller, and the score of a table.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ SEARCHES = (
     Search(
         "policy-gradient, past a snapshot, resumed",
         f"--space nasbench201 --strategy policy-gradient {LANDSCAPE} --trials 1050 "
-        "--set strategy.hidden=16 --seed 6",
+        "--set strategy.preset=plain --set strategy.hidden=16 --seed 6",
         "--trials +50",
     ),
     Search(
@@ -140,7 +141,8 @@ COMPARISONS = {
     "comparison on the shipped table": (
         "--space nasbench201 --evaluator table --score score --budget-seconds 15 "
         "--strategies evolution,policy-gradient --set evolution.population=8 "
-        "--set evolution.sample=3 --set policy-gradient.hidden=8 --seeds 5"
+        "--set evolution.sample=3 --set policy-gradient.preset=plain "
+        "--set policy-gradient.hidden=8 --seeds 5"
     ),
     "comparison on the landscape, confirmed": (
         f"--space ladder {LANDSCAPE} --trials 25 --confirm 3 "
