@@ -211,10 +211,11 @@ def mean_interval(values: Floats, level: float = LEVEL) -> Interval | None:
 
 
 def relative_improvement(values: Floats, reference: Floats) -> tuple[float, Interval | None]:
-    """By how many percent of the reference's mean the mean is higher, with a paired BCa
-    interval."""
+    """By how many percent of the reference's mean the mean is higher, with a paired BCa interval;
+    none where seeds drawn anew have a reference of 0 too often."""
     estimate = float(_relative(values, reference, axis=-1))
-    return estimate, bca((values, reference), _relative)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return estimate, bca((values, reference), _relative)
 
 
 def _mean(values: Floats, axis: int) -> Any:

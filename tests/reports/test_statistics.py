@@ -107,6 +107,18 @@ def test_relative_improvement_is_a_share_of_the_reference() -> None:
     assert below == pytest.approx(50.0)  # a higher score is better also where all are negative
 
 
+def test_a_share_of_what_may_be_nothing_has_no_interval() -> None:
+    """Too many draws of these seeds anew have nothing but the seeds whose reference is 0; of many
+    seeds hardly any has."""
+    values, reference = np.array([0.3, 0.4, 0.5, 0.4]), np.array([0.0, 0.0, 0.2, 0.2])
+    percent, interval = relative_improvement(values, reference)
+    assert percent == pytest.approx(300.0)
+    assert interval is None
+    _, interval = relative_improvement(np.tile(values, 10), np.tile(reference, 10))
+    assert interval is not None
+    assert interval[0] < 300 < interval[1]
+
+
 def test_the_paired_interval_of_a_ratio_moves_both_together() -> None:
     reference = np.array([10.0, 20.0, 30.0, 40.0, 50.0])
     low, high = bca((reference * 1.1, reference), lambda a, b, axis: a.mean(axis) / b.mean(axis))
