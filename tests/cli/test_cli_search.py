@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nas.reports.findings import Champion
 from nas.reports.tables import winner_commands
 from nas.search.words import DEFAULTS
 from parts.command_line import ROOT, SMALL, nas, ran
@@ -66,7 +67,8 @@ def test_commands_in_sentences_and_reports_can_be_copied(tmp_path: Path) -> None
     assert nas(*search("--trials", "2", "--out", folder)).code == 0
     sentence = nas(*search("--trials", "2", "--seed", "7", "--out", folder)).sentence
     assert f"resume it as it is with `nas resume '{folder}'`" in sentence
-    show, export = map(shlex.split, winner_commands({"folder": "my dir/s 1"}))
+    champion = Champion(0, "my dir/s 1", 1, "", 0.5, {}, {}, {})
+    show, export = map(shlex.split, winner_commands(champion))
     assert show == ["nas", "show", "my dir/s 1/best/genotype.json"]
     assert export == ["nas", "export", "my dir/s 1", "--to", "python,svg"]
 
