@@ -202,7 +202,7 @@ def uneven_study(workers: int, lag: int | None) -> tuple[Study, float, list[dict
             runner.run(study, Sleeper(space, seconds=UNEVEN_SECONDS, uneven=True))
             seconds = time.monotonic() - began
         lines = (Path(folder) / "events.jsonl").read_text().splitlines()
-    clocks = {"time", "strategy_seconds"}
+    clocks = {"time", "strategy_seconds", "check"}
     log = [
         {name: value for name, value in json.loads(line).items() if name not in clocks}
         for line in lines

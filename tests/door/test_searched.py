@@ -17,7 +17,7 @@ from parts.own_parts import CountsOps, ForgetsOption, Guess, HoldsMore
 from search_spaces.cells.space import SearchSpace
 from search_spaces.nasbench201 import Nasbench201Space
 
-CLOCKS = ("time", "strategy_seconds")
+CLOCKS = ("time", "strategy_seconds", "check")
 SMALL: dict[str, Any] = {
     "space": "nasbench201",
     "strategy": "random-search",

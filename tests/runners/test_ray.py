@@ -301,7 +301,7 @@ def test_ctrl_c_twice_stops_at_once(tmp_path: Path, nodes: list[int]) -> None:
 def deterministic(folder: Path, *words: str) -> list[dict[str, Any]]:
     done = run(search(folder, "--deterministic", "--lag", "4", *words, trials=16))
     assert done.returncode == 0, done.stderr
-    clocks = ("time", "strategy_seconds", "metrics", "seconds")
+    clocks = ("time", "strategy_seconds", "metrics", "seconds", "check")
     return [
         {name: value for name, value in event.items() if name not in clocks}
         for event in lines(folder)

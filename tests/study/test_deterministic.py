@@ -20,7 +20,7 @@ from nas.study.study import Study
 from parts.studies import TINY, Judge, Listed, fresh_strategy, lines, no_limit, of_trials, tiny
 
 TRIALS, LAG = 14, 4
-CLOCKS = ("time", "strategy_seconds")
+CLOCKS = ("time", "strategy_seconds", "check")
 
 
 def rules(**more: Any) -> Rules:
