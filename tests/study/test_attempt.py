@@ -122,11 +122,17 @@ def test_the_traceback_comes_along_and_has_an_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "problem",
-    [NasError("no such file"), SettingsError("wrong"), KeyboardInterrupt(), SystemExit(1)],
+    [NasError("no such file"), SettingsError("wrong"), KeyboardInterrupt()],
 )
 def test_what_the_user_must_mend_is_raised(tmp_path: Path, problem: BaseException) -> None:
     with pytest.raises(type(problem)):
         outcome(tmp_path, failing(problem))
+
+
+def test_a_child_that_leaves_the_process_is_a_failure(tmp_path: Path) -> None:
+    found = outcome(tmp_path, failing(SystemExit(1)))
+    assert isinstance(found, Failure)
+    assert (found.kind, found.message.splitlines()[0]) == ("error", "SystemExit: 1")
 
 
 def test_a_trial_that_is_told_to_stop(tmp_path: Path) -> None:
