@@ -210,3 +210,14 @@ def asked(study: Study) -> Trial:
 def told(study: Study, trial: Trial, score: float = 0.5, seconds: float = 1.0) -> None:
     """A full result."""
     study.tell(trial.number, Evaluation(score, {}, seconds))
+
+
+def without_proofs(log: Path) -> None:
+    """Make a log one of the first format, which cannot prove what study it is of."""
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    for event in events:
+        del event["check"]
+        if "format" in event:
+            event["format"] = 1
+            event.pop("study", None)
+    log.write_text("".join(json.dumps(event) + "\n" for event in events))

@@ -32,7 +32,7 @@ RESUMED = {
     "optuna-tpe": ("--trials", "50"),
     "policy-gradient": ("--trials", "65"),
     "deterministic": ("--workers", "1"),
-    "early-stopping": ("--trials", "+5"),
+    "early-stopping": ("--trials", "55"),
     "resampling": ("--trials", "+4"),
     "table": ("--trials", "+15"),
     "torn": (),

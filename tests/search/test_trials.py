@@ -70,7 +70,7 @@ def test_the_choices_of_a_row_decode_to_its_key(study: Path) -> None:
 def test_states_are_told_apart(tmp_path: Path) -> None:
     folder = copied("random-search", tmp_path)
     first = next(line for line in lines(folder) if line["event"] == "asked")
-    asked = {"event": "asked", "genotype": first["genotype"], "key": first["key"]}
+    asked = {name: value for name, value in first.items() if name != "number"}
     end = {"score": 0.5, "metrics": {"score": 7, "loss": 2.0}, "seconds": 1.5}
     events = [
         {**asked, "number": 3},
@@ -78,7 +78,7 @@ def test_states_are_told_apart(tmp_path: Path) -> None:
         {**asked, "number": 1},
         {**asked, "number": 2},
         {**asked, "number": 5},
-        {"event": "skipped", "number": 4},
+        {**asked, "event": "skipped", "number": 4, "reason": "too large"},
         {"event": "told", "number": 3, **end, "reused": 1},
         {"event": "failed", "number": 1, "kind": "diverged", "message": "", "seconds": 2.0},
         {"event": "stopped", "number": 2, "step": 1, **end},
