@@ -78,7 +78,7 @@ def test_an_export_runs_by_copying_what_is_printed(drawing: str, tmp_path: Path)
     )
     params = re.search(r"([\d,]+) parameters", printed)
     assert params is not None
-    assert answer.stdout.startswith(f"{params[1]} parameters\none image of noise: class ")
+    assert answer.stdout.startswith(f"{params[1]} parameters\nan image of noise: class ")
     assert list(tmp_path.glob(".out*")) == []
 
 

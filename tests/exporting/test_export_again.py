@@ -110,7 +110,7 @@ def test_the_card_knows_every_format_that_lies_there(study: Path) -> None:
     assert nas("export", study, "--to", "dot").code == 0
     text = card_of(study / "best")
     for words in (
-        "from model import build",
+        "from model import NAMES, build",
         "`genotype.json` is the drawing",
         "`cells.dot` is for Graphviz",
     ):
@@ -120,14 +120,14 @@ def test_the_card_knows_every_format_that_lies_there(study: Path) -> None:
     assert [line for line in text.splitlines() if line.startswith("| python-source |")] == rows
     assert nas("export", study, "--to", "python").code == 0
     assert card_of(study / "best").count("| python-source |") == 3
-    assert card_of(study / "best").count("from model import build") == 1
+    assert card_of(study / "best").count("from model import NAMES, build") == 1
 
 
 def test_the_card_says_nothing_verified_of_files_that_changed(study: Path) -> None:
     (study / "best" / "model.py").write_text("print('mine')")
     assert nas("export", study, "--to", "dot").code == 0
     text = card_of(study / "best")
-    assert "from model import build" in text
+    assert "from model import NAMES, build" in text
     assert "| python-source |" not in text
     assert (study / "best" / "model.py").read_text() == "print('mine')"
 
@@ -136,7 +136,7 @@ def test_the_card_forgets_what_another_network_replaced(study: Path) -> None:
     assert nas("export", study, "--to", "dot", "--set", "skeleton.filters=6").code == 0
     text = card_of(study / "best")
     assert "`genotype.json` is the drawing" in text
-    assert "from model import build" not in text
+    assert "from model import NAMES, build" not in text
     assert "| python-source |" not in text
     assert not (study / "best" / "model.py").exists()
 

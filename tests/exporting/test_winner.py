@@ -244,7 +244,7 @@ def test_the_commands_to_run_a_winner_can_be_copied_from_any_folder(
     study = mine.rename(mine.parent / "it's mine")
     files = tuple(study / "best" / name for name in ("model.py", "model.onnx"))
     told = list(winner_told(winner.Winner(study, files)))
-    assert shlex.split(told[1].partition(": ")[2]) == ["python", str(files[0])]
+    assert shlex.split(told[1].partition(": ")[2]) == ["python", str(files[0]), "PICTURE"]
     python, option, code = shlex.split(told[2].removeprefix("run it anywhere with onnxruntime: "))
     assert (python, option) == ("python", "-c")
     asked = []
