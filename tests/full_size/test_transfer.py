@@ -446,7 +446,7 @@ def test_predicting_needs_trained_weights_and_pictures(
     pictures: Path, drawing: Path, tmp_path: Path
 ) -> None:
     picture = str(pictures / "val" / "red" / "0.png")
-    assert "these weights are random" in refused("predict", str(drawing), picture)
+    assert "has no weights; give trained ones" in refused("predict", str(drawing), picture)
     choice = trained_body(tmp_path)
     assert choice.weights is not None
     assert "there is no picture" in refused("predict", str(choice.weights.file), "missing.png")
