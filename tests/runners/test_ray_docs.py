@@ -23,7 +23,7 @@ def test_ray_takes_the_example_cluster(example: Any) -> None:
 
     whole = prepare_config(example)
     validate_config(whole)
-    assert whole["available_node_types"]["head"]["resources"] == {"CPU": 0}
+    assert whole["available_node_types"]["head"]["resources"] == {"CPU": 0, "GPU": 0}
     with pytest.raises(Exception, match="max_wrokers"):
         validate_config({**whole, "max_wrokers": 3})
 
