@@ -27,15 +27,19 @@ class Machine:
     sync_batch_norm: bool = False
     address: str | None = None
 
-    def setting(self, dataset: Dataset, recipe: Recipe) -> Setting:
-        """What all trainings on a dataset share."""
+    def setting(self, dataset: Dataset, recipe: Recipe, place: Place | None = None) -> Setting:
+        """What all trainings on a dataset share.
+
+        Args:
+            place: where others of the same run train already.
+        """
         return setting_of(
             dataset,
             recipe,
             device=self.device,
             threads=self.threads,
             precision=_precision(self.precision),
-            place=self.place(),
+            place=place or self.place(),
         )
 
     def place(self) -> Place:

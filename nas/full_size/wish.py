@@ -19,7 +19,7 @@ from nas.full_size.machine import Machine
 from nas.full_size.modes import MODES, Finetuning
 from nas.full_size.presets import transfer_preset, transfer_recipe, transfer_skeleton
 from nas.full_size.settings import changed, full_size
-from nas.full_size.trainings import Setting
+from nas.full_size.trainings import Place, Setting
 from nas.full_size.transfer import Arm, Transfer
 from nas.training.datasets import open_dataset
 from nas.training.datasets import preset as known_preset
@@ -125,7 +125,7 @@ def planned(choice: Choice, wish: TransferWish) -> tuple[Transfer, list[Arm]]:
         seeds=wish.seeds,
         finetuning=Finetuning(wish.open_cells, wish.pace),
         body=body,
-        pretraining=_pretraining(wish, skeleton)
+        pretraining=_pretraining(wish, skeleton, setting.place)
         if body is None and wish.mode != "scratch"
         else None,
         bodies=wish.bodies,
@@ -172,7 +172,7 @@ def _skeleton(
     return transfer_skeleton(choice, setting.dataset, wish.preset, wish.of("skeleton"), target)
 
 
-def _pretraining(wish: TransferWish, skeleton: Skeleton) -> Setting:
+def _pretraining(wish: TransferWish, skeleton: Skeleton, place: Place) -> Setting:
     assert wish.pretrain is not None
     dataset = open_dataset(wish.pretrain, wish.data.data_dir)
     if dataset.channels != skeleton.channels:
@@ -182,7 +182,7 @@ def _pretraining(wish: TransferWish, skeleton: Skeleton) -> Setting:
             "pretrain on other data"
         )
     recipe = changed(known_preset(dataset.preset, dataset).recipe, wish.of("pretrain"))
-    return wish.machine.setting(dataset, recipe)
+    return wish.machine.setting(dataset, recipe, place)
 
 
 def _controls(choice: Choice, wish: TransferWish, plan: Transfer, skeleton: Skeleton) -> list[Arm]:
