@@ -75,22 +75,24 @@ class DartsSpace(SearchSpace):
                 "cell of space "
                 f"{self.name!r} puts out all its nodes, 2 to 5"
             )
+        for index, node in enumerate(cell.nodes):
+            self._check_node(node, role, index)
         ops = self.op_indices(cell, self.ops, role)
         return [
             choice
             for index, node in enumerate(cell.nodes)
-            for choice in self._node_choices(node, ops[index], role, index)
+            for choice in self._node_choices(node, ops[index], index)
         ]
 
-    def _node_choices(
-        self, node: Node, ops: Sequence[int], role: str, index: int
-    ) -> tuple[int, int, int]:
-        brought = sorted(zip(node.edges, ops, strict=True), key=lambda pair: pair[0].source)
-        sources = tuple(edge.source for edge, _ in brought)
+    def _check_node(self, node: Node, role: str, index: int) -> None:
+        sources = tuple(sorted(edge.source for edge in node.edges))
         if sources not in _PAIRS[index] or node.combine != "add":
             raise SpaceError(
                 f"node {index} of the {role} cell: space {self.name!r} adds edges from two "
                 "different earlier states"
             )
-        (_, op_a), (_, op_b) = brought
-        return _PAIRS[index].index(sources), op_a, op_b
+
+    def _node_choices(self, node: Node, ops: Sequence[int], index: int) -> tuple[int, int, int]:
+        brought = zip(node.edges, ops, strict=True)
+        (one, op_a), (two, op_b) = sorted(brought, key=lambda pair: pair[0].source)
+        return _PAIRS[index].index((one.source, two.source)), op_a, op_b

@@ -105,21 +105,22 @@ class NasnetSpace(SearchSpace):
     def _cell_choices(self, cell: Cell, role: str) -> list[int]:
         self.check_shape(cell, role, nodes=self.blocks, inputs=2)
         self.check_loose_ends(cell, role)
-        ops = self.op_indices(cell, self.ops, role)
+        for index, node in enumerate(cell.nodes):
+            self._check_block(node, role, index)
         return [
             choice
-            for index, node in enumerate(cell.nodes)
-            for choice in self._block_choices(node, ops[index], role, index)
+            for node, ops in zip(cell.nodes, self.op_indices(cell, self.ops, role), strict=True)
+            for choice in self._block_choices(node, ops)
         ]
 
-    def _block_choices(
-        self, node: Node, ops: Sequence[int], role: str, index: int
-    ) -> tuple[int, ...]:
+    def _check_block(self, node: Node, role: str, index: int) -> None:
         if len(node.edges) != 2 or node.combine not in self.combines:
             raise SpaceError(
                 f"node {index} of the {role} cell has {len(node.edges)} edges and combines by "
                 f"{shortened(node.combine)}; space {self.name!r} has two edges, combined by "
                 f"{', '.join(self.combines)}"
             )
+
+    def _block_choices(self, node: Node, ops: Sequence[int]) -> tuple[int, ...]:
         one, two = node.edges
         return (one.source, two.source, *ops, self.combines.index(node.combine))

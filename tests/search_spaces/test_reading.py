@@ -250,7 +250,7 @@ def test_files_that_cannot_be_read_get_one_sentence(tmp_path: Path) -> None:
     file.write_text("hello", encoding="utf-8")
     with pytest.raises(
         GenotypeError,
-        match=r"bad.json': 'hello' is no genotype; expected JSON, DARTS text, a NAS-Ben",
+        match=r"bad.json': a text that begins 'hello' is no genotype; expected JSON, DARTS text",
     ):
         read_genotype(file)
 
