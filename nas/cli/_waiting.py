@@ -3,6 +3,7 @@ seconds."""
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -48,7 +49,11 @@ class SignOfLife:
 
     def __enter__(self) -> Self:
         self.hear()
+        # The thread hears no signals: the main thread does, and at times, as while a worker process
+        # starts, it makes them wait.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
         self._thread.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self
 
     def __exit__(self, *_: object) -> None:
