@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from nas.cli._stopping import INTERRUPTED, same_command
+from nas.cli._stopping import INTERRUPTED, same_command, stopped_now
 from nas.cli._terminal import drawn, harmless
 from nas.errors import shell_word
 from nas.search.comparing.plan import Asked
@@ -141,8 +141,7 @@ def _stopping_gently(progress: Progress) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print(f"stopped now; continue with `{same_command()}`", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise stopped_now(same_command()) from None
     finally:
         for name, handler in old.items():
             signal.signal(name, handler)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nas import registry
-from nas.cli._stopping import INTERRUPTED, same_command
+from nas.cli._stopping import INTERRUPTED, same_command, stopped_now
 from nas.cli._terminal import drawn
 from nas.cli._waiting import SignOfLife, duration, durations
 from nas.errors import counted, shell_word
@@ -393,8 +393,7 @@ def _signals(todo: Assignment, *, whole: bool) -> Iterator[_Stop]:
     except KeyboardInterrupt:
         begun = whole and (todo.folder / "study.json").is_file()
         again = todo.plan.resume_command(todo.folder) if begun else same_command()
-        print(f"stopped now; continue with `{again}`", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise stopped_now(again) from None
     finally:
         for name, handler in old.items():
             signal.signal(name, handler)

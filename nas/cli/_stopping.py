@@ -20,6 +20,12 @@ def same_command() -> str:
     return " ".join(["nas", *map(shell_word, sys.argv[1:])])
 
 
+def stopped_now(again: str) -> typer.Exit:
+    """Say with which command it goes on; the end of the verb, to be raised."""
+    print(f"stopped now; continue with `{again}`", file=sys.stderr)
+    return typer.Exit(INTERRUPTED)
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Ctrl-C and SIGTERM end a verb at once, with the line that goes on with what it has kept."""
@@ -32,7 +38,6 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print(f"stopped now; continue with `{same_command()}`", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise stopped_now(same_command()) from None
     finally:
         signal.signal(signal.SIGTERM, old)
