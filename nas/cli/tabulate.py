@@ -10,7 +10,7 @@ import typer
 
 from nas.cli._options import Json
 from nas.cli._search_options import takes_search_options
-from nas.errors import counted
+from nas.errors import SettingsError, counted
 
 _HIDDEN = (
     "strategy",
@@ -47,6 +47,30 @@ def command(
             min=1, max=1000, help="How often each is evaluated.", rich_help_panel=_TABULATION
         ),
     ] = 3,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of a space too large to list: evaluate so many random architectures.",
+            rich_help_panel=_TABULATION,
+        ),
+    ] = None,
+    neighbour_every: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Of a sample: so often, a neighbour of an earlier one (0: never).",
+            rich_help_panel=_TABULATION,
+        ),
+    ] = 0,
+    repeated: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of a sample: so many by every seed, the rest by the first (default: all).",
+            rich_help_panel=_TABULATION,
+        ),
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -58,23 +82,35 @@ def command(
     """Evaluate every architecture of a space, once per seed, and write a table that `nas search
     --table` reads.
 
-    Architectures that are the same function share a row. Each seed is an ordinary study in
+    Architectures that are the same function share a row. Of a space too large to list, `--sample N`
+    evaluates a sample; a larger N later adds to it. Each seed is an ordinary study in
     FOLDER/seed-K, so the same command again continues where it was.
     """
     import json
 
     from nas.cli._running import run_and_report
     from nas.cli._stopping import same_command
-    from nas.search.tabulation import checked_table, joined, study_of_seed, study_size, write_table
+    from nas.search.tabulation import (
+        Sampled,
+        checked_table,
+        joined,
+        study_of_seed,
+        study_size,
+        write_table,
+    )
 
     checked_table(out)
+    if sample is None and (neighbour_every or repeated):
+        raise SettingsError("--neighbour-every and --repeated are of a sample; add --sample N")
+    sampled = Sampled(sample, neighbour_every, repeated) if sample else None
     home = folder or out.with_name(out.name.partition(".")[0] + "-studies")
-    studies = [study_of_seed(tree, seed, home / f"seed-{seed}") for seed in range(seeds)]
+    studies = [study_of_seed(tree, seed, home / f"seed-{seed}", sampled) for seed in range(seeds)]
     for study in studies:
         run_and_report(study, as_json=as_json, whole=False)
-    rows = joined([study.folder for study in studies])
-    write_table(out, studies[0].plan.make_space(), rows)
-    complete = study_size(studies[0].plan.make_space())
+    space = studies[0].plan.make_space()
+    rows = joined([study.folder for study in studies], repeated=repeated)
+    write_table(out, space, rows)
+    complete = sample or study_size(space)
     if as_json:
         print(json.dumps({"table": str(out), "rows": len(rows), "of": complete, "seeds": seeds}))
         return

@@ -18,8 +18,10 @@ from parts.dataset_files import write_cifar, write_pictures
 # What cannot be said of the files made here, and why.
 EXCUSED = {
     ("cifar10", knows_its_pixels): "the files here are not the real ones",
+    ("cifar10-16", knows_its_pixels): "the files here are not the real ones",
     ("cifar100", knows_its_pixels): "the files here are not the real ones",
     ("cifar10", shares_no_image): "the files here hold few different images",
+    ("cifar10-16", shares_no_image): "the files here hold few different images",
     ("cifar100", shares_no_image): "the files here hold few different images",
     ("image-folder", shares_no_image): "the files here hold few different images",
     ("noise", keeps_shares): "labels of noise are drawn for each split by themselves",

@@ -7,13 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+_TEN_FILES = [*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]
 CIFAR = {
-    "cifar10": (
-        "cifar-10-batches-py",
-        [*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"],
-        b"labels",
-        10,
-    ),
+    "cifar10": ("cifar-10-batches-py", _TEN_FILES, b"labels", 10),
+    "cifar10-16": ("cifar-10-batches-py", _TEN_FILES, b"labels", 10),
     "cifar100": ("cifar-100-python", ["train", "test"], b"fine_labels", 100),
 }
 

@@ -15,7 +15,13 @@ from nas.cli import app
 from nas.errors import SpaceError, StoreError, StudyError
 from nas.evaluators.table import Table
 from nas.registry import load
-from nas.search.tabulation import Enumeration, distinct_architectures, joined, write_table
+from nas.search.tabulation import (
+    Enumeration,
+    Sample,
+    distinct_architectures,
+    joined,
+    write_table,
+)
 from search_spaces.cells.genotype import Genotype
 from search_spaces.nasnet import NasnetSpace
 
@@ -153,3 +159,72 @@ def test_json_is_one_document_and_a_part_is_called_a_part(tmp_path: Path) -> Non
     assert answer.stdout.endswith(f" --max-hours {2 / 3600:g}`\n")
     said = json.loads(tabulate("--seeds", "1", "--out", str(out), *slow, "--json").stdout)
     assert said == {"table": str(out), "rows": said["rows"], "of": 27, "seeds": 1}
+
+
+NASNET = load("space", "nasnet")()
+
+
+def sample(out: Path, *words: str) -> list[dict[str, str]]:
+    given = ("tabulate", "--evaluator", "landscape", "--set", "evaluator.noise=0.1")
+    answer = CliRunner().invoke(app, [*given, "--out", str(out), *words])
+    assert answer.exit_code == 0, answer.output
+    return list(csv.DictReader(out.read_text().splitlines()))
+
+
+def test_a_sample_has_the_repeats_and_neighbours_that_were_asked_for(tmp_path: Path) -> None:
+    words = ("--neighbour-every", "4", "--repeated", "3", "--seeds", "2")
+    rows = sample(tmp_path / "sample.csv", "--sample", "8", *words)
+    by_key = {row["key"]: row for row in rows}
+    assert len(by_key) == len(rows) == 8
+    assert sum(row["score_seed1"] != "" for row in rows) == 3
+
+    neighbours = [row for row in rows if row["neighbour_of"]]
+    assert len(neighbours) == 2
+    for row in neighbours:
+        origin = by_key[row["neighbour_of"]]
+        differ = [d.name for d in NASNET.decisions if row[d.name] != origin[d.name]]
+        assert len(differ) == 1
+
+    for row in rows:
+        known = [float(row[name]) for name in ("score_seed0", "score_seed1") if row[name]]
+        assert float(row["score"]) == pytest.approx(fmean(known), abs=1e-5)
+
+
+def test_a_larger_sample_adds_to_a_smaller_one(tmp_path: Path) -> None:
+    few = sample(tmp_path / "sample.csv", "--sample", "5", "--seeds", "1")
+    more = sample(tmp_path / "sample.csv", "--sample", "9", "--seeds", "1")
+    assert {row["key"] for row in few} < {row["key"] for row in more}
+    told = (tmp_path / "sample-studies" / "seed-0" / "events.jsonl").read_text().count('"told"')
+    assert told == len(more) == 9
+
+
+def test_a_sample_is_the_same_for_all_seeds_and_never_repeats() -> None:
+    ladder = Sample(LADDER, 0)
+    keys = [ladder.ask(number).genotype.key for number in range(20)]
+    assert len(set(keys)) == 20
+    assert Sample(LADDER, 5).ask(19).genotype.key == keys[19]
+
+
+def test_a_sample_larger_than_the_space_ends_in_a_sentence() -> None:
+    with pytest.raises(SpaceError, match="gave nothing new in 1,000 draws after 27 arch"):
+        Sample(LADDER, 0).ask(27)
+
+
+def test_the_curve_of_what_is_trained_is_in_the_table(tmp_path: Path) -> None:
+    out = tmp_path / "digits.csv"
+    settings = ("recipe.epochs=2", "recipe.train_images=100", "skeleton.filters=4")
+    words = [word for setting in settings for word in ("--set", f"evaluator.{setting}")]
+    answer = CliRunner().invoke(
+        app, ["tabulate", "--sample", "2", "--seeds", "1", "--out", str(out), *words]
+    )
+    assert answer.exit_code == 0, answer.output
+    for row in csv.DictReader(out.read_text().splitlines()):
+        curve = [float(score) for score in row["curve"].split()]
+        assert len(curve) == 2
+        assert curve[-1] == pytest.approx(float(row["score_seed0"]), abs=1e-4)
+
+
+def test_what_only_a_sample_has_is_refused_without_one(tmp_path: Path) -> None:
+    answer = tabulate("--repeated", "3", "--out", str(tmp_path / "t.csv"))
+    assert "add --sample N" in str(answer.exception)
+    assert list(tmp_path.iterdir()) == []
