@@ -41,6 +41,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "strategy": Kind("nas.strategies", ("nas.contracts", "Strategy")),
     "evaluator": Kind("nas.evaluators", ("nas.contracts", "Evaluator")),
+    "proxy": Kind("nas.evaluators.proxies"),
     "space": Kind(
         "search_spaces", ("search_spaces.cells.space", "SearchSpace"), frozenset({"errors"})
     ),

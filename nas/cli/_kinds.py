@@ -13,7 +13,7 @@ from nas.settings import Option, options_of
 
 Names = Callable[[], list[str]]
 _ALWAYS_SHOWN = ("epochs", "batch_size", "learning_rate")
-_PLURALS = {"strategy": "strategies"}
+_PLURALS = {"strategy": "strategies", "proxy": "proxies"}
 
 
 def listed_kinds() -> dict[str, Names]:

@@ -159,16 +159,14 @@ class Train(Evaluator):
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Parameters and multiply-adds of the child; its latency where that is asked for."""
-        from search_spaces.cells.cost import macs, network_on_meta, params
+        from search_spaces.cells.cost import params_and_macs
 
-        network = network_on_meta(genotype, self.skeleton)
-        skeleton = self.skeleton
-        shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
-        found: dict[str, float] = {"params": params(network), "macs": macs(network, shape)}
+        found = params_and_macs(genotype, self.skeleton)
         if self._latency_batch:
             from nas.training.latency import milliseconds
 
-            real = self.space.build(genotype, self.skeleton)
+            real, skeleton = self.space.build(genotype, self.skeleton), self.skeleton
+            shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
             found["latency_ms"] = milliseconds(real, shape, self._latency_batch, self.computation())
         return found
 

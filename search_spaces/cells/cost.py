@@ -132,6 +132,13 @@ def cost_of(network: nn.Module, shape: Shape) -> Cost:
     )
 
 
+def params_and_macs(genotype: Genotype, skeleton: Skeleton) -> dict[str, float]:
+    """What is known of a child before it is judged."""
+    network = network_on_meta(genotype, skeleton)
+    shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
+    return {"params": params(network), "macs": macs(network, shape)}
+
+
 def per_cell_table(genotype: Genotype, skeleton: Skeleton) -> list[CellCost]:
     """One row for the stem, each cell and the head; the columns of numbers add up to `params` and
     `macs`."""

@@ -31,6 +31,12 @@ def small_table(space: SearchSpace, folder: Path) -> dict[str, Any]:
 # The options that make an evaluator quick, where it is not by its defaults.
 QUICK: dict[str, Options] = {
     "landscape": lambda space, folder: {"epochs": 3},
+    "proxy": lambda space, folder: {
+        "skeleton": {"filters": 2},
+        "batch": 16,
+        "dataset": "digits",
+        "device": "cpu",
+    },
     "table": small_table,
     "train": lambda space, folder: {
         "recipe": {"epochs": 2, "train_images": 64, "batch_size": 32},

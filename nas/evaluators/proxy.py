@@ -1,0 +1,129 @@
+"""Judges a network that was never trained, by a proxy on one batch of training pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from nas import registry
+from nas.contracts import Evaluation, Evaluator, Json, Report
+from nas.evaluators.train import child_settings
+from nas.seeding import numpy_rng, torch_rng
+from nas.training.datasets import Images, open_dataset, share
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.space import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from nas.evaluators.proxies import Proxy as Function
+    from nas.training.computation import Computation
+
+
+@final
+class Proxy(Evaluator):
+    """A number that costs no training (`nas list proxies`). What it is worth in a space and on a
+    dataset, `nas audit` tells; none of them is known to find good cells everywhere.
+
+    Args:
+        proxy: a name of `nas list proxies`.
+        dataset: a name of `nas list datasets`, `image-folder:DIR` or `my_pkg.my_file:MyDataset`.
+        preset: the skeleton to begin with; the dataset's own where nothing is said.
+        data_dir: where the dataset's files lie.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        threads: processor threads of one judgement.
+        skeleton: settings of the skeleton that differ from the preset.
+        batch: pictures that are looked at.
+        batch_seed: which ones; all children see the same.
+        image_size: of an image folder, where it should not be inferred.
+        skip_corrupt: leave out the pictures of an image folder that cannot be decoded.
+    """
+
+    cheap = True
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        proxy: str = "grasp",
+        dataset: str = "digits",
+        preset: str | None = None,
+        data_dir: str | None = None,
+        device: str = "auto",
+        threads: int = 1,
+        skeleton: dict[str, Any] | None = None,
+        batch: int = 64,
+        batch_seed: int = 0,
+        image_size: int | None = None,
+        skip_corrupt: bool = False,
+    ) -> None:
+        super().__init__(space)
+        self._proxy: Function = registry.load("proxy", proxy)
+        self.dataset = open_dataset(
+            dataset, data_dir, image_size=image_size, skip_corrupt=skip_corrupt
+        )
+        self.skeleton, _ = child_settings(self.dataset, space.name, preset, skeleton or {}, {})
+        self._batch = batch
+        self._batch_seed = batch_seed
+        self._device = device
+        self._threads = threads
+        self._data_fingerprint: str | None = None
+
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
+        """Draw the child's weights from the seed, and ask the proxy."""
+        del workdir, report
+        from nas.evaluators.proxies import Untrained
+
+        began, computation = time.perf_counter(), self._computation()
+
+        def build() -> nn.Module:
+            network = self.space.build(genotype, self.skeleton, torch_rng(seed, "weights"))
+            return network.to(computation.torch_device).train()
+
+        with computation.active():
+            child = Untrained(genotype, self.skeleton, build, *self._pictures(computation), seed)
+            score = float(self._proxy(child))
+        return Evaluation(score, self.costs(genotype), time.perf_counter() - began)
+
+    def costs(self, genotype: Genotype) -> Mapping[str, float]:
+        """Parameters and multiply-adds of the child."""
+        from search_spaces.cells.cost import params_and_macs
+
+        return params_and_macs(genotype, self.skeleton)
+
+    def shared(self) -> dict[str, Images]:
+        """The images that the batch is drawn from."""
+        return {"train": self.dataset.load("train")}
+
+    def take_shared(self, shared: dict[str, Images]) -> None:
+        """See these images instead of reading them again."""
+        share(self.dataset, shared)
+
+    def measured(self) -> Mapping[str, Json]:
+        """How it is computed, and the fingerprint of the data."""
+        if self._data_fingerprint is None:
+            self._data_fingerprint = self.dataset.fingerprint
+        return {**self._computation().to_dict(), "data": self._data_fingerprint}
+
+    def _computation(self) -> Computation:
+        from nas.training.computation import Computation, chosen_device
+
+        return Computation(chosen_device(self._device), self._threads, layout="contiguous")
+
+    def _pictures(self, computation: Computation) -> tuple[Tensor, Tensor]:
+        """The batch: images and labels, the same for every child."""
+        from nas.training.augment import Source
+        from nas.training.recipe import Recipe
+
+        train = self.dataset.load("train")
+        order = numpy_rng(self._batch_seed, "proxy", "batch").permutation(len(train))
+        few = train.at(order[: self._batch])
+        source = Source(
+            few, self.dataset.mean, self.dataset.std, Recipe(), computation.torch_device
+        )
+        images, labels = source.plain(0, len(few))
+        return images.contiguous(), labels
