@@ -4,7 +4,6 @@ end."""
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import sys
@@ -17,18 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas import registry
 from nas.cli._stopping import INTERRUPTED, same_command, stopped_now
 from nas.cli._terminal import drawn
 from nas.cli._waiting import SignOfLife, duration, durations
-from nas.errors import counted, shell_word
+from nas.errors import counted
+from nas.search.onwards import next_commands, rounds_left
 from nas.search.pace import clock_text, pace_of, pace_text
 from nas.search.reading import alarm_of
 from nas.search.run import OpenSearch, open_search, run
 from nas.search.words import Assignment
 from nas.study.events import ENDS
 from nas.study.study import Study
-from search_spaces.cells.genotype import OP_NAMES
 
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
@@ -67,8 +65,10 @@ def run_and_report(
                 )
             )
         else:
-            told = _winner_told(winner)
-            print(*told, *_next_commands(search, winner, interrupted=reason is None), sep="\n")
+            exported = winner is not None and bool(winner.files)
+            onwards = next_commands(search, exported=exported, interrupted=reason is None)
+            lines = (f"  {command}" for command in onwards)
+            print(*_winner_told(winner), "next:", *lines, sep="\n")
     if reason is None or (winner is not None and winner.interrupted):
         raise typer.Exit(INTERRUPTED)
 
@@ -286,13 +286,11 @@ def _outlook(search: OpenSearch) -> Iterator[str]:
         return
     least, most = outlook.seconds
     estimate = f"a trial takes {durations(least, most)} here"
-    ledger, local = search.study.ledger, search.plan.runner.name == "local"
-    if ledger.budget.trials is not None and local:
+    ledger, rounds = search.study.ledger, rounds_left(search)
+    if rounds > 1 and ledger.budget.trials is not None:
+        all_left = durations(least * rounds, most * rounds)
         left = ledger.budget.trials - ledger.ended_trials
-        rounds = math.ceil(left / search.plan.runner.options["workers"])
-        if rounds > 1:
-            all_left = durations(least * rounds, most * rounds)
-            estimate += f", all {left:,} that are left {all_left}"
+        estimate += f", all {left:,} that are left {all_left}"
     yield f"{'estimate':>10}: {estimate}"
 
 
@@ -319,50 +317,6 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
         print(f"winner: trial {number}, score {best.score:.6g}, key {best.trial.genotype.key}")
         for name, value in ledger.opened.get(number, {}).items():
             print(f"        {name} {value:.6g} (read after the search, for its incumbents only)")
-
-
-def _next_commands(
-    search: OpenSearch, winner: Winner | None, *, interrupted: bool
-) -> Iterator[str]:
-    study, folder = search.study, shell_word(str(search.study.folder))
-    again = search.plan.resume_command(study.folder)
-    nas = _nas_with_own_ops(search)
-    yield "next:"
-    if interrupted:
-        yield f"  {again}"
-    if study.ledger.best is not None:
-        yield f"  {nas} show {shell_word(str(study.folder / 'best' / 'genotype.json'))}"
-        yield f"  nas best {folder} --top 5"
-        if winner is not None and winner.files:
-            yield f"  {nas}{search.plan.retrain_command(study.folder).removeprefix('nas')}"
-        elif not search.evaluator.cheap:
-            yield f"  {nas} export {folder}"
-    if not interrupted and (more := _more(study)):
-        yield f"  {again} {more}"
-
-
-def _nas_with_own_ops(search: OpenSearch) -> str:
-    """How commands begin that read the winner: with the file of its space, where its operations
-    are known from there alone."""
-    name, best = search.plan.space.name, search.study.ledger.best
-    if best is None or not registry.is_outside("space", name):
-        return "nas"
-    nodes = [node for cell in best.trial.genotype.cells.values() for node in cell.nodes]
-    if {edge.op for node in nodes for edge in node.edges} <= set(OP_NAMES):
-        return "nas"
-    return f"nas --import {shell_word(name.partition(':')[0])}"
-
-
-def _more(study: Study) -> str | None:
-    """The flag that lets this study go on: its budget with the limit that ended it raised."""
-    ledger, budget = study.ledger, study.ledger.budget
-    if budget.seconds is not None and ledger.cost >= budget.seconds:
-        return f"--budget-seconds {2 * budget.seconds:g}"
-    if budget.trials is not None and ledger.counts["asked"] >= budget.trials:
-        return f"--trials +{budget.trials}"
-    if budget.hours is not None and study.wall_seconds() >= budget.hours * 3600:
-        return f"--max-hours {2 * budget.hours:g}"
-    return None
 
 
 @dataclass(slots=True)
