@@ -14,7 +14,9 @@ def command(
     source: Annotated[
         str, typer.Argument(metavar="EXPORT|WEIGHTS|STUDY", help="An export's folder, or weights.")
     ],
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    pictures: Annotated[
+        list[Path], typer.Argument(help="Picture files, or folders: all pictures below them.")
+    ],
     top: Annotated[int, typer.Option(min=1, help="How many classes of each.")] = 5,
     weights: Annotated[
         Path | None, typer.Option(help="Weights, where SOURCE is a genotype.")
@@ -38,13 +40,9 @@ def command(
             file=sys.stderr,
         )
     if as_json:
-        rows = [
-            {"picture": str(file), "classes": [asdict(guess) for guess in guesses]}
-            for file, guesses in zip(pictures, found, strict=True)
-        ]
+        rows = [asdict(prediction) for prediction in found]
         print(json.dumps({"predictions": rows, "pixels_known": not subject.pixels_unknown}))
         return
-    for file, guesses in zip(pictures, found, strict=True):
-        print(
-            f"{file}: " + ", ".join(f"{guess.name} {100 * guess.share:.1f} %" for guess in guesses)
-        )
+    for prediction in found:
+        guesses = [f"{guess.name} {100 * guess.share:.1f} %" for guess in prediction.classes]
+        print(f"{prediction.picture}: {', '.join(guesses) or 'cannot be decoded'}")

@@ -12,7 +12,7 @@ from nas.exporting.choosing import Choice, choices, subject_of
 from nas.exporting.export import Exported
 from nas.exporting.export import export as export_subject
 from nas.exporting.known import usual_formats
-from nas.exporting.predicting import Guess, predictions
+from nas.exporting.predicting import Prediction, predictions
 from nas.registry import allow
 from nas.seeding import torch_rng
 from search_spaces.cells.genotype import Genotype
@@ -85,8 +85,9 @@ def predict(
     *,
     top: int = 5,
     weights: str | Path | None = None,
-) -> list[list[Guess]]:
-    """The likeliest classes of each picture, the likeliest first.
+) -> list[Prediction]:
+    """The likeliest classes of each picture, the likeliest first; of a folder, of all pictures
+    below it.
 
     >>> import nas
     >>> try:

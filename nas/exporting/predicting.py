@@ -13,9 +13,8 @@ from nas.errors import NasError, shell_word, shortened
 from nas.exporting.choosing import Choice, choices, subject_of
 from nas.exporting.subject import Subject
 from nas.study.files import WEIGHTS_FILE, checkpoint_of
-from nas.training.datasets._pictures import decoded
-
-_MOST_PICTURES = 1000
+from nas.training.datasets import Pixels
+from nas.training.datasets._pictures import decoded, is_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,15 @@ class Guess:
 
     name: str
     share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A picture and its likeliest classes, the likeliest first; none where it cannot be decoded,
+    which only a picture found in a folder may be."""
+
+    picture: str
+    classes: tuple[Guess, ...]
 
 
 def trained_subject(source: str, weights: Path | None = None) -> Subject:
@@ -47,35 +55,53 @@ def _without_weights(source: str, choice: Choice) -> str:
     return f"{shortened(source)} has no weights; give trained ones with --weights FILE"
 
 
-def predictions(subject: Subject, files: Sequence[Path], most: int = 5) -> list[list[Guess]]:
-    """The likeliest classes of each picture, the likeliest first."""
+def predictions(subject: Subject, places: Sequence[Path], most: int = 5) -> list[Prediction]:
+    """What the network sees in these pictures, and in all pictures below these folders."""
     if not subject.trained:
         raise NasError(
             "these weights are random, so nothing can be predicted; give trained weights, or an "
             "export's folder"
         )
-    if len(files) > _MOST_PICTURES:
-        raise NasError(
-            f"{len(files)} pictures are too many for one call; expected at most {_MOST_PICTURES}"
-        )
-    found = []
+    given = set(places)
+    files = [file for place in places for file in _pictures_at(place)]
+    pixels = (_pixels(subject, file, given=file in given) for file in files)
     with torch.inference_mode():
-        for file in files:
-            shares = subject.network(_image(subject, file)).softmax(1)[0]
-            best = shares.topk(min(most, len(shares)))
-            pairs = zip(best.values.tolist(), best.indices.tolist(), strict=True)
-            found.append([Guess(_name(subject, index), share) for share, index in pairs])
+        return [
+            Prediction(str(file), () if found is None else _guesses(subject, found, most))
+            for file, found in zip(files, pixels, strict=True)
+        ]
+
+
+def _pictures_at(place: Path) -> list[Path]:
+    """The file itself, or the pictures below a folder in the order of their names."""
+    if not place.is_dir():
+        return [place]
+    found = [file for file in sorted(place.rglob("*")) if is_picture(file)]
+    if not found:
+        raise NasError(f"there is no picture in {str(place)!r}; give files such as photo.jpg")
     return found
 
 
-def _image(subject: Subject, file: Path) -> Tensor:
-    """The picture as the network was trained on pictures: its middle square, scaled, normalised."""
+def _pixels(subject: Subject, file: Path, *, given: bool) -> Pixels | None:
+    """The middle square of a picture, as large as the network was trained on."""
     if not file.is_file():
         raise NasError(f"there is no picture {str(file)!r}; give files such as photo.jpg")
-    channels, size, _ = subject.shape
-    pixels = decoded(file, size)
-    if pixels is None:
+    pixels = decoded(file, subject.shape[1])
+    if pixels is None and given:
         raise NasError(f"{file} cannot be decoded; give a JPEG, PNG or WebP picture")
+    return pixels
+
+
+def _guesses(subject: Subject, pixels: Pixels, most: int) -> tuple[Guess, ...]:
+    shares = subject.network(_normalised(subject, pixels)).softmax(1)[0]
+    best = shares.topk(min(most, len(shares)))
+    pairs = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    return tuple(Guess(_name(subject, index), share) for share, index in pairs)
+
+
+def _normalised(subject: Subject, pixels: Pixels) -> Tensor:
+    """As the network was given pictures in its training."""
+    channels = subject.shape[0]
     image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255.0
     if channels == 1:
         image = image.mean(dim=1, keepdim=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from nas.errors import NasError
 from nas.exporting.export import export
 from nas.exporting.predicting import predictions
 from nas.exporting.source.python_file import python_file
@@ -80,10 +81,34 @@ def test_pictures_of_every_mode_are_read_as_in_training(exported: Path, pictures
 def test_the_file_says_without_us_what_predict_says(exported: Path, pictures: Path) -> None:
     files = sorted(pictures.iterdir())
     said = ran_alone(exported / "model.py", *files).splitlines()
-    for file, line, guesses in zip(files, said, predictions(named(), files), strict=True):
-        names = [g.name if g.name.isprintable() else ascii(g.name) for g in guesses]
-        shares = [f"{name} {100 * g.share:.1f} %" for name, g in zip(names, guesses, strict=True)]
+    for file, line, found in zip(files, said, predictions(named(), files), strict=True):
+        names = [g.name if g.name.isprintable() else ascii(g.name) for g in found.classes]
+        pairs = zip(names, found.classes, strict=True)
+        shares = [f"{name} {100 * guess.share:.1f} %" for name, guess in pairs]
         assert line == f"{file}: {', '.join(shares)}"
+
+
+def test_a_folder_is_all_pictures_below_it(pictures: Path, tmp_path: Path) -> None:
+    places = [tmp_path / "a", tmp_path / "b" / "c"]
+    files = sorted(pictures.iterdir())
+    for place, file in zip(places, files, strict=False):
+        place.mkdir(parents=True)
+        (place / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "a" / "torn.jpg").write_text("no picture")
+    (tmp_path / "a" / "notes.txt").write_text("no picture either")
+    alone = predictions(named(), files[:2])
+    found = {
+        prediction.picture: prediction.classes for prediction in predictions(named(), [tmp_path])
+    }
+    expected = [tmp_path / "a" / files[0].name, tmp_path / "b" / "c" / files[1].name]
+    assert list(found) == [str(expected[0]), str(tmp_path / "a" / "torn.jpg"), str(expected[1])]
+    assert [found[str(file)] for file in expected] == [each.classes for each in alone]
+    assert found[str(tmp_path / "a" / "torn.jpg")] == ()
+
+
+def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NasError, match=f"there is no picture in '{tmp_path}'"):
+        predictions(named(), [tmp_path])
 
 
 def test_grey_networks_take_coloured_pictures(tmp_path: Path, pictures: Path) -> None:
@@ -104,9 +129,9 @@ def test_the_lines_of_the_card_name_what_a_photo_shows(
         exported = tmp_path / "out"
         export(named(), exported, ["onnx"])
     Image.open(next(pictures.glob("0*"))).save(exported / "photo.jpg", quality=100)
-    (guesses,) = predictions(named(), [exported / "photo.jpg"])
+    (found,) = predictions(named(), [exported / "photo.jpg"])
     (block,) = re.findall(r"```python\n(.*?)```", (exported / "README.md").read_text(), re.DOTALL)
-    assert ran(sys.executable, "-c", block, cwd=exported).startswith(guesses[0].name)
+    assert ran(sys.executable, "-c", block, cwd=exported).startswith(found.classes[0].name)
     (exported / "photo.jpg").unlink()
 
 

@@ -68,6 +68,10 @@ def test_from_own_pictures_to_a_deployed_network(home: Path) -> None:
     assert said.startswith(f"{picture}: ")
     assert set(ODD) == {words.rpartition(" ")[0].rpartition(" ")[0] for words in told(said)}
     assert well(follow(f"nas predict {study}", picture, at=home)).out == said
+    whole = well(follow(f"nas predict {study}", home / FIRST, at=home)).out
+    assert said in whole
+    assert len(whole.splitlines()) == 39
+    assert whole.count(": cannot be decoded\n") == 3
 
     words = (*TINY, "--seeds", "1", "--to", "python,json")
     retrained = well(follow(the_command(searched.out, "nas retrain "), *words, at=home))

@@ -29,10 +29,10 @@ study = nas.search(
 )
 print(study.status.finished)
 print(len(study.trials()), study.best.key)
-print(nas.predict(study.folder, ["photo.png"])[0][0].name)
+print(nas.predict(study.folder, ["photo.png"])[0].classes[0].name)
 
 full = nas.retrain(study.folder, seeds=1, set=small, to=["python"], out="full")
-print(nas.predict(full.exported.folder, ["photo.png"])[0][0].name)
+print(nas.predict(full.exported.folder, ["photo.png"])[0].classes[0].name)
 
 other = nas.transfer(
     study.folder,

@@ -11,7 +11,15 @@ import numpy as np
 
 from nas.training.datasets import DatasetError, Pixels
 
+_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+)
 _SIXTEEN_BITS = ("PNG", "PPM")  # formats that have no more, though Pillow reads them into 32
+
+
+def is_picture(file: Path) -> bool:
+    """Whether a file is called like a picture."""
+    return file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
 
 
 def shorter_side(file: Path) -> int | None:

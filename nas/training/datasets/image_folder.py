@@ -23,13 +23,10 @@ import numpy as np
 
 from nas.errors import counted, shortened
 from nas.training.datasets import Dataset, DatasetError, Images, Pixels, cache_folder
-from nas.training.datasets._pictures import decoded, shorter_side
+from nas.training.datasets._pictures import decoded, is_picture, shorter_side
 from nas.training.datasets._splits import stratified
 from nas.training.recipe import SMALLEST_IMAGENET_IMAGE, Preset, Recipe
 
-_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
-)
 _LARGEST, _SMALLEST = 224, 8
 _QUICK, _SEEN = "pictures-quick", 20_000  # the preset; pictures that a child sees, over all epochs
 _FORMAT = 2  # what is kept in caches, and how pictures are decoded
@@ -211,7 +208,7 @@ def _pictures(place: Path, names: Sequence[str]) -> list[_Picture]:
         _Picture(file, label)
         for label, name in enumerate(names)
         for file in sorted((place / name).rglob("*"))
-        if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
+        if is_picture(file)
     ]
 
 
