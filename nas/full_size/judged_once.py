@@ -78,6 +78,13 @@ def subject_of_training(
 def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
     """Begin in this folder, or continue what was begun in it with the same settings, which the file
     `name` holds."""
+    refuse_other_settings(folder, name, identity)
+    if not (folder / name).exists():
+        write_whole(folder / name, json.dumps(identity, indent=2) + "\n")
+
+
+def refuse_other_settings(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
+    """Refuse a folder in which something else was begun, or that holds something else."""
     from nas.search.plan import differences
 
     file = folder / name
@@ -99,7 +106,6 @@ def claim(folder: Path, name: str, identity: Mapping[str, Json]) -> None:
         raise NasError(
             f"{folder} is not empty and was not begun by this command; choose another with --out"
         )
-    write_whole(file, json.dumps(identity, indent=2) + "\n")
 
 
 def read_object(file: Path) -> dict[str, Any] | None:

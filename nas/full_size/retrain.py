@@ -21,7 +21,12 @@ from nas.exporting.choosing import Choice
 from nas.exporting.export import Exported, export
 from nas.exporting.known import usual_formats
 from nas.exporting.subject import Subject
-from nas.full_size.judged_once import claim, judged_once, subject_of_training
+from nas.full_size.judged_once import (
+    claim,
+    judged_once,
+    refuse_other_settings,
+    subject_of_training,
+)
 from nas.full_size.learning_curves import curves_svg
 from nas.full_size.outlook import Leg
 from nas.full_size.trainings import Job, Setting, Trained, job_of
@@ -135,7 +140,8 @@ def legs(
     folder: Path,
     seeds: Sequence[int],
 ) -> list[Leg]:
-    """What `retrain` will train."""
+    """What `retrain` will train; a folder of other settings is refused before anything is timed."""
+    refuse_other_settings(folder, SETTINGS_FILE, _identity(entrants, setting))
     return [
         Leg(
             name=choice.title,

@@ -22,7 +22,12 @@ from nas.exporting.known import usual_formats
 from nas.exporting.weights import Weights, open_weights
 from nas.full_size.body import Bodied, Finetuned, body_of, residual_body_of
 from nas.full_size.controls import ResidualNetwork
-from nas.full_size.judged_once import claim, judged_once, subject_of_training
+from nas.full_size.judged_once import (
+    claim,
+    judged_once,
+    refuse_other_settings,
+    subject_of_training,
+)
 from nas.full_size.learning_curves import curves_svg
 from nas.full_size.modes import Body, Finetuning, digest_of, finetuned, on_features
 from nas.full_size.outlook import Leg
@@ -39,7 +44,7 @@ from search_spaces.cells.network import build_network
 from search_spaces.cells.skeleton import Skeleton
 
 Watch = Callable[[str, int, int, Metrics], None]  # arm, seed, epoch, metrics
-RESULT_FILE = "result.json"
+SETTINGS_FILE, RESULT_FILE = "transfer.json", "result.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ def transfer(
     Args:
         formats: of the export; None is all that can be written here, none is no export.
     """
-    claim(folder, "transfer.json", plan.identity(arms))
+    claim(folder, SETTINGS_FILE, plan.identity(arms))
     runs = {
         arm.name: [_run(plan, arm, seed, folder / arm.name, watch) for seed in plan.seeds]
         for arm in arms
@@ -177,7 +182,9 @@ def transfer(
 
 
 def legs(plan: Transfer, arms: Sequence[Arm], folder: Path) -> list[Leg]:
-    """What `transfer` will train: bodies first, where they are trained."""
+    """What `transfer` will train: bodies first, where they are trained; a folder of other settings
+    is refused before anything is timed."""
+    refuse_other_settings(folder, SETTINGS_FILE, plan.identity(arms))
     found = []
     for arm in arms:
         if plan.pretraining is not None:

@@ -71,6 +71,17 @@ def test_a_transfer_of_a_study_learns_from_its_pictures(home: Path) -> None:
     assert settings["dataset"] == f"image-folder:{ODD}"
 
 
+@pytest.mark.parametrize("verb", ["retrain", "transfer"])
+def test_a_folder_of_other_settings_is_refused_before_anything_is_said_or_timed(
+    verb: str, home: Path
+) -> None:
+    (home / verb).mkdir()
+    (home / verb / f"{verb}.json").write_text('{"mode": "other"}')
+    answer = nas(verb, "results/a study", "--device", "cpu", "--to", "none", "--out", home / verb)
+    assert "was begun with other settings" in answer.sentence
+    assert len(answer.err.splitlines()) == 1
+
+
 def test_what_the_user_says_comes_first(home: Path) -> None:
     study, wanted = "results/a study", DataWish(image_size=16)
     setting, entrants = retraining_of(study, RetrainWish(data=wanted))

@@ -127,6 +127,7 @@ def test_at_full_size_and_in_every_format(home: Path, name: str) -> None:
     exported = well(follow(network.replace("transfer", "export"), at=home, apart=True))
     picture = home / FIRST / ODD[0] / "no 1 & é.webp"
     assert any(
-        each in well(alone(home / path_in(exported, "python "), picture)).out for each in ODD
+        each in well(alone(home / path_in(exported, "python exports/"), picture)).out
+        for each in ODD
     )
     assert "[[" in well(follow(the_command(exported.out, "python -c"), at=home, apart=True)).out
