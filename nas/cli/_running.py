@@ -122,7 +122,7 @@ def summary(search: OpenSearch, reason: str | None) -> dict[str, Any]:
     return {
         "folder": str(search.study.folder),
         "finished": reason,
-        "trials": ledger.counts["asked"],
+        "trials": ledger.bought_trials,
         "counts": dict(ledger.counts),
         "cost_seconds": ledger.cost,
         "idle_seconds": round(search.study.idle_seconds, 3),

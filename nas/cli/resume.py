@@ -52,6 +52,6 @@ def command(
         budget_seconds,
         max_hours,
         ended=ledger.ended_trials,
-        open_trials=len(ledger.open),
+        open_trials=ledger.bought_trials - ledger.ended_trials,
     )
     run_and_report(Assignment(plan, budget, folder), as_json=as_json, to=to)

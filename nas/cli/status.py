@@ -77,7 +77,7 @@ def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
         "finished": ledger.finished,
         "running": running,
         "pace": None if pace is None else asdict(pace),
-        "trials": ledger.counts["asked"],
+        "trials": ledger.bought_trials,
         "open": len(ledger.open),
         "counts": dict(ledger.counts),
         "failures": dict(ledger.failure_kinds),

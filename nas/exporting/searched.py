@@ -82,7 +82,7 @@ class SearchedStudy:
     def status(self) -> Status:
         """How far it is."""
         ledger = ledger_of(self.folder, Plan.read(self.folder).rules)
-        return Status(ledger.finished, ledger.counts["asked"], dict(ledger.counts), ledger.cost)
+        return Status(ledger.finished, ledger.bought_trials, dict(ledger.counts), ledger.cost)
 
     def trials(self) -> TrialsFrame:
         """A row for each trial: number, state, score, seconds, key, failure, metrics, choices."""

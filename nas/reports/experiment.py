@@ -141,7 +141,8 @@ def _refuse_mixed(frames: Sequence[Frame]) -> None:
 
 def _work(frame: Frame) -> dict[str, Any]:
     """All that must be alike, as it was written down."""
-    return {name: frame.settings.recorded[name] for name in _TASK}
+    counted = ("repeats",) if "trials" in frame.budget else ()
+    return {name: frame.settings.recorded[name] for name in (*_TASK, *counted)}
 
 
 def _labels(frames: Sequence[tuple[Path, Path, Frame]], planned: bool) -> dict[Path, str]:

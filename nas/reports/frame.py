@@ -49,6 +49,7 @@ class Task:
     evaluator: RecordedPart
     rules: Mapping[str, Any]
     limits: Mapping[str, Any]
+    repeats: str = "free"  # what a budget of trials makes of them
 
     @property
     def duplicates(self) -> str:
@@ -82,7 +83,7 @@ class StudySettings:
         runner = found.get("runner")
         return cls(
             recorded=found,
-            task=Task(space, evaluator, found["rules"], found["limits"]),
+            task=Task(space, evaluator, found["rules"], found["limits"], found["repeats"]),
             strategy=strategy,
             seed=int(found["seed"]),
             budget=found.get("budget", {}),

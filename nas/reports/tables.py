@@ -10,6 +10,7 @@ from nas.errors import shell_word
 from nas.reports.facts import budget_text
 from nas.reports.facts import facts as known_facts
 from nas.reports.findings import ArmRow, Champion, Comparison, Findings, Spread
+from nas.reports.frame import Task
 from nas.reports.outcome import Outcome
 from nas.reports.sentences import interval_text, p_text, score_text, seconds_text, short
 
@@ -132,9 +133,15 @@ def curves_note(found: Findings) -> str:
         "The incumbent is the best trial so far by the score of the search; its final was read "
         "afterwards. Lines are "
         "medians over seeds, bands reach from quartile to quartile. Trials count what was "
-        "evaluated: repeats are "
-        f"{'evaluated again' if found.task.duplicates == 'retrain' else 'free'}."
+        f"evaluated: repeats are {_repeats(found.task)}."
     )
+
+
+def _repeats(task: Task) -> str:
+    """What a curve over trials makes of them."""
+    if task.duplicates == "retrain":
+        return "evaluated again"
+    return "free" if task.repeats == "free" else "left out, but used up the budget of trials"
 
 
 def speed(found: Findings) -> Table:
@@ -228,6 +235,8 @@ def costs_note(found: Findings) -> str:
         "retrain": "a repeat is evaluated again and costs what it costs",
         "resample": "a repeat is skipped and another one is asked for",
     }[rule]
+    if rule == "reuse" and found.task.repeats == "charged":
+        repeats += " but one of the trials of a budget (these studies began under that older rule)"
     return f"Means per study; shares are of all proposals. One policy for all arms: {repeats}."
 
 

@@ -137,14 +137,15 @@ class Plan:
         return any(part.needs_trust for part in parts)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that can change the outcome; the budget and the runner are no part of it."""
+        """Everything that can change the outcome; the runner, the budget and what a budget buys
+        are no part of it."""
         space = {**self.space.to_dict(), "fingerprint": self.make_space().fingerprint}
         identity = {
             "space": space,
             "strategy": self.strategy.to_dict(),
             "evaluator": self.evaluator.to_dict(),
             "seed": self.seed,
-            "rules": asdict(self.rules),
+            "rules": {name: rule for name, rule in asdict(self.rules).items() if name != "repeats"},
             "limits": dict(self.limits),
             "start_from": [genotype.to_dict() for genotype in self.start_from],
         }
@@ -208,6 +209,7 @@ class Plan:
             "recorded": dict(recorded),
             "runner": self.runner.to_dict(),
             "budget": budget.to_dict(),
+            "repeats": self.rules.repeats,
             "versions": versions(),
             "commit": commit(),
             "hardware": hardware(),
@@ -232,7 +234,7 @@ class Plan:
             return cls(
                 **parts,
                 seed=content["seed"],
-                rules=Rules(**content["rules"]),
+                rules=Rules(**content["rules"], repeats=content["repeats"]),
                 limits=content["limits"],
                 start_from=tuple(Genotype.from_dict(each) for each in content["start_from"]),
                 measured=content["measured"],
@@ -298,7 +300,7 @@ def read_study_json(folder: Path) -> dict[str, Any]:
                 f"{path} has {shortened(content[known.name])} as {known.name!r}, expected "
                 f"{known.expected}: restore it from a copy"
             )
-    return content
+    return {"repeats": OLD_REPEATS, **content}
 
 
 def _is_part(value: object) -> bool:
@@ -319,6 +321,7 @@ def _is_rules(value: object) -> bool:
 
 
 _WORDS = ("duplicates", "stopped_as", "early_stop")
+OLD_REPEATS = "charged"  # in studies begun before a budget of trials bought evaluations
 _PART = "a part with a name and options"
 _FIELDS = (
     *(Field(kind, _is_part, _PART) for kind in ("space", "strategy", "evaluator", "runner")),
@@ -329,6 +332,7 @@ _FIELDS = (
     Field("measured", is_table, "a table"),
     Field("recorded", is_table, "a table"),
     Field("budget", is_budget, "a budget of trials, seconds or hours"),
+    Field("repeats", is_text, "free or charged"),
     Field("versions", is_table, "a table"),
     Field("hardware", is_table, "a table"),
     Field("commit", lambda value: value is None or is_text(value), "a text"),

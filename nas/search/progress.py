@@ -48,7 +48,7 @@ class ProgressLine:
             return ""
         ledger = self._search.study.ledger
         of = f" of {ledger.budget.trials:,}" if ledger.budget.trials else ""
-        words = f"{ledger.counts['asked'] - len(ledger.open):,}{of} trials"
+        words = f"{ledger.ended_trials:,}{of} trials"
         best = ledger.best
         return words + (f" · best {best.score:.4f} (trial {best.trial.number})" if best else "")
 

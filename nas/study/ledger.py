@@ -76,6 +76,7 @@ class Ledger:
         self.cost = 0.0
         self.strategy_seconds = 0.0  # what proposing and learning took
         self.idle = 0
+        self._free = 0  # trials that no budget is charged for
         self.open: dict[int, OpenTrial] = {}
         self.known: dict[str, int] = {}
         self.ended_at: dict[int, int] = {}
@@ -99,9 +100,18 @@ class Ledger:
         return self.incumbents[-1] if self.incumbents else None
 
     @property
+    def bought_trials(self) -> int:
+        """How many of the trials that a budget buys have been asked for."""
+        return self.counts["asked"] - self._free
+
+    @property
     def ended_trials(self) -> int:
-        """How many trials have ended, however."""
-        return self.counts["asked"] - len(self.open)
+        """How many of these have ended, however."""
+        return self.bought_trials - sum(not self._is_free(entry) for entry in self.open.values())
+
+    def _is_free(self, entry: OpenTrial) -> bool:
+        """A repeat of what is known, or will be: its score is told again, and costs nothing."""
+        return entry.duplicate_of is not None and self.rules.repeats == "free"
 
     @property
     def wall_seconds(self) -> float:
@@ -184,6 +194,7 @@ class Ledger:
             trial = _trial(event)
         original = event.get("duplicate_of")
         self.open[number] = OpenTrial(event, event["key"], original, parsed=trial)
+        self._free += self._is_free(self.open[number])
         self.next_number = number + 1
         self.counts["asked"] += 1
         self.idle += 1

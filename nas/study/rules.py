@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from nas.errors import SettingsError, known_names, shortened
 
 Duplicates = Literal["reuse", "retrain", "resample"]
+Repeats = Literal["free", "charged"]
 StoppedAs = Literal["worst", "ignore"]
 EarlyStop = Literal["none", "asha", "median"]
 
@@ -69,6 +70,8 @@ class Rules:
     Args:
         duplicates: `reuse` tells the known score at no cost, `retrain` evaluates again, `resample`
             skips.
+        repeats: `free`: a budget of trials buys evaluations, and a score told again is none.
+            `charged`: it counts as a trial, as in studies that earlier versions began.
         retries: how often a failed evaluation is tried again before the failure is recorded.
         failure_score: the score a strategy hears for a failure; None: it never hears of one.
         stopped_as: what a strategy hears of a trial stopped early: the worst full score so far, or
@@ -84,6 +87,7 @@ class Rules:
     """
 
     duplicates: Duplicates = "reuse"
+    repeats: Repeats = "free"
     retries: int = 1
     failure_score: float | None = None
     stopped_as: StoppedAs = "worst"
@@ -95,7 +99,12 @@ class Rules:
     lag: int | None = None
 
     def __post_init__(self) -> None:
-        words = {"duplicates": Duplicates, "stopped_as": StoppedAs, "early_stop": EarlyStop}
+        words = {
+            "duplicates": Duplicates,
+            "repeats": Repeats,
+            "stopped_as": StoppedAs,
+            "early_stop": EarlyStop,
+        }
         for name, kind in words.items():
             allowed = get_args(kind)
             if getattr(self, name) not in allowed:

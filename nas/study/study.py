@@ -155,7 +155,7 @@ class Study:
         ledger, budget = self.ledger, self.ledger.budget
         if self._exhausted:
             return "every architecture of the space has been proposed"
-        if spent := budget.spent(ledger.counts["asked"], ledger.cost, self.wall_seconds()):
+        if spent := budget.spent(ledger.bought_trials, ledger.cost, self.wall_seconds()):
             return spent
         if ledger.idle >= NUMBERS_WITHOUT_COST:
             return f"{NUMBERS_WITHOUT_COST:,} proposals in a row brought no new evaluation"

@@ -19,7 +19,7 @@ from nas.study.rules import Rules
 from nas.study.study import Study
 from parts.studies import TINY, Judge, Listed, fresh_strategy, lines, no_limit, of_trials, tiny
 
-TRIALS, LAG = 14, 4
+TRIALS, LAG = 12, 4
 CLOCKS = ("time", "strategy_seconds", "check")
 
 

@@ -67,7 +67,7 @@ def test_read_again_it_is_what_it_was(tmp_path: Path, spoken: str, duplicates: s
     rules = Rules(
         duplicates="reuse" if duplicates == "reuse" else "retrain", failure_score=-1.0, keep=3
     )
-    with Study(tmp_path, fresh_strategy(spoken), rules=rules, budget=of_trials(25)) as study:
+    with Study(tmp_path, fresh_strategy(spoken), rules=rules, budget=of_trials(11)) as study:
         run_all(study, Judge(TINY, fails=5))
         asked_once = study.ask()
     assert asked_once is None

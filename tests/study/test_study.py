@@ -95,7 +95,7 @@ def test_steps_of_an_earlier_attempt_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_reuse_tells_the_known_score_at_no_cost_and_counts(tmp_path: Path) -> None:
-    with study_of(tmp_path, [A, A, B, A], budget=of_trials(4)) as study:
+    with study_of(tmp_path, [A, A, B, A], Rules(repeats="charged"), budget=of_trials(4)) as study:
         judge = Judge(TINY)
         run_all(study, judge)
         assert judge.judged == [A, B]
@@ -109,6 +109,35 @@ def test_reuse_tells_the_known_score_at_no_cost_and_counts(tmp_path: Path) -> No
         (1, 0, 0.0),
         (3, 0, 0.0),
     ]
+
+
+def test_a_budget_of_trials_buys_evaluations(tmp_path: Path) -> None:
+    with study_of(tmp_path, [A, A, B, A, C, A], budget=of_trials(3)) as study:
+        judge = Judge(TINY)
+        run_all(study, judge)
+        assert judge.judged == [A, B, C]
+        assert study.ledger.counts == {"asked": 5, "evaluated": 3, "reused": 2}
+        assert study.ledger.bought_trials == study.ledger.ended_trials == 3
+        assert study.ledger.finished == "all 3 trials are done"
+
+
+def test_a_duplicate_of_an_open_trial_is_bought_once(tmp_path: Path) -> None:
+    with study_of(tmp_path, [A, A, B, C], budget=of_trials(2)) as study:
+        first, second = asked(study), asked(study)
+        assert (study.ledger.bought_trials, study.ledger.ended_trials) == (2, 0)
+        assert study.ask() is None
+        told(study, first)
+        assert study.ledger.ended_trials == 1
+        told(study, second)
+        assert study.finish() == "all 2 trials are done"
+
+
+def test_a_failure_is_bought_and_its_duplicate_is_not(tmp_path: Path) -> None:
+    with study_of(tmp_path, [A, A, B, C], Rules(retries=0), budget=of_trials(2)) as study:
+        study.tell(asked(study).number, Failure("diverged", "nan"))
+        told(study, asked(study))
+        assert study.finish() == "all 2 trials are done"
+        assert study.ledger.counts == {"asked": 3, "failed": 2, "evaluated": 1}
 
 
 def test_a_duplicate_of_an_open_trial_is_told_when_that_one_is(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_settings_and_seed_fix_the_proposals(tmp_path: Path, spoken: str) -> Non
     for name, seed in (("one", 1), ("same", 1), ("other", 2)):
         (tmp_path / name).mkdir()
         with Study(
-            tmp_path / name, fresh_strategy(spoken, seed=seed), seed=seed, budget=of_trials(25)
+            tmp_path / name, fresh_strategy(spoken, seed=seed), seed=seed, budget=of_trials(11)
         ) as study:
             run_all(study, Judge(TINY))
         told_apart.append(story(lines(tmp_path / name)))

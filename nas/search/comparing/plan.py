@@ -15,7 +15,7 @@ from typing import Any
 from nas.errors import SettingsError, StudyError, shortened
 from nas.search.comparing.arms import Arm
 from nas.search.old_options import in_todays_words
-from nas.search.plan import differences
+from nas.search.plan import OLD_REPEATS, differences
 from nas.search.provenance import commit, hardware, versions
 from nas.study.files import write_whole
 from nas.study.rules import Budget
@@ -86,7 +86,8 @@ def read_comparison(folder: Path) -> dict[str, Any] | None:
     } - set(content)
     if missing:
         raise StudyError(f"{path} lacks {sorted(missing)[0]!r}: it is no comparison of ours")
-    return {**content, "arms": {label: _renewed(arm) for label, arm in content["arms"].items()}}
+    arms = {label: _renewed(arm) for label, arm in content["arms"].items()}
+    return {"repeats": OLD_REPEATS, **content, "arms": arms}
 
 
 def _renewed(arm: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,6 +180,7 @@ def _content(asked: Asked) -> dict[str, Any]:
         "arms": {arm.label: arm.identity() for arm in asked.arms},
         "seeds": list(asked.seeds),
         "budget": asked.budget.to_dict(),
+        "repeats": asked.arms[0].plan.rules.repeats,
         "confirm": asdict(asked.confirm) if asked.confirm else None,
         "margin": asked.margin,
         "pilot": asked.pilot,

@@ -73,7 +73,7 @@ def compare(
     there = read_comparison(folder)
     if there is None:
         _refuse_foreign(folder)
-    asked = _with_budget(asked, budget, there)
+    asked = _as_begun(_with_budget(asked, budget, there), there)
     _refuse_what_cannot_run(asked, progress.notice)
     if there is None:
         asked.arms[0].plan.make_runner().check()
@@ -123,6 +123,15 @@ def _with_budget(asked: Asked, budget: Budget | None, there: Mapping[str, Any] |
     if budget is None:
         budget = Budget(**there["budget"]) if there else default_budget(asked.arms)
     return replace(asked, budget=budget)
+
+
+def _as_begun(asked: Asked, there: Mapping[str, Any] | None) -> Asked:
+    """What a budget of trials buys stays what it was when the comparison was begun."""
+    if there is None:
+        return asked
+    rules = replace(asked.arms[0].plan.rules, repeats=there["repeats"])
+    arms = [replace(arm, plan=replace(arm.plan, rules=rules)) for arm in asked.arms]
+    return replace(asked, arms=arms)
 
 
 def _measured(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> tuple[Asked, Judges]:
