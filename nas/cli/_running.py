@@ -267,7 +267,7 @@ def _opening(search: OpenSearch) -> Iterator[str]:
     yield from _outlook(search)
     yield f"{'folder':>10}: {study.folder}"
     if study.ledger.next_number:
-        yield f"{'resumed':>10}: after {counted(study.ledger.counts['asked'], 'trial')}"
+        yield f"{'resumed':>10}: after {counted(study.ledger.bought_trials, 'trial')}"
     if study.store.torn_bytes:
         yield (
             f"{'repaired':>10}: a last line torn by a crash ({study.store.torn_bytes} bytes) "

@@ -86,7 +86,7 @@ def _options(
         typer.Option(help="A TOML file of settings; flags win.", rich_help_panel=_SEARCH),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help="End after so many trials.", rich_help_panel=_BUDGET)
+        int | None, typer.Option(help="Evaluate so many; repeats are free.", rich_help_panel=_BUDGET)
     ] = None,
     budget_seconds: Annotated[
         float | None,

@@ -48,10 +48,9 @@ CASES = {
     "in order": Case(Rules(lag=3, failure_score=-1.0), {"fails": 5}, budget=MOST),
     "asha": Case(Rules(early_stop="asha", duplicates="retrain"), {"steps": 4}, {"last_step": 4}),
     "median": Case(
-        Rules(early_stop="median", stopped_as="ignore"),
+        Rules(early_stop="median", stopped_as="ignore", repeats="charged"),
         {"steps": 3},
         {"last_step": 3},
-        budget=MOST,
     ),
     "seconds": Case(Rules(duplicates="retrain"), budget=Budget(seconds=29.5)),
 }
