@@ -86,7 +86,8 @@ def _options(
         typer.Option(help="A TOML file of settings; flags win.", rich_help_panel=_SEARCH),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Evaluate so many; repeats are free.", rich_help_panel=_BUDGET)
+        int | None,
+        typer.Option(help="Evaluate so many; repeats are free.", rich_help_panel=_BUDGET),
     ] = None,
     budget_seconds: Annotated[
         float | None,

@@ -44,7 +44,13 @@ COMPARED += ("--evaluator", "landscape", "--processes", "1", "--no-report")
 
 CLOCKS = {"time", "strategy_seconds", "wall_seconds", "idle_seconds"}
 PLACES = {"folder", "folders", "export"}
-PLACES |= {"alarm", "running", "pace", "proves_itself", "repeats"}  # what that commit did not say yet
+PLACES |= {
+    "alarm",
+    "running",
+    "pace",
+    "proves_itself",
+    "repeats",
+}  # what that commit did not say yet
 
 
 @pytest.fixture(params=RESUMED)
