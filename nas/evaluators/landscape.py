@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class Landscape(Evaluator):
         epochs: how many steps of a made-up learning curve are reported, the last of which is the
             score.
         delay_seconds: how long an evaluation sleeps, and what it costs.
+        interactions: which share of the score, from 0 to 1, comes from pairs of decisions: half of
+            them have a best answer for each answer of their partner, and matter only together.
     """
 
     cheap = True
@@ -43,6 +45,7 @@ class Landscape(Evaluator):
         seed: int = 0,
         epochs: int = 0,
         delay_seconds: float = 0.0,
+        interactions: float = 0.0,
     ) -> None:
         super().__init__(space)
         for name, value in (
@@ -50,6 +53,7 @@ class Landscape(Evaluator):
             ("seed", seed),
             ("epochs", epochs),
             ("delay_seconds", delay_seconds),
+            ("interactions", interactions),
         ):
             if not (math.isfinite(value) and value >= 0):
                 raise SettingsError(
@@ -59,6 +63,13 @@ class Landscape(Evaluator):
         self.cheap = delay_seconds == 0
         self.last_step = epochs or None
         self.target = landscape_target(space.counts, seed)
+        self.interactions = interactions
+        self.pairs = landscape_pairs(space.counts, seed, self.target) if interactions else ()
+        if interactions > 1 or (interactions and not self.pairs):
+            raise SettingsError(
+                f"interactions of the landscape is {shortened(interactions)}; expected a share "
+                "from 0 to 1, and 0 in a space of one decision"
+            )
 
     def evaluate(
         self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
@@ -83,17 +94,44 @@ class Landscape(Evaluator):
         return {"true_score": self.true_score(genotype)}
 
     def true_score(self, genotype: Genotype) -> float:
-        """The share of decisions whose choice equals the target."""
+        """The share of decisions whose choice equals the target; with interactions, mixed with the
+        share of pairs that go together."""
         choices = self.space.encode(genotype)
-        return sum(choice == best for choice, best in zip(choices, self.target, strict=True)) / len(
-            self.target
+        alone = sum(
+            choice == best for choice, best in zip(choices, self.target, strict=True)
+        ) / len(self.target)
+        if not self.pairs:
+            return alone
+        together = sum(
+            pair.answers[choices[pair.one]] == choices[pair.other] for pair in self.pairs
         )
+        return (1 - self.interactions) * alone + self.interactions * together / len(self.pairs)
+
+
+class Pair(NamedTuple):
+    """Two decisions that matter together: for each answer to `one`, the right answer to `other`."""
+
+    one: int
+    other: int
+    answers: Choices
 
 
 def landscape_target(counts: Sequence[int], seed: int) -> Choices:
     """The best choices for these numbers of options."""
     rng = np.random.default_rng(seed)
     return tuple(int(rng.integers(count)) for count in counts)
+
+
+def landscape_pairs(counts: Sequence[int], seed: int, target: Choices) -> tuple[Pair, ...]:
+    """All decisions in pairs, one left over where their number is odd; the target satisfies all."""
+    rng = np.random.default_rng([seed, 1])
+    order = rng.permutation(len(counts)).tolist()
+    pairs = []
+    for one, other in zip(order[::2], order[1::2], strict=False):
+        answers = rng.integers(counts[other], size=counts[one]).tolist()
+        answers[target[one]] = target[other]
+        pairs.append(Pair(one, other, tuple(answers)))
+    return tuple(pairs)
 
 
 def _risen(step: int, steps: int) -> float:

@@ -14,6 +14,7 @@ from nas.reports.frame import Frame, Task, read_frame
 from nas.search.comparing.arms import baseline_of
 from nas.search.comparing.lanes import CONFIRM
 from nas.search.comparing.plan import read_comparison
+from nas.search.old_options import renewed
 from nas.search.plan import differences
 
 _TASK = ("space", "evaluator", "rules", "limits", "start_from")
@@ -142,7 +143,9 @@ def _refuse_mixed(frames: Sequence[Frame]) -> None:
 def _work(frame: Frame) -> dict[str, Any]:
     """All that must be alike, as it was written down."""
     counted = ("repeats",) if "trials" in frame.budget else ()
-    return {name: frame.settings.recorded[name] for name in (*_TASK, *counted)}
+    recorded = frame.settings.recorded
+    work = {name: recorded[name] for name in (*_TASK, *counted)}
+    return {**work, "evaluator": renewed("evaluator", recorded["evaluator"])}
 
 
 def _labels(frames: Sequence[tuple[Path, Path, Frame]], planned: bool) -> dict[Path, str]:

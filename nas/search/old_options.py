@@ -12,10 +12,17 @@ def in_todays_words(kind: str, name: str, options: Mapping[str, Any]) -> Mapping
     """The options under which today's part does what it did when these were written.
 
     Before policy-gradient had a critic, its preset `default` was what is `plain` now; such a record
-    lacks the options of the critic.
+    lacks the options of the critic. Before a landscape had interactions, it had none.
     """
+    if (kind, name) == ("evaluator", "landscape"):
+        return {"interactions": 0.0, **options}
     if kind != "strategy" or name != "policy-gradient" or "draws" in options:
         return options
     preset = options.get("preset", "default")
     renamed = "plain" if preset == "default" else preset
     return {**options, **dict.fromkeys(_CRITIC_OPTIONS), "preset": renamed}
+
+
+def renewed(kind: str, part: Mapping[str, Any]) -> dict[str, Any]:
+    """A part as a file records it, with its options in today's words."""
+    return {**part, "options": dict(in_todays_words(kind, part["name"], part["options"]))}

@@ -118,3 +118,32 @@ def test_only_a_landscape_without_delay_is_cheap(nasnet):
 def test_negative_options_are_refused(nasnet, option):
     with pytest.raises(SettingsError, match=f"{option} of the landscape is -1; expected 0 or more"):
         Landscape(nasnet, **{option: -1})
+
+
+def test_with_interactions_the_optimum_is_one_and_half_the_decisions_hang_on_another(nasnet):
+    landscape = Landscape(nasnet, seed=3, interactions=1.0)
+    assert landscape.true_score(nasnet.decode(landscape.target)) == 1
+    decisions = [place for pair in landscape.pairs for place in (pair.one, pair.other)]
+    assert sorted(decisions) == list(range(50))
+    pair = next(pair for pair in landscape.pairs if len(set(pair.answers)) > 1)
+    scores = {}
+    for choice, answer in enumerate(pair.answers):
+        for other in range(nasnet.counts[pair.other]):
+            choices = list(landscape.target)
+            choices[pair.one], choices[pair.other] = choice, other
+            scores[choice, other] = landscape.true_score(nasnet.decode(choices))
+            assert scores[choice, other] == (1 if other == answer else 24 / 25)
+
+
+def test_a_share_of_interactions_mixes_both(nasnet):
+    plain, mixed, pairs = (Landscape(nasnet, seed=3, interactions=w) for w in (0.0, 0.25, 1.0))
+    genotype = nasnet.decode([0] * 50)
+    alone, together = plain.true_score(genotype), pairs.true_score(genotype)
+    assert alone != together
+    assert mixed.true_score(genotype) == pytest.approx(0.75 * alone + 0.25 * together)
+
+
+@pytest.mark.parametrize("share", [1.5, -0.1])
+def test_a_share_is_a_share(nasnet, share):
+    with pytest.raises(SettingsError, match=r"interactions of the landscape is .*; expected"):
+        Landscape(nasnet, interactions=share)

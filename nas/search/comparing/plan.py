@@ -14,7 +14,7 @@ from typing import Any
 
 from nas.errors import SettingsError, StudyError, shortened
 from nas.search.comparing.arms import Arm
-from nas.search.old_options import in_todays_words
+from nas.search.old_options import renewed
 from nas.search.plan import OLD_REPEATS, differences
 from nas.search.provenance import commit, hardware, versions
 from nas.study.files import write_whole
@@ -93,9 +93,7 @@ def read_comparison(folder: Path) -> dict[str, Any] | None:
 def _renewed(arm: Mapping[str, Any]) -> dict[str, Any]:
     """An arm as an earlier version wrote it down, in today's words."""
     try:
-        strategy = arm["strategy"]
-        options = in_todays_words("strategy", strategy["name"], strategy["options"])
-        return {**arm, "strategy": {**strategy, "options": dict(options)}}
+        return {**arm, **{kind: renewed(kind, arm[kind]) for kind in ("strategy", "evaluator")}}
     except (KeyError, TypeError):
         return dict(arm)  # whoever needs more of it says what it lacks
 
