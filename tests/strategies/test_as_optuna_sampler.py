@@ -67,7 +67,7 @@ def test_it_learns_to_maximise() -> None:
 
 
 def test_with_its_critic_it_beats_random_draws_on_the_table_that_ships() -> None:
-    """In 40 trials of NAS-Bench-201's six decisions, on average over five seeds, by what was best."""
+    """The best of 40 trials of NAS-Bench-201, on average over five seeds."""
     space = load("space", "nasbench201")()
     table = Table(space)
 
