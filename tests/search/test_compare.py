@@ -166,7 +166,9 @@ def test_a_seed_fixes_the_same_noise_for_every_arm(tmp_path: Path) -> None:
             ]
             for label in ("evolution", "random-search")
         ]
-        assert seeds[0] == seeds[1]
+        least = min(map(len, seeds))  # arms that repeat themselves ask oftener
+        assert seeds[0][:least] == seeds[1][:least]
+        assert least >= 12
 
 
 def test_finals_are_read_after_the_end_and_for_incumbents_only(tmp_path: Path) -> None:
@@ -232,7 +234,8 @@ def test_seeds_arms_and_budget_may_be_added_and_are_written_down(tmp_path: Path)
     assert list(plan["arms"]) == ["random-search", "evolution"]
     assert [request["seeds"] for request in plan["requests"]] == [2, 3, 3]
     assert plan["budget"] == {"trials": 15}
-    assert all(len(told) == 15 for told in stories(tmp_path).values())
+    for told in stories(tmp_path).values():
+        assert sum(reused is None for *_, reused in told) == 15
     compared(tmp_path, seeds="3", tree={**CHEAP, "study": {}})  # no budget: as before
     assert len(read_comparison(tmp_path)["requests"]) == 3  # type: ignore[index]
 
