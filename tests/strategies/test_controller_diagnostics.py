@@ -84,8 +84,8 @@ def test_search_and_status_say_that_the_controller_has_collapsed(tmp_path: Path)
     assert "\nalarm: the controller has collapsed: entropy is " in found.out
     assert "\nalarm: the controller has collapsed" in nas("status", tmp_path / "s").out
     assert nas("status", tmp_path / "s", "--json").json["alarm"].startswith("the controller has")
-    words = ("--trials", "40", "--out", tmp_path / "well")
-    assert "alarm" not in nas("search", *where, *words).out
+    words = ("--space", "nasbench201", "--trials", "40", "--out", tmp_path / "well")
+    assert "alarm" not in nas("search", *where[2:], *words).out
     assert nas("status", tmp_path / "well", "--json").json["alarm"] is None
 
 

@@ -121,7 +121,8 @@ class Insight:
                 "for scores that are noise, or take strategy.preset=plain"
             )
         share = record.get("entropy_share")
-        if share is not None and self.told >= LAST and share < ALARM_ENTROPY:
+        used_up = 2 * record["distinct"] < LAST  # nothing but repeats is left to propose
+        if share is not None and self.told >= LAST and not used_up and share < ALARM_ENTROPY:
             return (
                 f"the policy has collapsed: entropy is {share:.0%} of its maximum, so candidates "
                 "are uniform draws and children of the best alone; raise strategy.entropy_weight "
