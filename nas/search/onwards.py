@@ -62,7 +62,7 @@ def _more(study: Study) -> str | None:
     ledger, budget = study.ledger, study.ledger.budget
     if budget.seconds is not None and ledger.cost >= budget.seconds:
         return f"--budget-seconds {2 * budget.seconds:g}"
-    if budget.trials is not None and ledger.counts["asked"] >= budget.trials:
+    if budget.trials is not None and ledger.bought_trials >= budget.trials:
         return f"--trials +{budget.trials}"
     if budget.hours is not None and study.wall_seconds() >= budget.hours * 3600:
         return f"--max-hours {2 * budget.hours:g}"
