@@ -221,11 +221,12 @@ def test_a_critic_worse_than_nothing_raises_an_alarm() -> None:
 
 
 def test_a_policy_that_has_collapsed_raises_an_alarm_unless_the_space_is_used_up() -> None:
-    policy = controller(0, (2, 2)).policy
+    strategy = controller(0, (2, 2))
+    teach(strategy, 8)  # its weights have gradients now
     sure = torch.log(torch.tensor([0.999, 0.001])).expand(2, 1, 2)
     for different, alarmed in ((100, True), (4, False)):
         insight = Insight((100, 2))
-        insight.step(sure, policy, 0.0)
+        insight.step(sure, strategy.policy, 0.0)
         for place in range(100):
             insight.hear((place % different, 0), float(place % 7), None)
         assert ("alarm" in insight.drain()[-1]) == alarmed
