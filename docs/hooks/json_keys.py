@@ -45,6 +45,10 @@ QUICK: tuple[tuple[str, ...], ...] = (
         "c",
     ),
     ("report", "c"),
+    (
+        *("audit", "--space", "nasbench201", "--cheap", "landscape", "--true", "landscape"),
+        *("--n", "12", "--out", "a"),
+    ),
     ("tabulate", "--space", "ladder", "--evaluator", "landscape", "--seeds", "1", "--out", "t.csv"),
 )
 _TINY = ("--dataset", "digits", "--set", "recipe.epochs=1", "--set", "recipe.train_images=100")

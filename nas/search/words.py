@@ -98,6 +98,18 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
     return Assignment(plan, _budget(study, evaluator, folder), folder)
 
 
+def judged_by(evaluator: str, tree: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a search with another judge: those of its evaluator that the other one knows,
+    and `own` on top."""
+    registry.allow(evaluator)
+    known = options_of(registry.load("evaluator", evaluator))
+    beside = {name: tree[name] for name in ("skeleton", "recipe") if name in tree}
+    given = merged({**tree.get("evaluator", {})}, beside)
+    shared = {name: value for name, value in given.items() if name in known}
+    rest = {name: table for name, table in tree.items() if name not in ("skeleton", "recipe")}
+    return {**rest, "evaluator": {**merged(shared, own), "name": evaluator}}
+
+
 def amount(text: str) -> float:
     """`3.3M` as 3,300,000."""
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*([KMGB]?)\s*", str(text))
