@@ -1,4 +1,4 @@
-"""What is lost where trials are under way: 48 evaluations of NAS-Bench-201 with 1, 8 and 16 of them.
+"""What is lost where trials are under way: 48 evaluations of NAS-Bench-201 with 1, 8, 16 of them.
 
     python results/published/controller-critic/in_flight.py nasbench201.csv.gz c100
 

@@ -4,7 +4,8 @@
 #
 #     sh results/published/controller-critic/run.sh PART nasbench201.csv.gz [SEEDS] [STUDIES]
 #
-# PART is cifar10, cifar100, imagenet16, cifar100-60, cifar100-400 or landscape-N (N the seed of the landscape).
+# PART is cifar10, cifar100, imagenet16, cifar100-60, cifar100-400, landscape-N or interactions-N (N the seed of the
+# landscape; with interactions, half of its score comes from pairs of decisions that matter together).
 set -eu
 part=$1
 table=$2
@@ -34,9 +35,12 @@ case $part in
     # One second for each evaluation, so that repeats are free for every arm.
     cifar100-60) tabled c100_val_12 '0*c10_time_200+1' c100_test_200 60 ;;
     cifar100-400) tabled c100_val_12 '0*c10_time_200+1' c100_test_200 400 ;;
-    landscape-*)
+    landscape-* | interactions-*)
         arms=policy-gradient,plain=policy-gradient,critic,optuna:tpe,random-search
-        nas compare --space nasnet --evaluator landscape --set "evaluator.seed=${part#landscape-}" \
+        share=0
+        case $part in interactions-*) share=0.5 ;; esac
+        nas compare --space nasnet --evaluator landscape --set "evaluator.seed=${part##*-}" \
+            --set "evaluator.interactions=$share" \
             --strategies "$arms" --set plain.preset=plain --seeds "$seeds" --processes 1 \
             --trials 300 --margin 0.02 --out "$studies/$part"
         python "$here/../summarise.py" "$studies/$part" "$here/$part"
