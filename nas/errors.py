@@ -8,6 +8,7 @@ from search_spaces.errors import (
     NasError,
     NetworkError,
     SpaceError,
+    UnknownOpError,
     known_names,
     shortened,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "StoreError",
     "StudyError",
     "TableError",
+    "UnknownOpError",
     "counted",
     "known_names",
     "shell_word",

@@ -13,6 +13,10 @@ class GenotypeError(NasError):
     """A text or record that is no genotype."""
 
 
+class UnknownOpError(GenotypeError):
+    """An operation that nobody knows here; the file that has it was perhaps not imported."""
+
+
 class SpaceError(NasError):
     """A choice, an option or a genotype that does not belong to its space."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 from nas.contracts import Evaluation, Trial
-from nas.errors import GenotypeError, SettingsError, StoreError, shortened
+from nas.errors import GenotypeError, SettingsError, StoreError, UnknownOpError, shortened
 from nas.study.rules import Budget, Rules
 from nas.study.store import FORMAT, WITHOUT_CHECKS, Event
 from search_spaces.cells.genotype import Genotype
@@ -125,6 +125,8 @@ class Ledger:
         just asked."""
         try:
             return self._apply(event, offset, trial)
+        except UnknownOpError:
+            raise  # a sound line of a study with operations of its own
         except (
             KeyError,
             TypeError,

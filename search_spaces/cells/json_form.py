@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from search_spaces.cells.edges import COMBINES, OP_NAMES, Cell, Node, shared_node
-from search_spaces.errors import GenotypeError, known_names, shortened
+from search_spaces.errors import GenotypeError, UnknownOpError, known_names, shortened
 
 SCHEMA = 1
 ROLES = ("normal", "reduction")
@@ -218,7 +218,7 @@ def check_op(op: str, where: str = "") -> None:
     """Refuse an operation nobody knows."""
     if op not in OP_NAMES and op not in (known := known_ops()):
         known_ones = known_names(op, known, "op")
-        raise GenotypeError(
+        raise UnknownOpError(
             f"{where}{known_ones} (one of your own is known once its file is imported: "
             "nas --import my_file.py ...)"
         )

@@ -84,6 +84,12 @@ def test_one_part_of_every_kind_goes_the_whole_way(folder: Path) -> None:
     )
     assert "exported and verified: all/best (model.py, weights.safetensors, model.txt" in out
 
+    answer = pages.run("nas status all", folder)
+    assert answer.returncode == 2
+    assert "no op is called 'gated_3x3'; there are " in answer.stderr
+    assert "nas --import my_file.py ..." in answer.stderr
+    assert "2 of 2 trials" in said("nas --import my_space.py status all --trust", folder)
+
     assert "  nas --import my_space show all/best/genotype.json\n" in out
     assert "  nas --import my_space retrain all --trust\n" in out
 
