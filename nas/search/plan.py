@@ -98,10 +98,13 @@ class Part:
             isinstance(dataset, str) and registry.is_outside("dataset", dataset)
         )
 
+    def defaults(self) -> dict[str, Any]:
+        """What its options are where nothing is said."""
+        return {name: option.default for name, option in options_of(self.factory).items()}
+
     def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options, those that are no defaults typed again: a file may say anything."""
-        part = self.factory
-        defaults = {name: option.default for name, option in options_of(part).items()}
+        part, defaults = self.factory, self.defaults()
         given = {
             name: value
             for name, value in options.items()
@@ -165,8 +168,21 @@ class Plan:
         )
 
     def resume_command(self, folder: Path) -> str:
-        """What must be typed to go on with this study in its folder."""
-        return f"nas resume {shell_word(str(folder))}{' --trust' * self.needs_trust}"
+        """What must be typed to go on with this study in its folder, on the runner it is on now."""
+        trust = " --trust" * self.needs_trust
+        return f"nas resume {shell_word(str(folder))}{trust}{self._other_runner(folder)}"
+
+    def _other_runner(self, folder: Path) -> str:
+        """The words for a runner that is not the one with which the study was begun."""
+        begun = read_study_json(folder)["runner"]
+        same = begun["name"] == self.runner.name
+        known = begun["options"] if same else self.runner.defaults()
+        words = [
+            f" --set {shell_word(f'runner.{name}={value}')}"
+            for name, value in self.runner.options.items()
+            if value != known.get(name)
+        ]
+        return "".join([*([] if same else [f" --runner {shell_word(self.runner.name)}"]), *words])
 
     def retrain_command(self, folder: Path) -> str:
         """What must be typed to train its winner at full size."""

@@ -18,6 +18,7 @@ from nas.reports.findings import Champion
 from nas.reports.tables import winner_commands
 from nas.search.words import DEFAULTS
 from parts.command_line import ROOT, SMALL, nas, ran
+from parts.printed_lines import follow, the_command
 from parts.studies import kinds, lines, story
 from search_spaces.cells.genotype import Genotype
 
@@ -33,7 +34,7 @@ def test_a_search_says_what_it_does_names_the_winner_and_the_next_commands(tmp_p
     for line in (
         "     space: nasbench201",
         "  strategy: random-search",
-        " evaluator: landscape (noise=0.02, seed=0, epochs=0, delay_seconds=0.0)",
+        " evaluator: landscape (noise=0.02, seed=0, epochs=0, delay_seconds=0.0, interactions=0.0)",
         "    budget: 40 trials, seed 0",
         f"    folder: {folder}",
     ):
@@ -356,3 +357,15 @@ def test_a_live_bar_on_a_terminal(tmp_path: Path) -> None:
 
 def test_python_m_nas(tmp_path: Path) -> None:
     assert ran(("list", "spaces")).out.splitlines() == nas("list", "spaces").out.splitlines()
+
+
+def test_what_goes_on_elsewhere_says_so_in_the_line_that_continues_it(tmp_path: Path) -> None:
+    folder = tmp_path / "my study"
+    assert nas("search", *SMALL, "--trials", "2", "--out", folder).code == 0
+    elsewhere = nas("resume", folder, "--trials", "+2", "--workers", "2").out
+    line = the_command(elsewhere, "nas resume ")
+    assert line == f"nas resume '{folder}' --set runner.workers=2 --trials +4"
+    again = follow(line, at=tmp_path)
+    assert the_command(again.out, "nas resume ").endswith(" --set runner.workers=2 --trials +8")
+    back = nas("resume", folder, "--trials", "+1").out
+    assert the_command(back, "nas resume ") == f"nas resume '{folder}' --trials +9"
