@@ -55,8 +55,8 @@ docs: $(READY) ## Build the documentation as a site, strictly, into .site/.
 bench: $(READY) ## Measure speed, each figure beside a reference of the same run.
 	$(ALONE) $(abspath $(BIN))/python -m benchmarks
 
-bench-gpu: $(READY) ## Measure training on a GPU.
-	$(BIN)/python -m benchmarks gpu_training
+gpu-proof: ## Prove and measure a GPU in 20 minutes: PYTHON=... with torch, numpy and safetensors is enough.
+	$(PYTHON) -m benchmarks.gpu_proof
 
 results: $(READY) ## Make the published tables anew (TABLE=nasbench201.csv.gz; takes hours).
 	PATH="$(abspath $(BIN)):$$PATH" sh results/published/nasbench201/run.sh $(TABLE)
@@ -65,4 +65,4 @@ results: $(READY) ## Make the published tables anew (TABLE=nasbench201.csv.gz; t
 clean: ## Remove the environment and all caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-slow test-ray soak-ray lint types check format docs bench bench-gpu results clean
+.PHONY: help install demo test test-slow test-ray soak-ray lint types check format docs bench gpu-proof results clean

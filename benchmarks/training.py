@@ -33,6 +33,7 @@ from search_spaces.cells.network import build_network
 from search_spaces.cells.skeleton import Skeleton
 
 BATCH = 64
+SMALL = 4  # below so many filters a child only shows that all of it runs
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
@@ -56,10 +57,10 @@ class OneByOne(Dataset[tuple[Tensor, int]]):
 
 
 def child(filters: int) -> nn.Module:
-    """NASNet-A at N=2."""
+    """NASNet-A at N=2, or as small as it can be."""
     return build_network(
         zoo.load("nasnet-a").genotype,
-        Skeleton(cells_per_stage=2, filters=filters),
+        Skeleton(cells_per_stage=1 if filters < SMALL else 2, filters=filters),
         torch_rng(0, "w"),
     )
 
@@ -89,11 +90,11 @@ def reference(
     return lambda: loop(network, iter(loader))
 
 
-def bare(filters: int, images: Images) -> Callable[[], int]:
-    """The loop without a framework: ready images, channels-last."""
-    network = child(filters).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ready = (torch.from_numpy(images.pixels).permute(0, 3, 1, 2) / 255 - 0.5) * 4
-    labels = torch.from_numpy(images.labels)
+def bare(filters: int, images: Images, device: str = "cpu") -> Callable[[], int]:
+    """The loop without a framework: images ready on the device, channels-last."""
+    network = child(filters).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ready = (torch.from_numpy(images.pixels).to(device).permute(0, 3, 1, 2) / 255 - 0.5) * 4
+    labels = torch.from_numpy(images.labels).to(device)
     parts = range(0, len(images), BATCH)
     return lambda: loop(network, ((ready[i : i + BATCH], labels[i : i + BATCH]) for i in parts))
 

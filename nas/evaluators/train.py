@@ -54,6 +54,8 @@ class Train(Evaluator):
         precision: `fp32`, `bf16`, or `auto` for what is faster here by a clear margin.
         layout: of images in memory: `channels-last`, `contiguous`, or `auto` likewise.
         graphs: launch passes as CUDA graphs, which helps small networks on large GPUs.
+        reproducible: on a GPU, only kernels that give the same bits every time, and no TF32; slower.
+            On a CPU it is so anyway.
         skeleton: settings of the skeleton that differ from the preset (`filters`,
             `cells_per_stage`, ...).
         recipe: settings of the recipe that differ from the preset (`epochs`, `learning_rate`, ...).
@@ -83,6 +85,7 @@ class Train(Evaluator):
         precision: Literal["auto", "fp32", "bf16"] = "auto",
         layout: Literal["auto", "channels-last", "contiguous"] = "auto",
         graphs: bool = False,
+        reproducible: bool = False,
         skeleton: dict[str, Any] | None = None,
         recipe: dict[str, Any] | None = None,
         score: str = "val_accuracy",
@@ -108,6 +111,7 @@ class Train(Evaluator):
         self._precision = precision
         self._layout = layout
         self._graphs = graphs
+        self._reproducible = reproducible
         self._reads_test = final == "test_accuracy"
         self._keep_weights = keep_weights
         self._checkpoint_seconds = checkpoint_seconds
@@ -210,7 +214,12 @@ class Train(Evaluator):
             from nas.training.computation import Computation, chosen_device
             from nas.training.measurement import candidates, fastest
 
-            base = Computation(chosen_device(self._device), self._threads, graphs=self._graphs)
+            base = Computation(
+                chosen_device(self._device),
+                self._threads,
+                graphs=self._graphs,
+                reproducible=self._reproducible,
+            )
             shape = (self.skeleton.channels, self.skeleton.image_size, self.skeleton.image_size)
             self._computation = fastest(
                 candidates(base, self._precision, self._layout), self._typical_network, shape

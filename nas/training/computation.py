@@ -18,13 +18,20 @@ Layout = Literal["channels-last", "contiguous"]
 
 @dataclass(frozen=True, slots=True)
 class Computation:
-    """One way to compute; on a CPU, equal ones give equal numbers to the last bit."""
+    """One way to compute; on a CPU, equal ones give equal numbers to the last bit, and on a GPU where
+    it is asked for.
+
+    Args:
+        graphs: launch passes as CUDA graphs.
+        reproducible: on a GPU, only kernels that give the same bits every time, and no TF32.
+    """
 
     device: str = "cpu"
     threads: int = 1
     precision: Precision = "fp32"
     layout: Layout = "channels-last"
-    graphs: bool = False  # launch passes as CUDA graphs
+    graphs: bool = False
+    reproducible: bool = False
 
     def __post_init__(self) -> None:
         if self.graphs and not self.device.startswith("cuda"):
@@ -35,8 +42,11 @@ class Computation:
             raise SettingsError(f"threads is {self.threads}; expected 1 or more")
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings, as JSON takes them."""
-        return asdict(self)
+        """All settings, as JSON takes them; studies of before say nothing of `reproducible`."""
+        settings = asdict(self)
+        if not self.reproducible:
+            del settings["reproducible"]
+        return settings
 
     @property
     def torch_device(self) -> torch.device:
@@ -51,16 +61,17 @@ class Computation:
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """Compute this way, and leave torch as it was."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        fast_convolutions = torch.backends.cudnn.flags(
-            benchmark=self.device.startswith("cuda"), allow_tf32=True
+        with self._convolutions(), _threads(self.threads), _same_bits(wanted=self.reproducible):
+            yield
+
+    def _convolutions(self) -> contextlib.AbstractContextManager[None]:
+        """On a GPU the fastest ones are tried out; which they are may differ from run to run."""
+        flags: contextlib.AbstractContextManager[None] = torch.backends.cudnn.flags(
+            benchmark=self.device.startswith("cuda") and not self.reproducible,
+            deterministic=self.reproducible,
+            allow_tf32=not self.reproducible,
         )
-        try:
-            with fast_convolutions:
-                yield
-        finally:
-            torch.set_num_threads(before)
+        return flags
 
     def autocast(self) -> torch.autocast:
         """Where the forward pass may use short numbers."""
@@ -68,6 +79,31 @@ class Computation:
         return torch.autocast(
             self.torch_device.type, torch.bfloat16, enabled, cache_enabled=not self.graphs
         )
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _same_bits(*, wanted: bool) -> Iterator[None]:
+    """Let torch refuse kernels that add up in any order."""
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as cuBLAS asks for
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def chosen_device(name: str) -> str:

@@ -1,0 +1,1 @@
+"""What a GPU does with this toolkit, proven and measured with one command: `make gpu-proof`."""
