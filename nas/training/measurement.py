@@ -41,6 +41,12 @@ def reset_peak_memory(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
 
 
+def release_memory(device: torch.device) -> None:
+    """Give back what nobody uses, so that others on the device can have it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 def peak_memory_mib(device: torch.device) -> float:
     """The most memory in use: on the GPU since the last reset, on a CPU by this process in its
     whole life."""

@@ -21,9 +21,14 @@ from nas.training.augment import Draws, Source, drawn
 from nas.training.average import WeightAverage
 from nas.training.checkpoint import restore_progress, save_progress
 from nas.training.computation import Computation
-from nas.training.failures import Diverged, memory_watched
+from nas.training.failures import Diverged, OutOfMemory, memory_watched
 from nas.training.graphs import CapturedPass
-from nas.training.measurement import peak_memory_mib, reset_peak_memory, synchronized
+from nas.training.measurement import (
+    peak_memory_mib,
+    release_memory,
+    reset_peak_memory,
+    synchronized,
+)
 from nas.training.process_group import ALONE, ProcessGroup, check_batch
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace, learning_rate_at, make_optimizer
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
 
 _EVALUATION_PIXELS = 2**18  # of a batch in evaluation, whatever the size of its images
 _STEPS_BETWEEN_CHECKS = 50
+_SMALLEST_PART = 2  # images: batch norms of a single one have nothing to average
 _STATISTICS = ("running_mean", "running_var")  # as torch names them
 
 Metrics = dict[str, float]
@@ -108,6 +114,8 @@ class Trainer:
         check_batch(group, self._batch_size, computation)
         self._steps_per_epoch = steps_per_epoch(recipe, len(self._train))
         self._captured: CapturedPass | None = None
+        self._micro_batch = recipe.micro_batch  # smaller where memory does not hold it
+        self._fits = False  # whether a pass of this size has been done
         self._parameters = list(network.parameters())
         self._optimizer = make_optimizer(network, recipe, pace)
         self._average = (
@@ -156,7 +164,13 @@ class Trainer:
             "seconds": ended - began,
             "images_per_second": self._steps_per_epoch * self._batch_size / (learned - began),
             "peak_memory_mib": peak_memory_mib(self._device),
+            **self._divided(),
         }
+
+    def _divided(self) -> Metrics:
+        """How many images were computed at a time, where that is less than the recipe says."""
+        part = self._micro_batch
+        return {} if part is None or part == self._recipe.micro_batch else {"micro_batch": part}
 
     def _learn(self, epoch: int) -> tuple[float, float]:
         """One pass over the training images; mean loss and share of right answers, as the network
@@ -199,11 +213,33 @@ class Trainer:
         return loss, right
 
     def _gradients(self, draws: Draws, done: int) -> tuple[Tensor, Tensor]:
-        """Add up the gradients of our share of a batch, a part of it at a time where the recipe
-        says so."""
+        """Add up the gradients of our share of a batch; where memory does not hold what is computed
+        at a time, half of it, until it does."""
+        while True:
+            before = None if self._fits else [each.clone() for each in self._statistics()]
+            try:
+                with memory_watched():
+                    found = self._accumulated(draws, done)
+            except OutOfMemory:
+                first, end = self._group.share(len(draws.order))
+                if (self._micro_batch or end - first) < 2 * _SMALLEST_PART:
+                    raise
+                smaller = -(-min(self._micro_batch or end - first, end - first) // 2)
+            else:
+                self._fits = True
+                return found
+
+            # The failed pass is forgotten here, where no exception holds its tensors any more.
+            self._micro_batch, self._fits = smaller, False
+            for old, each in zip(before or [], self._statistics(), strict=before is not None):
+                each.copy_(old)
+            release_memory(self._device)
+
+    def _accumulated(self, draws: Draws, done: int) -> tuple[Tensor, Tensor]:
+        """A part of the batch at a time, where the recipe or the memory says so."""
         self._optimizer.zero_grad(set_to_none=True)
         size = len(draws.order)
-        part = min(self._recipe.micro_batch or size, size)
+        part = min(self._micro_batch or size, size)
         loss = torch.zeros((), device=self._device)
         right = torch.zeros((), device=self._device, dtype=torch.int64)
         first, end = self._group.share(size)
@@ -269,7 +305,10 @@ class Trainer:
         facts = restore_progress(
             self._progress.file, self.network, self._optimizer, self._progress.facts, average
         )
-        return [] if facts is None else facts["curve"]
+        curve: list[Metrics] = [] if facts is None else facts["curve"]
+        if curve and "micro_batch" in curve[-1]:
+            self._micro_batch = int(curve[-1]["micro_batch"])
+        return curve
 
     def _saved(self, curve: list[Metrics], saved: float) -> float:
         """Keep the training if the last time is long ago; when that was last done."""
