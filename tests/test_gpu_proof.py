@@ -79,6 +79,7 @@ def test_the_page_says_that_small_is_no_speed(proven: Path) -> None:
     assert "## correctness" in page
 
 
+@pytest.mark.slow
 def test_a_section_that_breaks_breaks_no_other(tmp_path: Path) -> None:
     """There is no CUDA here: every section fails, says so, and the next begins."""
     import torch

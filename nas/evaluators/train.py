@@ -54,8 +54,8 @@ class Train(Evaluator):
         precision: `fp32`, `bf16`, or `auto` for what is faster here by a clear margin.
         layout: of images in memory: `channels-last`, `contiguous`, or `auto` likewise.
         graphs: launch passes as CUDA graphs, which helps small networks on large GPUs.
-        reproducible: on a GPU, only kernels that give the same bits every time, and no TF32; slower.
-            On a CPU it is so anyway.
+        reproducible: on a GPU, only kernels that give the same bits every time, and no TF32, which
+            is slower; on a CPU it is so anyway.
         skeleton: settings of the skeleton that differ from the preset (`filters`,
             `cells_per_stage`, ...).
         recipe: settings of the recipe that differ from the preset (`epochs`, `learning_rate`, ...).

@@ -18,7 +18,7 @@ Layout = Literal["channels-last", "contiguous"]
 
 @dataclass(frozen=True, slots=True)
 class Computation:
-    """One way to compute; on a CPU, equal ones give equal numbers to the last bit, and on a GPU where
+    """One way to compute; on a CPU, equal ones give equal numbers to the last bit, on a GPU where
     it is asked for.
 
     Args:

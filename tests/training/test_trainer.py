@@ -371,3 +371,14 @@ def test_fewer_images_keep_every_class() -> None:
     assert np.bincount(data.train.labels).min() >= 9
     assert isinstance(data.val, Images)
     assert len(Data.of(digits, 5_000).train) == 997
+
+
+def test_reproducible_is_asked_of_torch_and_given_back() -> None:
+    exact = Computation(reproducible=True)
+    with exact.active():
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.backends.cudnn.deterministic
+        assert not torch.backends.cudnn.allow_tf32
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert exact.to_dict()["reproducible"] is True
+    assert "reproducible" not in Computation().to_dict()
