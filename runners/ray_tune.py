@@ -80,6 +80,13 @@ class RayTune(Runner):
 
             refuse_silent(self.address)
 
+    def described(self) -> str:
+        """The cluster in words: joined to count it, and left again."""
+        from runners.on_ray.cluster import alive_nodes, connect, describe
+
+        with tempfile.TemporaryDirectory() as folder, connect(self.address, Path(folder) / "log"):
+            return describe(alive_nodes())
+
     def run(self, study: Turns, evaluator: Evaluator) -> None:
         """Run until nothing is left to start and nothing runs."""
         if study.is_over:

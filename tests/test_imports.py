@@ -25,7 +25,7 @@ ROOM_MAY_USE: dict[str, set[str]] = {
     "strategies": {"hall", "study", "search_spaces"},
     "drawings": {"hall", "search_spaces"},
     "evaluators": {"hall", "study", "training", "search_spaces"},
-    "search": {"hall", "study", "drawings", "evaluators", "search_spaces"},
+    "search": {"hall", "study", "training", "drawings", "evaluators", "search_spaces"},
     "reports": {"hall", "study", "strategies", "drawings", "search", "search_spaces"},
     "exporting": {"hall", "study", "training", "drawings", "search", "search_spaces"},
     "full_size": {

@@ -60,6 +60,7 @@ SLOW: tuple[tuple[str, ...], ...] = (
     ("retrain", "t", "--seeds", "1", *_TINY, "--to", "json", "--out", "r"),
     ("transfer", "t", *_TINY, "--to", "json", "--out", "x"),
     ("selftest", "controller"),
+    ("doctor", "--seconds", "0"),
 )
 
 

@@ -52,7 +52,16 @@ WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "transfer": (("transfer", "DIR", "--dataset", "cifar11"),),
     "trial": (("trial", "DIR", "0"),),
 }
-WITHOUT_A_FOLDER = {"compare", "describe", "list", "sample", "search", "selftest", "tabulate"}
+WITHOUT_A_FOLDER = {
+    "compare",
+    "describe",
+    "doctor",
+    "list",
+    "sample",
+    "search",
+    "selftest",
+    "tabulate",
+}
 
 
 @pytest.fixture(scope="module")

@@ -115,6 +115,12 @@ class Dataset:
         return _read(self, split)
 
     @property
+    def lies_here(self) -> bool:
+        """Whether its files are on this machine, so that reading it downloads nothing."""
+        found = getattr(self.read, "lies_in", None)
+        return found is None or bool(found(self.data_dir or cache_folder()))
+
+    @property
     def labels(self) -> dict[str, Any]:
         """What travels with weights so that they can be used on pictures, as JSON."""
         names = list(self.class_names) if len(self.class_names) == self.classes else []

@@ -57,6 +57,10 @@ class Cifar:
         val, train = stratified(images.labels, sizes, seed=0, purpose=self.name)
         return images.at(val if split == "val" else train)
 
+    def lies_in(self, place: Path) -> bool:
+        """Whether a folder or the archive is there."""
+        return self._folder(place) is not None or (place / self.archive).is_file()
+
     def _joined(self, batches: list[Images]) -> Images:
         return Images(
             np.concatenate([b.pixels for b in batches]), np.concatenate([b.labels for b in batches])
