@@ -49,9 +49,16 @@ KINDS: Mapping[str, Kind] = {
     "place": Kind("runners.places", ("nas.full_size.trainings", "Place")),
     "dataset": Kind("nas.training.datasets"),
     "exporter": Kind("nas.exporting.formats"),
+    "tracker": Kind("nas.search.trackers", ("nas.search.tracking.runs", "Tracker")),
 }
 
-_FILE_NAMES = {("strategy", "optuna"): "optuna_sampler"}
+_FILE_NAMES = {  # no file of ours shadows the package that it is about
+    ("strategy", "optuna"): "optuna_sampler",
+    ("exporter", "onnx"): "onnx_model",
+    ("tracker", "mlflow"): "mlflow_runs",
+    ("tracker", "tensorboard"): "tensorboard_events",
+    ("tracker", "wandb"): "wandb_runs",
+}
 _SPOKEN = {file: spoken for (_, spoken), file in _FILE_NAMES.items()}
 
 _allowed: set[str] = {"nas.search.own_loop:OwnLoop"}  # ours, though no list shows it
@@ -137,7 +144,7 @@ def load(kind: str, name: str) -> Any:
     name = resolve(kind, name.partition(":")[0])
     if name in _own_names(kind):
         module = importlib.import_module(f"{_kind(kind).package}.{_own_names(kind)[name]}")
-        return _the_part(kind, module, name)
+        return _the_part(kind, module)
     return _entry_points(kind)[name].load()
 
 
@@ -228,10 +235,10 @@ def _contract(kind: str) -> type | None:
     return None if where is None else getattr(importlib.import_module(where[0]), where[1])
 
 
-def _the_part(kind: str, module: ModuleType, name: str) -> Any:
+def _the_part(kind: str, module: ModuleType) -> Any:
     contract = _contract(kind)
     if contract is None:
-        return getattr(module, name.replace("-", "_"))
+        return getattr(module, module.__name__.rpartition(".")[2])
     own = [
         value
         for value in vars(module).values()

@@ -25,6 +25,7 @@ QUICK: tuple[tuple[str, ...], ...] = (
     ("best", "s"),
     ("trial", "s", "3"),
     ("inspect", "s"),
+    ("track", "s", "--to", "tensorboard"),
     ("evaluate", _CELL, "--evaluator", "landscape"),
     ("list",),
     ("describe", "strategy", "evolution"),

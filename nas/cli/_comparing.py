@@ -17,6 +17,7 @@ import typer
 
 from nas.cli._stopping import INTERRUPTED, same_command, stopped_now
 from nas.cli._terminal import drawn, harmless
+from nas.cli._tracking import tracked
 from nas.errors import shell_word
 from nas.search.comparing.plan import Asked
 from nas.search.comparing.request import default_folder
@@ -32,6 +33,7 @@ def compare_and_report(
     processes: int | None,
     *,
     report: bool,
+    track: str | None,
     as_json: bool,
 ) -> None:
     """Run a comparison to its end and say what came out; exit code 3 when it was interrupted."""
@@ -42,7 +44,8 @@ def compare_and_report(
     folder = Path(out) if out else default_folder(asked)
     shown = _Shown(folder, quiet=as_json)
     progress = Progress(changed=shown.see, trial_ended=shown.see_trial, notice=shown.note)
-    with _stopping_gently(progress):
+    trust = asked.arms[0].plan.needs_trust
+    with tracked(folder, track, trust=trust), _stopping_gently(progress):
         complete = compare(folder, asked, budget, processes, progress)
     shown.end()
     if not complete:

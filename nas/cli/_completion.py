@@ -110,6 +110,8 @@ _BY_NAME: dict[str, Callable[..., list[str]]] = {
     "describe kind": described_kinds,
     "describe name": described_names,
     "transfer preset": transfer_presets,
+    "track to": parts("tracker"),
+    "track": parts("tracker"),
     "space": parts("space"),
     "strategy": parts("strategy"),
     "strategies": lists_of(parts("strategy")),

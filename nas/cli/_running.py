@@ -18,6 +18,7 @@ import typer
 
 from nas.cli._stopping import INTERRUPTED, same_command, stopped_now
 from nas.cli._terminal import drawn
+from nas.cli._tracking import tracked
 from nas.cli._waiting import SignOfLife, duration, durations
 from nas.errors import counted
 from nas.search.onwards import next_commands, rounds_left
@@ -33,17 +34,24 @@ if TYPE_CHECKING:
 
 
 def run_and_report(
-    todo: Assignment, *, as_json: bool, to: str | None = None, whole: bool = True
+    todo: Assignment,
+    *,
+    as_json: bool,
+    to: str | None = None,
+    track: str | None = None,
+    whole: bool = True,
 ) -> None:
     """Run a study to its end, name the winner and export it; exit code 3 when it was interrupted.
 
     Args:
         to: formats of the export; None is all that take seconds, `none` is no export.
+        track: the tracker that shows it meanwhile.
         whole: False where it is a part of a command that tells by itself what is found.
     """
     formats = _formats_of(to, todo)
     progress = Progress(quiet=as_json)
     with (
+        tracked(todo.folder, track, trust=todo.plan.needs_trust),
         _signals(todo, whole=whole) as stop,
         open_search(todo.plan, todo.folder, todo.budget, progress.see) as search,
     ):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli._options import DataDir, ImageSize, Json, Set, SkipCorrupt, Trust
+from nas.cli._tracking import Track
 
 if TYPE_CHECKING:
     from nas.full_size.data import DataWish
@@ -115,6 +116,7 @@ def _options(
             rich_help_panel=_RAY,
         ),
     ] = None,
+    track: Track = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from nas.cli._options import Json
 from nas.cli._search_options import takes_search_options
+from nas.cli._tracking import Track
 
 _COMPARISON = "What to compare"
 
@@ -73,6 +74,7 @@ def command(
     report: Annotated[
         bool, typer.Option(help="Write the report at the end.", rich_help_panel=_COMPARISON)
     ] = True,
+    track: Track = None,
     as_json: Json = False,
 ) -> None:
     """Compare strategies over many seeds, and say which are better than random search.
@@ -94,4 +96,4 @@ def command(
         pilot=pilot,
     )
     out = tree.get("study", {}).get("out")
-    compare_and_report(asked, budget, out, processes, report=report, as_json=as_json)
+    compare_and_report(asked, budget, out, processes, report=report, track=track, as_json=as_json)

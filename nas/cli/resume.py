@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nas.cli._options import Folder, Json, To, Trust
+from nas.cli._tracking import Track
 
 
 def command(
@@ -30,6 +31,7 @@ def command(
         typer.Option("--set", metavar="runner.OPTION=VALUE", help="Any option of the runner."),
     ] = None,
     to: To = None,
+    track: Track = None,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -54,4 +56,4 @@ def command(
         ended=ledger.ended_trials,
         open_trials=ledger.bought_trials - ledger.ended_trials,
     )
-    run_and_report(Assignment(plan, budget, folder), as_json=as_json, to=to)
+    run_and_report(Assignment(plan, budget, folder), as_json=as_json, to=to, track=track)

@@ -38,6 +38,7 @@ def command(
     import json
 
     from nas.cli._genotypes import parts_of
+    from nas.cli._tracking import tracked
     from nas.cli._training import Epochs, notices, results_told
     from nas.cli._training_options import data_of, machine_of
     from nas.exporting.known import formats_of
@@ -56,6 +57,7 @@ def command(
     folder = words["out"] or Path("retrained") / entrants[0][0].name
     numbers = range(words["seed"], words["seed"] + seeds)
     with (
+        tracked(folder, words["track"]),
         Epochs(legs(entrants, setting, folder, numbers), quiet=as_json) as epochs,
         setting.place.opened(folder, notices(as_json)),
     ):

@@ -58,6 +58,7 @@ def command(
     change the presets. Run the same command again to resume.
     """
     from nas.cli._genotypes import parts_of
+    from nas.cli._tracking import tracked
     from nas.cli._training import Epochs, notices, print_transferred
     from nas.cli._training_options import data_of, machine_of
     from nas.exporting.known import formats_of
@@ -86,6 +87,7 @@ def command(
     plan, arms = transfer_of(source, weights, wish)
     folder = words["out"] or Path("transferred") / plan.name_of(arms)
     with (
+        tracked(folder, words["track"]),
         Epochs(legs(plan, arms, folder), quiet=as_json) as epochs,
         plan.setting.place.opened(folder, notices(as_json)),
     ):

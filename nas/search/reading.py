@@ -135,9 +135,13 @@ def _told(event: Event, key: str, ledger: Ledger) -> ToldTrial:
 
 
 def _updated(event: Event) -> Updated:
-    named = ((name, event[name]) for name in sorted(event) if name != "time")
-    numbers = {name: value for name, value in named if isinstance(value, int | float)}
-    return Updated(numbers, event.get("alarm"))
+    return Updated(numbers_of(event), event.get("alarm"))
+
+
+def numbers_of(update: Event) -> dict[str, float]:
+    """Every number that an update of a controller wrote down, in the order of their names."""
+    named = ((name, update[name]) for name in sorted(update) if name != "time")
+    return {name: value for name, value in named if isinstance(value, int | float)}
 
 
 def heard_of(folder: Path, rules: Rules) -> Iterator[Heard]:

@@ -47,7 +47,7 @@ def trials_frame(folder: Path) -> pandas.DataFrame:
     numbers = sorted(asked)
     facts = [_facts(asked[number], ends.get(number)) for number in numbers]
     metrics = [ends.get(number, {}).get("metrics", {}) for number in numbers]
-    choices = [_choices(space, asked[number]["genotype"]) for number in numbers]
+    choices = [choices_of(space, asked[number]["genotype"]) for number in numbers]
 
     columns = {name: [row[name] for row in facts] for name in COLUMNS}
     _join(columns, "metrics", metrics)
@@ -87,7 +87,7 @@ def _state(end: Event | None) -> str:
     return "reused" if "reused" in end else str(end["event"])
 
 
-def _choices(space: SearchSpace | None, record: object) -> Mapping[str, Any]:
+def choices_of(space: SearchSpace | None, record: object) -> Mapping[str, Any]:
     """The options chosen, by the names of their decisions; none where the space cannot say."""
     try:
         genotype = Genotype.from_dict(record)
