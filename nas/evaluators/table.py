@@ -161,7 +161,7 @@ class Table(Evaluator):
         self._index = index_rows(
             self.space, file, chosen_layout(self.space, layouts, rows), texts, usable
         )
-        if len(self._index) < self.space.size and not gaps:
+        if len(self._index) < self.space.architectures and not gaps:
             self._refuse_gaps(len(self._index))
 
     def _row(self, genotype: Genotype) -> int:
@@ -181,7 +181,7 @@ class Table(Evaluator):
             )
 
     def _refuse_gaps(self, known: int) -> None:
-        size = self.space.size
+        size = self.space.architectures
         raise TableError(
             f"{self._name} lacks {size - known:,} of the {size:,} architectures of space "
             f"{self.space.name!r}; complete "

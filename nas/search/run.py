@@ -3,7 +3,7 @@ behind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,7 +123,7 @@ def _made(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Pre
     plan.make_runner()  # what its options lack is said before anything is written
     evaluator = evaluator or plan.make_evaluator(space)
     strategy = plan.make_strategy(space)
-    constraint = _constraint(evaluator, plan, space.sample)
+    constraint = _constraint(evaluator, plan, space)
     return Prepared(plan, budget, strategy, evaluator, constraint, plain(strategy.recorded()))
 
 
@@ -244,15 +244,14 @@ def _refuse_changed(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path
         )
 
 
-def _constraint(
-    evaluator: Evaluator, plan: Plan, sample: Callable[[Any], Genotype]
-) -> Constraint | None:
+def _constraint(evaluator: Evaluator, plan: Plan, space: SearchSpace) -> Constraint | None:
+    """What is skipped: drawings that are no architectures, and those that are too large."""
     limits = plan.limits
     if not limits:
-        return None
+        return None if type(space).flaw is SearchSpace.flaw else space.flaw
     from nas.seeding import numpy_rng
 
-    known = evaluator.costs(sample(numpy_rng(0, "limits")))
+    known = evaluator.costs(space.sample(numpy_rng(0, "limits")))
     for name in limits:
         if name not in known:
             raise SettingsError(
@@ -262,6 +261,8 @@ def _constraint(
             )
 
     def violated(genotype: Genotype) -> str | None:
+        if (flaw := space.flaw(genotype)) is not None:
+            return flaw
         costs = evaluator.costs(genotype)
         over = [name for name, limit in limits.items() if costs[name] > limit]
         return f"{over[0]} {costs[over[0]]:,.0f} > {limits[over[0]]:,.0f}" if over else None

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from nas import registry
-from nas.errors import SettingsError, known_names, shortened
+from nas.errors import SettingsError, SpaceError, known_names, shortened
 from nas.search.plan import Part, Plan
 from nas.settings import Word, assignments, complete, merged, options_of, read_config
 from nas.study.rules import Budget, Duplicates, EarlyStop, Rules, StoppedAs
 from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.space import SearchSpace
 
 DEFAULTS = {"space": "nasnet", "strategy": "policy-gradient", "runner": "local"}
 TRIALS_IF_COSTLY = 20
@@ -227,7 +228,17 @@ def _genotypes(sources: tuple[str, ...], space: Part) -> tuple[Genotype, ...]:
     from search_spaces.cells.reading import read_genotype
 
     drawn_from = space.factory(**space.options)
-    return tuple(read_genotype(source, drawn_from) for source in sources)
+    return tuple(_as_of(drawn_from, read_genotype(source, drawn_from)) for source in sources)
+
+
+def _as_of(space: SearchSpace, genotype: Genotype) -> Genotype:
+    """A cell that was published in another space, where it is a member of this one too."""
+    own = Genotype(space.name, genotype.cells, genotype.choices)
+    try:
+        space.encode(own)
+    except SpaceError:
+        return genotype
+    return own
 
 
 def _budget(study: Mapping[str, Any], evaluator: Part, folder: Path) -> Budget | None:

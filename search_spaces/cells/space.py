@@ -113,6 +113,16 @@ class SearchSpace(ABC):
         """How many choice sequences there are, exactly."""
         return math.prod(self.counts)
 
+    @property
+    def architectures(self) -> int:
+        """How many there are, where it is known that choices share one or stand for none."""
+        return self.size
+
+    def flaw(self, genotype: Genotype) -> str | None:
+        """Why a drawing is no architecture after all, and is skipped; None for what is one."""
+        del genotype
+        return None
+
     @cached_property
     def fingerprint(self) -> str:
         """Changes with anything that changes the space."""
