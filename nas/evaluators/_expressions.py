@@ -31,6 +31,7 @@ _FUNCTIONS: Mapping[
     "log": (math.log, 1),
     "log10": (math.log10, 1),
     "max": (max, None),
+    "mean": (lambda *values: sum(values) / len(values), None),
     "min": (min, None),
     "sqrt": (math.sqrt, 1),
 }

@@ -100,13 +100,18 @@ def possible_layouts(space: SearchSpace, file: TableFile, decisions: str | None)
     """The plainest way in which this table names the architectures of this space, and by key if it
     has keys too."""
     if decisions is not None:
-        return [asked_layout(file, decisions)]
+        asked = asked_layout(file, decisions)
+        return [_as_text(file, asked) if space.name == "nasbench201" else asked]
     names = tuple(decision.name for decision in space.decisions)
     layouts = [Layout("columns", names)]
     if space.name == "nasbench201":
         layouts += [Layout("nasbench201 text", ("arch_str",)), Layout("characters", ("ops",))]
     layouts += [Layout("genotype", ("genotype",)), Layout("key", ("key",))]
+    if space.name == "nasbench101":
+        layouts.append(Layout("key", ("hash",)))
     there = [layout for layout in layouts if set(layout.columns) <= set(file.header)]
+    if not there and space.name == "nasbench201":
+        there = _text_columns(file)
     if not there:
         known = ", ".join(file.header[:20]) + (", ..." if len(file.header) > 20 else "")
         raise TableError(
@@ -115,6 +120,22 @@ def possible_layouts(space: SearchSpace, file: TableFile, decisions: str | None)
             f"for example --decisions 'd_*' (it has {known})"
         )
     return [layout for layout in there if layout is there[0] or layout.kind == "key"]
+
+
+def _text_columns(file: TableFile) -> list[Layout]:
+    """The first column, whatever it is called, that begins with an official text."""
+    texts = file.texts(file.header)
+    names = [name for name in file.header if _NASBENCH201_TEXT.fullmatch(texts[name][0])]
+    return [Layout("nasbench201 text", (name,)) for name in names[:1]]
+
+
+def _as_text(file: TableFile, asked: Layout) -> Layout:
+    """A column that was named and holds official texts is read as such."""
+    if asked.kind != "characters":
+        return asked
+    first = file.texts(asked.columns)[asked.columns[0]][0]
+    is_text = _NASBENCH201_TEXT.fullmatch(first) is not None
+    return Layout("nasbench201 text", asked.columns) if is_text else asked
 
 
 def chosen_layout(space: SearchSpace, layouts: Sequence[Layout], rows: int) -> Layout:

@@ -24,6 +24,7 @@ from nas.evaluators._expressions import Expression
         ("b // 3 + b % 3", 4.0),
         ("2 ** 3 ** a", 512.0),
         ("min(a, b, 1) + max(a, b)", 9.0),
+        ("mean(a, b) + mean(a, b, `10 ms`)", 5 + 20 / 3),
         ("abs(-a) * exp(0) * sqrt(4)", 4.0),
         ("log10(1000)", 3.0),
         ("b - 100 * (a > 1)", -92.0),

@@ -8,12 +8,14 @@ import math
 import pickle
 import struct
 
+import numpy as np
 import pytest
 
 from nas.errors import SpaceError, TableError
 from nas.evaluators import table as table_module
 from nas.evaluators.table import Table, table_decisions
 from nas.registry import load
+from search_spaces.cells.nasbench201_text import to_nasbench201_string
 from search_spaces.table import TableSpace
 
 COLUMNS = ["d_op", "d_width", "acc", "seconds", "params", "macs", "test"]
@@ -318,3 +320,21 @@ def test_a_table_that_comes_with_the_package_needs_no_option(tmp_path, space, mo
         TableError, match=r"several tables .* come with the package \(table-first, table-second\)"
     ):
         Table(space)
+
+
+@pytest.mark.parametrize("decisions", [None, "architecture"])
+def test_official_texts_are_keys_in_any_column_and_seeds_are_averaged(tmp_path, decisions):
+    space = load("space", "nasbench201")()
+    rng = np.random.default_rng(0)
+    drawn = [space.sample(rng) for _ in range(4)]
+    rows = [[1, to_nasbench201_string(each), 70 + i, 80 + i] for i, each in enumerate(drawn)]
+    file = write(tmp_path / "theirs.csv", ["id", "architecture", "acc_777", "acc_888"], rows)
+
+    evaluator = Table(
+        space,
+        table=file,
+        score="mean(acc_777, acc_888)",
+        decisions=decisions,
+        allow_missing=True,
+    )
+    assert [judge(evaluator, each).score for each in drawn] == [75, 76, 77, 78]
