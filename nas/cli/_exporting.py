@@ -88,6 +88,16 @@ def _onnx_command(model: Path) -> str:
     return f'python -c "{code}"' if is_plain else f"python -c {shell_word(code)}"
 
 
+def refuse_push(to: str | None, top: int) -> None:
+    """Whatever can be refused of `--push` is refused before anything is exported."""
+    from nas.errors import SettingsError
+    from nas.exporting.pushing import client_of_hub
+
+    if top > 1 or "hub" not in (to or "").split(","):
+        raise SettingsError("--push sends one network as `--to hub` writes it: say --to hub")
+    client_of_hub()
+
+
 def told_record(subject: Subject, exported: Exported) -> dict[str, Any]:
     """The same as JSON."""
     return {

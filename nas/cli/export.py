@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli._options import Json, Set
+from nas.cli._options import DataDir, Json, Set
 
 if TYPE_CHECKING:
     from nas.exporting.choosing import Choice
@@ -36,31 +36,57 @@ def command(
     latency: Annotated[
         bool, typer.Option("--latency", help="Measure the latency and write it into the card.")
     ] = False,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="onnx-int8, onnx-fp16: how much validation accuracy may be lost (default 0.01).",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="hub: the licence that the card names.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option(metavar="USER/NAME", help="hub: send it there, afterwards.")
+    ] = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
     """Export a network as files that run without this toolkit, each verified before it is called
     exported."""
     import json
+    import sys
 
-    from nas.cli._exporting import told, told_record
+    from nas.cli._exporting import refuse_push, told, told_record
     from nas.cli._genotypes import parts_of
     from nas.exporting.choosing import choices, subject_of
     from nas.exporting.export import export
     from nas.exporting.known import formats_of, usual_formats
+    from nas.exporting.pushing import push as send
 
+    if push is not None:
+        refuse_push(to, top)
     given = parts_of(settings, ("skeleton",)).get("skeleton", {})
     formats = usual_formats() if to is None else formats_of(to) or ()
     records: list[dict[str, Any]] = []
     for rank, choice in enumerate(found := choices(source, top, weights), start=1):
         subject = subject_of(choice, skeleton, given)
         exported = export(
-            subject, _folder(source, choice, out, rank, len(found)), formats, latency=latency
+            subject,
+            _folder(source, choice, out, rank, len(found)),
+            formats,
+            latency=latency,
+            licence=licence,
+            options={"tolerance": tolerance, "data_dir": data_dir and str(data_dir)},
         )
         if as_json:
             records.append(told_record(subject, exported))
         else:
             print("\n".join(told(subject, exported)))
+    if push is not None:
+        print(f"sent to {send(exported.folder, push)}", file=sys.stderr)
     if as_json:
         print(json.dumps({"exports": records}))
 

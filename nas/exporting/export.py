@@ -14,6 +14,7 @@ from pathlib import Path
 from nas.contracts import Json
 from nas.errors import NasError
 from nas.exporting.card import card, write_card
+from nas.exporting.front_matter import front_matter
 from nas.exporting.known import formats as formats_there_are
 from nas.exporting.latencies import latencies
 from nas.exporting.subject import Subject
@@ -29,8 +30,11 @@ from nas.search.record import (
     read_record,
     remove_files,
 )
+from nas.settings import options_of
 from nas.training.latency import Latency
 from search_spaces.cells.cost import Cost, cost
+
+_HUB = "hub-folder"  # whose card begins with what the Hub reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,16 @@ def export(
     *,
     batches: Sequence[int] | None = None,
     latency: bool = False,
+    licence: str | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Exported:
     """Write a subject in these formats; the folder changes only when every file has been
-    verified."""
+    verified.
+
+    Args:
+        licence: of the weights, for cards that name one.
+        options: of the formats that know them; None among them is as if it was not said.
+    """
     names = list(dict.fromkeys(resolve("exporter", name) for name in formats))
     if not names:
         known = ", ".join(each.word for each in formats_there_are())
@@ -63,13 +74,15 @@ def export(
     spent = cost(subject.genotype, subject.skeleton)
     draft = _draft_beside(folder)
     try:
-        written, seconds = _written(subject, draft, names)
+        written, seconds = _written(subject, draft, names, options or {})
         checks = verified(subject, written, batches or batches_for(spent.macs))
         speeds = _speeds(subject, draft) if latency else []
         files = {name: part.files for name, part in written.items()}
         usages = {name: part.usage for name, part in written.items()}
         record = _staying(folder, identity_of(subject)).joined(files, usages, checks)
         text = card(subject, spent, record.usages, record.checks, speeds)
+        if _HUB in record.usages:
+            text = front_matter(subject, licence) + text
         files["card"] = (write_card(draft, text),)
         folder.mkdir(exist_ok=True)
         placed = _placed(files, folder, record.joined({"card": files["card"]}, {}, ()))
@@ -97,13 +110,17 @@ def _draft_beside(folder: Path) -> Path:
 
 
 def _written(
-    subject: Subject, draft: Path, names: Sequence[str]
+    subject: Subject, draft: Path, names: Sequence[str], options: Mapping[str, object]
 ) -> tuple[dict[str, Written], dict[str, float]]:
     written, seconds = {}, {}
     for name in names:
         exporter: Exporter = load("exporter", name)
         began = time.perf_counter()
-        written[name] = exporter(subject, draft)
+        known = options_of(exporter)
+        own = {
+            each: value for each, value in options.items() if each in known and value is not None
+        }
+        written[name] = exporter(subject, draft, **own)
         seconds[name] = time.perf_counter() - began
         _refuse_names(name, written[name])
     return written, seconds

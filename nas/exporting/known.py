@@ -1,6 +1,7 @@
 """Which formats there are, by what the file of each says of itself: `NEEDS` names the packages it
 is written with, `CARRIES_WEIGHTS` that it holds the trained network, `WITHIN_SECONDS` that a search
-may write it by itself at its end. All three may be left out."""
+may write it by itself at its end, `WHEN_NAMED` that it is written only where it was asked for by
+name, `NEEDS_DATA` that it looks at what the network was trained on. All may be left out."""
 
 from __future__ import annotations
 
@@ -24,6 +25,8 @@ class Format:
     needs: tuple[str, ...]
     carries_weights: bool
     within_seconds: bool
+    when_named: bool
+    needs_data: bool
 
     @property
     def installed(self) -> bool:
@@ -44,7 +47,8 @@ def formats() -> list[Format]:
 
 def usual_formats() -> tuple[str, ...]:
     """The formats that the packages installed here can write."""
-    return tuple(each.word for each in formats() if each.installed)
+    usual = (each for each in formats() if each.installed and not each.when_named)
+    return tuple(each.word for each in usual)
 
 
 def quick_formats() -> tuple[str, ...]:
@@ -83,6 +87,8 @@ def _described(name: str) -> Format:
         tuple(getattr(module, "NEEDS", ())),
         bool(getattr(module, "CARRIES_WEIGHTS", False)),
         bool(getattr(module, "WITHIN_SECONDS", False)),
+        bool(getattr(module, "WHEN_NAMED", False)),
+        bool(getattr(module, "NEEDS_DATA", False)),
     )
 
 

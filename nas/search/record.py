@@ -20,6 +20,7 @@ OF_THE_SEARCH = frozenset(
 )  # what a search writes into its `best/` by itself
 _OURS = re.compile(
     r"README\.md|genotype\.json|weights\.safetensors|(model|cells|network)\.[a-z0-9]{1,12}"
+    r"|config\.json|modeling\.py|model\.(int8|fp16)\.onnx"
 )
 _MAY_CHANGE = OF_THE_SEARCH | {
     "README.md"
@@ -151,7 +152,7 @@ def read_record(folder: Path) -> Record | None:
         if file.stat().st_size > _LARGEST:
             return None
         found = json.loads(file.read_text(encoding="utf-8"))
-        files = {str(kind): tuple(map(_name, names)) for kind, names in found["files"].items()}
+        files = {_today(kind): tuple(map(_name, names)) for kind, names in found["files"].items()}
         return Record(
             dict(found["subject"]),
             files,
@@ -167,7 +168,7 @@ def read_record(folder: Path) -> Record | None:
 def _texts(found: object) -> dict[str, str]:
     """A table of texts; what else stands there is no reason to lose the rest."""
     return (
-        {name: text for name, text in found.items() if isinstance(text, str)}
+        {_today(name): text for name, text in found.items() if isinstance(text, str)}
         if isinstance(found, dict)
         else {}
     )
@@ -176,11 +177,16 @@ def _texts(found: object) -> dict[str, str]:
 def _checks(found: object) -> tuple[Check, ...]:
     kinds = {"format": str, "batch": int, "difference": float, "relative": float}
     return tuple(
-        Check(**{name: check[name] for name in kinds})
+        Check(**{**{name: check[name] for name in kinds}, "format": _today(check["format"])})
         for check in (found if isinstance(found, list) else [])
         if isinstance(check, dict)
         and all(isinstance(check.get(name), kind) for name, kind in kinds.items())
     )
+
+
+def _today(format: object) -> str:
+    """What a format is called now that was recorded under another name."""
+    return {"onnx-model": "onnx"}.get(str(format), str(format))
 
 
 def is_ours(name: str) -> bool:
