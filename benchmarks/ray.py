@@ -33,6 +33,7 @@ MANY = 5_000
 WIDE, WIDE_SECONDS, WIDE_WAVES = 64, 30.0, 3
 HUNGRY, HUNGRY_MEGABYTES = 100, 300
 UNEVEN, UNEVEN_SECONDS, LAG = 60, 0.5, 8
+PLACES, PLACES_TRIALS, PLACES_SECONDS = 4, 100, 0.5
 INSIDE = "NAS_BENCH_RAY_INSIDE"
 
 
@@ -50,7 +51,8 @@ class Sleeper(Evaluator):
     ) -> Evaluation:
         """Sleep; say which process this was and how large it had been before."""
         del genotype, workdir, report
-        facts = {"pid": os.getpid(), "resident_mb": resident_megabytes()}
+        began = time.time()
+        facts = {"pid": os.getpid(), "resident_mb": resident_megabytes(), "began": began}
         ballast = bytearray(self.megabytes << 20)
         ballast[::4096] = b"x" * len(ballast[::4096])
         seconds = self.seconds * (0.2 + 1.6 * (seed % 1000) / 1000) if self.uneven else self.seconds
@@ -68,6 +70,7 @@ def main() -> None:
         )
     names = {
         "overhead": overhead,
+        "short": short,
         "deterministic": deterministic,
         "hungry": hungry,
         "many": many,
@@ -122,6 +125,35 @@ def overhead() -> None:
         median(bare_walls),
     )
     show("ms of the driver's processor a trial", median(processor), "ms", median(bare_processor))
+
+
+def short() -> None:
+    """Do all places work all the time, whether results are told as they arrive or in order?"""
+    ideal = PLACES_TRIALS * PLACES_SECONDS / PLACES
+    with started(PLACES):
+        for lag in (None, LAG):
+            _, told = our_tune(PLACES_TRIALS, seconds=PLACES_SECONDS, lag=lag)
+            name = f"{PLACES_TRIALS} trials of {PLACES_SECONDS:g} s on {PLACES} places"
+            order = "as they arrive" if lag is None else f"deterministic, lag {lag}"
+            show(f"seconds of {name} once all are up, {order}", once_up(told), "s", ideal)
+            numbers = [
+                event["number"] for event in sorted(told, key=lambda each: each["metrics"]["began"])
+            ]
+            show(f"starts out of order, {order}", float(out_of_order(numbers)), "of them")
+
+
+def once_up(told: list[dict[str, Any]]) -> float:
+    """Seconds of all trials, from those between the first result of the last worker and the last
+    of all."""
+    first = {event["metrics"]["pid"]: event["time"] for event in reversed(told)}
+    assert len(first) == PLACES, f"{len(first)} workers took part"
+    up = max(first.values())
+    after = [event["time"] for event in told if event["time"] > up]
+    return (after[-1] - up) * len(told) / len(after)
+
+
+def out_of_order(numbers: list[int]) -> int:
+    return sum(later < earlier for earlier, later in pairwise(numbers))
 
 
 def measured(run: Callable[[], float]) -> tuple[float, float]:
@@ -225,7 +257,11 @@ def started(cpus: int) -> Iterator[None]:
 
 
 def our_tune(
-    trials: int, *, seconds: float = CHILD_SECONDS, megabytes: int = 0
+    trials: int,
+    *,
+    seconds: float = CHILD_SECONDS,
+    megabytes: int = 0,
+    lag: int | None = None,
 ) -> tuple[float, list[dict[str, Any]]]:
     """Seconds from the first result to the last, and the results."""
     space = load("space", "nasbench201")()
@@ -237,7 +273,7 @@ def our_tune(
             told.append({**event, "time": time.monotonic()})
 
     with tempfile.TemporaryDirectory() as folder:
-        rules = Rules(duplicates="retrain")
+        rules = Rules(duplicates="retrain", lag=lag)
         with Study(
             Path(folder), strategy, rules=rules, budget=Budget(trials=trials), watch=watch
         ) as study:
