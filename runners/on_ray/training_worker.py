@@ -14,7 +14,7 @@ from ray.train.torch import get_device
 from safetensors.torch import save
 from torch import nn
 
-from nas.errors import NasError
+from nas.errors import NasError, StudyError, shortened
 from nas.training.computation import Computation
 from nas.training.datasets import Images
 from nas.training.failures import TrainingFailure, memory_watched
@@ -23,6 +23,12 @@ from nas.training.recipe import Recipe
 from nas.training.schedule import Pace
 from nas.training.trainer import Data, Metrics, Progress, Trainer
 from runners.on_ray.training_messages import Ended, Progressed, Raised
+
+# What no second try mends; a RuntimeError may be that of a group that has lost a process.
+_BUGS = (
+    *(ArithmeticError, AssertionError, AttributeError, ImportError),
+    *(LookupError, NameError, TypeError, ValueError),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +81,23 @@ def _train(
     except (NasError, TrainingFailure) as problem:
         ray.get(mailbox.post.remote(Raised(order.number, problem)))
         raise
+    except _BUGS as problem:
+        ray.get(mailbox.post.remote(Raised(order.number, _doomed(problem))))
+        raise
     if group.is_first:
         state = {
             name: tensor.detach().cpu().contiguous()
             for name, tensor in trainer.network.state_dict().items()
         }
         ray.get(mailbox.post.remote(Ended(order.number, curve, save(state))))
+
+
+def _doomed(problem: Exception) -> StudyError:
+    said = str(problem).strip().splitlines() or ["without a word"]
+    return StudyError(
+        f"a worker that trains broke with {type(problem).__name__} ({shortened(said[0])}), and so "
+        "would every other try: mend that, and the same command continues from the last checkpoint"
+    )
 
 
 def _trainer(
