@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -208,6 +208,7 @@ class Evaluator(ABC):
     last_step: int | None = (
         None  # the step whose report is the whole evaluation: nothing is stopped early there
     )
+    device: str | None = None  # what was asked for (`auto`, `cuda`); None: it makes no difference
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
@@ -252,8 +253,21 @@ class Evaluator(ABC):
         del shared
 
     def measured(self) -> Mapping[str, Json]:
-        """Facts fixed once before a study's first trial and recorded (threads, precision,
-        fingerprint of the data)."""
+        """Facts fixed once before a study's first trial and recorded (say, the fingerprint of the
+        data): what changes them later ends the study."""
+        return {}
+
+    def settle(self, known: Sequence[Mapping[str, Json]] = ()) -> Mapping[str, Json]:
+        """Decide what was left open and hangs on the machine (device, precision), in a process
+        that evaluates, and keep to it; a runner calls it before the first trial.
+
+        Returns the kind of machine as `hardware`, and what holds on it; nothing, where a result
+        hangs on no machine. A SettingsError says what this machine lacks.
+
+        Args:
+            known: what was settled before: on a machine of the same kind it is taken as it is.
+        """
+        del known
         return {}
 
 
@@ -330,8 +344,9 @@ class Runner(ABC):
     'all 3 trials are done'
     """
 
-    def check(self) -> None:  # noqa: B027 - most have nothing to refuse
-        """Refuse to begin a study where it could not run; called before anything is written."""
+    def check(self, evaluator: Evaluator, folder: Path) -> None:  # noqa: B027 - most refuse nothing
+        """Refuse a study where it could not run; called before anything is written in its folder,
+        and `run` follows."""
 
     @abstractmethod
     def run(self, study: Turns, evaluator: Evaluator) -> None:

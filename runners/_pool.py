@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from typing import final
 
 from nas.contracts import Evaluator, Failure, Outcome, Trial, Turns
@@ -14,16 +15,25 @@ _SLICE_SECONDS = 0.5  # how often an idle driver looks at deadlines and at a wis
 
 @final
 class WorkerPool:
-    """As many worker processes as there is work for; one that dies or hangs is replaced."""
+    """As many worker processes as there is work for; one that dies or hangs is replaced.
+
+    Args:
+        gpus: those over which processes are spread; none: each sees what this one sees.
+    """
 
     def __init__(
-        self, study: Turns, evaluator: Evaluator, size: int, timeout: float | None
+        self,
+        study: Turns,
+        evaluator: Evaluator,
+        size: int,
+        timeout: float | None,
+        gpus: Sequence[str] = (),
     ) -> None:
         self._study = study
         self._evaluator = evaluator
         self._size = size
         self._timeout = timeout
-        self._gpus = _gpus_of(evaluator)
+        self._gpus = gpus
         self._idle: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, Trial] = {}
 
@@ -107,11 +117,8 @@ class WorkerPool:
         self._study.tell(trial.number, failure)
 
 
-def _gpus_of(evaluator: Evaluator) -> tuple[str, ...]:
-    """The GPUs over which children are spread: all that this process sees, unless they train on
-    something else, or on one GPU that was named (`cuda:1`)."""
-    if evaluator.measured().get("device") != "cuda":
-        return ()
+def visible_gpus() -> tuple[str, ...]:
+    """The GPUs that this process sees."""
     if (named := os.environ.get(VISIBLE)) is not None:
         return tuple(name.strip() for name in named.split(",") if name.strip())
     import torch

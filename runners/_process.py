@@ -44,11 +44,7 @@ class WorkerProcess:
             with _without_signals(), _seeing(gpu):
                 self._process.start()
         except (TypeError, AttributeError, pickle.PicklingError) as problem:
-            raise SettingsError(
-                f"evaluator {type(evaluator).__name__} cannot be sent to a worker process "
-                f"({problem}): keep only plain "
-                "values in it, or evaluate here with --workers 1"
-            ) from problem
+            raise SettingsError(_unsendable(evaluator, problem)) from problem
         theirs.close()
         self._given_at = time.monotonic()
         self._begun_at: float | None = None
@@ -115,6 +111,28 @@ class WorkerProcess:
             self._connection.send(message)
         except OSError:
             return  # it is dead: the next `receive` says so
+
+
+def refuse_unsendable(evaluator: Evaluator) -> None:
+    """Refuse an evaluator that no other process could be given."""
+    try:
+        pickle.Pickler(_Nowhere()).dump(evaluator)
+    except Exception as problem:  # whatever its parts raise
+        raise SettingsError(_unsendable(evaluator, problem)) from problem
+
+
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, content: bytes) -> int:
+        return len(content)
+
+
+def _unsendable(evaluator: Evaluator, problem: Exception) -> str:
+    return (
+        f"evaluator {type(evaluator).__name__} cannot be sent to a worker process ({problem}): "
+        "keep only plain values in it, or evaluate here with --workers 1"
+    )
 
 
 def wait_for_any(workers: Sequence[WorkerProcess], seconds: float) -> list[WorkerProcess]:

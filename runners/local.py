@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import final
 
 from nas.contracts import Evaluator, Runner, Trial, Turns
 from nas.errors import SettingsError, shortened
 from nas.study.attempt import attempt
+from nas.study.machines import settle_here, settled_before
+from runners._process import refuse_unsendable
 
 
 @final
@@ -31,15 +34,27 @@ class Local(Runner):
         self.workers = workers
         self.trial_timeout = trial_timeout
 
+    def check(self, evaluator: Evaluator, folder: Path) -> None:
+        """Refuse a device that this machine does not have, and what cannot be sent to a process."""
+        evaluator.settle(settled_before(folder))
+        if not self._runs_here:
+            refuse_unsendable(evaluator)
+
+    @property
+    def _runs_here(self) -> bool:
+        return self.workers == 1 and self.trial_timeout is None
+
     def run(self, study: Turns, evaluator: Evaluator) -> None:
         """Run until nothing is left to start and nothing runs."""
-        if self.workers == 1 and self.trial_timeout is None:
+        settled = settle_here(evaluator, study.folder)
+        if self._runs_here:
             while (trial := study.ask()) is not None:
                 _run_here(study, evaluator, trial)
         else:
-            from runners._pool import WorkerPool
+            from runners._pool import WorkerPool, visible_gpus
 
-            WorkerPool(study, evaluator, self.workers, self.trial_timeout).run()
+            gpus = visible_gpus() if settled.get("device") == "cuda" else ()
+            WorkerPool(study, evaluator, self.workers, self.trial_timeout, gpus).run()
 
 
 def _run_here(study: Turns, evaluator: Evaluator, trial: Trial) -> None:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from nas.contracts import Evaluator, Runner, Turns
 from nas.errors import SettingsError, shortened
 
 if TYPE_CHECKING:
+    from ray.tune import PlacementGroupFactory
+
     from runners.on_ray.cluster import Cluster
     from runners.on_ray.running_trials import RunningTrials
 
 
 _FINEST = 0.0001  # of a processor or a GPU, as Ray counts
+_BEATS = 4  # a worker says so often that it is alive before it is silent
+_NODE = "ray.io/node-id"  # the label that Ray gives each node
 
 
 @final
@@ -35,6 +44,8 @@ class RayTune(Runner):
             nodes come and go.
         address: `auto` (what runs on this machine) or `HOST:PORT` of the head.
         trial_timeout: seconds after which a trial is ended as a failure of kind `timeout`.
+        silence: seconds after which a worker is given up that says nothing, though its process is
+            there; one that lives says so, however long a step of its child takes.
     """
 
     def __init__(
@@ -45,6 +56,7 @@ class RayTune(Runner):
         concurrency: int | None = None,
         address: str | None = None,
         trial_timeout: float | None = None,
+        silence: float = 60.0,
     ) -> None:
         for name, value in (("gpus-per-trial", gpus_per_trial), ("cpus-per-trial", cpus_per_trial)):
             if not (math.isfinite(value) and 0 <= value <= 1_000):
@@ -70,15 +82,17 @@ class RayTune(Runner):
             raise SettingsError(
                 f"trial-timeout is {shortened(trial_timeout)}: expected seconds, more than 0"
             )
+        if not (math.isfinite(silence) and silence >= 1):
+            raise SettingsError(f"silence is {shortened(silence)}: expected seconds, 1 or more")
         self.gpus_per_trial, self.cpus_per_trial = gpus_per_trial, cpus_per_trial
         self.concurrency, self.address, self.trial_timeout = concurrency, address, trial_timeout
+        self.silence = silence
+        self._joined: _Joined | None = None
 
-    def check(self) -> None:
-        """Refuse an address where nobody listens."""
-        if self.address is not None:
-            from runners.on_ray.cluster import refuse_silent
-
-            refuse_silent(self.address)
+    def check(self, evaluator: Evaluator, folder: Path) -> None:
+        """Refuse an address where nobody listens, what no node can give, a device that children
+        would not have there, and what cannot be sent to them."""
+        self._joined = self._join(evaluator, folder)
 
     def described(self) -> str:
         """The cluster in words: joined to count it, and left again."""
@@ -91,45 +105,81 @@ class RayTune(Runner):
         """Run until nothing is left to start and nothing runs."""
         if study.is_over:
             return  # no reason to start a cluster
-        from runners.on_ray.cluster import Cluster, Need, connect, tune_settings
+        from nas.study.machines import keep_settled
+        from runners.on_ray.cluster import quietly
         from runners.on_ray.watchdog import watch_cluster
 
         study.folder.mkdir(parents=True, exist_ok=True)
-        with tune_settings(), connect(self.address, study.folder / "ray.log"):
+        joined, self._joined = self._joined or self._join(evaluator, study.folder), None
+        with joined.connection:
+            keep_settled(study.folder, joined.settled)
+            for line in joined.cluster.plan():
+                study.notice(line)
+            with (
+                quietly(study.folder / "ray.log"),
+                watch_cluster("continue with the same command"),
+            ):
+                self._tune(study, evaluator, joined)
+
+    def _join(self, evaluator: Evaluator, folder: Path) -> _Joined:
+        """Join or start the cluster, and have each of its nodes settle what hangs on it."""
+        from nas.study.machines import settled_before
+        from runners.on_ray.cluster import Cluster, Need, connect, refuse_silent, tune_settings
+        from runners.on_ray.settling import packed, settle_on_nodes
+
+        content = packed(evaluator)
+        refuse_silent(self.address)
+        log = folder / "ray.log" if folder.is_dir() else Path(os.devnull)
+        with ExitStack() as stack:
+            stack.enter_context(tune_settings())
+            stack.enter_context(connect(self.address, log))
             cluster = Cluster(Need(self.cpus_per_trial, self.gpus_per_trial), self.concurrency)
             cluster.check()
-            cluster.check_device(evaluator.measured().get("device"))
-            for line in cluster.plan():
-                study.notice(line)
-            with watch_cluster("continue with the same command"):
-                self._tune(study, evaluator, cluster)
+            cluster.check_device(evaluator.device)
+            settled = settle_on_nodes(evaluator, content, settled_before(folder), cluster)
+            return _Joined(stack.pop_all(), cluster, content, settled)
 
-    def _tune(self, study: Turns, evaluator: Evaluator, cluster: Cluster) -> None:
+    def _tune(self, study: Turns, evaluator: Evaluator, joined: _Joined) -> None:
+        from nas.study.machines import keep_settled
         from runners.on_ray.actors import RayActors
         from runners.on_ray.running_trials import RunningTrials
 
+        actors = RayActors(study)
         running = RunningTrials(
-            study, RayActors(study), cluster.limit, self.trial_timeout, cluster.room
+            study,
+            actors,
+            joined.cluster.limit,
+            joined.cluster.faults,
+            timeout=self.trial_timeout,
+            silence=self.silence,
+            settled=lambda settled: keep_settled(study.folder, [settled]),
         )
         throwaway = Path(tempfile.mkdtemp(prefix="nas-tune-"))
         try:
-            self._fit(study, evaluator, running, throwaway)
+            self._fit(study, evaluator, joined.evaluator, running, throwaway)
         finally:
             running.abandon()
+            actors.close()
             shutil.rmtree(throwaway, ignore_errors=True)
         if running.problem is not None:
             raise running.problem
 
     def _fit(
-        self, study: Turns, evaluator: Evaluator, running: RunningTrials, throwaway: Path
+        self,
+        study: Turns,
+        evaluator: Evaluator,
+        content: bytes,
+        running: RunningTrials,
+        throwaway: Path,
     ) -> None:
-        """One fresh run of Tune. It never restores: the log of the study is the only truth."""
+        """One fresh run of Tune, whose trials are our worker processes. It never restores: the log
+        of the study is the only truth."""
         from ray import tune
 
+        from nas.study.machines import settled_before
         from runners.on_ray.trial_worker import TrialWorker
         from runners.on_ray.tune_searcher import (
-            InOrder,
-            StopOnProblem,
+            StopAtEnd,
             StudyCallback,
             StudySearcher,
             losses_are_failures,
@@ -137,21 +187,23 @@ class RayTune(Runner):
 
         worker = tune.with_parameters(
             TrialWorker,
-            evaluator=evaluator,
+            evaluator=content,
             shared=evaluator.shared(),
+            known=settled_before(study.folder),
+            gpus=self.gpus_per_trial,
             asks=study.stops_early,
             token=_token(study.folder),
+            beat=self.silence / _BEATS,
         )
-        resources = {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial}
         with losses_are_failures():
             tune.run(
-                tune.with_resources(worker, resources),
+                tune.with_resources(
+                    worker, partial(_place, self.cpus_per_trial, self.gpus_per_trial)
+                ),
                 search_alg=StudySearcher(running),
-                scheduler=InOrder(running),
                 callbacks=[StudyCallback(running)],
-                stop=StopOnProblem(running),
+                stop=StopAtEnd(running),
                 num_samples=-1,
-                reuse_actors=True,
                 max_failures=0,
                 raise_on_failed_trial=False,
                 verbose=0,
@@ -159,6 +211,29 @@ class RayTune(Runner):
                 name="study",
                 trial_dirname_creator=lambda trial: trial.trial_id,
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """A cluster that was joined, and what was settled on its nodes."""
+
+    connection: ExitStack
+    cluster: Cluster
+    evaluator: bytes
+    settled: Sequence[Mapping[str, Any]]
+
+
+def _place(cpus: float, gpus: float, config: Mapping[str, Any]) -> PlacementGroupFactory:
+    """What a worker process takes, on a node that is not left out."""
+    from ray.tune import PlacementGroupFactory
+
+    from runners.on_ray.trial_messages import LEFT_OUT
+
+    nodes = config[LEFT_OUT]
+    away: dict[str, Any] = (
+        {"bundle_label_selector": [{_NODE: f"!in({','.join(nodes)})"}]} if nodes else {}
+    )
+    return PlacementGroupFactory([{"CPU": cpus, "GPU": gpus}], **away)
 
 
 def _token(folder: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -43,6 +43,8 @@ class Proxy(Evaluator):
 
     cheap = True
 
+    device: str
+
     def __init__(
         self,
         space: SearchSpace,
@@ -67,7 +69,7 @@ class Proxy(Evaluator):
         self.skeleton, _ = child_settings(self.dataset, space.name, preset, skeleton or {}, {})
         self._batch = batch
         self._batch_seed = batch_seed
-        self._device = device
+        self.device = device
         self._threads = threads
         self._data_fingerprint: str | None = None
 
@@ -87,7 +89,8 @@ class Proxy(Evaluator):
         with computation.active():
             child = Untrained(genotype, self.skeleton, build, *self._pictures(computation), seed)
             score = float(self._proxy(child))
-        return Evaluation(score, self.costs(genotype), time.perf_counter() - began)
+        metrics = {**self.costs(genotype), **self.settle()}
+        return Evaluation(score, metrics, time.perf_counter() - began)
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Parameters and multiply-adds of the child."""
@@ -104,15 +107,23 @@ class Proxy(Evaluator):
         share(self.dataset, shared)
 
     def measured(self) -> Mapping[str, Json]:
-        """How it is computed, and the fingerprint of the data."""
+        """The fingerprint of the data."""
         if self._data_fingerprint is None:
             self._data_fingerprint = self.dataset.fingerprint
-        return {**self._computation().to_dict(), "data": self._data_fingerprint}
+        return {"data": self._data_fingerprint}
+
+    def settle(self, known: Sequence[Mapping[str, Json]] = ()) -> Mapping[str, Json]:
+        """The device; everything else was asked for."""
+        from nas.study.machines import hardware_of
+
+        del known
+        device = self._computation().device
+        return {"hardware": hardware_of(device), "device": device}
 
     def _computation(self) -> Computation:
         from nas.training.computation import Computation, chosen_device
 
-        return Computation(chosen_device(self._device), self._threads, layout="contiguous")
+        return Computation(chosen_device(self.device), self._threads, layout="contiguous")
 
     def _pictures(self, computation: Computation) -> tuple[Tensor, Tensor]:
         """The batch: images and labels, the same for every child."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -14,6 +14,7 @@ from nas.errors import SettingsError, known_names
 from nas.evaluators._expressions import Expression
 from nas.seeding import numpy_rng, torch_rng
 from nas.study.files import WEIGHTS_FILE
+from nas.study.machines import hardware_of
 from nas.training.datasets import Dataset, Images, open_dataset, preset, share
 from nas.training.recipe import Recipe
 from search_spaces.cells.genotype import Genotype
@@ -73,6 +74,8 @@ class Train(Evaluator):
             a crash.
     """
 
+    device: str
+
     def __init__(
         self,
         space: SearchSpace,
@@ -106,7 +109,7 @@ class Train(Evaluator):
         self.last_step = self.recipe.epochs
         self._score = Expression(score, (*_METRICS, "latency_ms") if latency_batch else _METRICS)
         self._latency_batch = latency_batch
-        self._device = device
+        self.device = device
         self._threads = threads
         self._precision = precision
         self._layout = layout
@@ -116,6 +119,7 @@ class Train(Evaluator):
         self._keep_weights = keep_weights
         self._checkpoint_seconds = checkpoint_seconds
         self._computation: Computation | None = None
+        self._hardware = ""
         self._data_fingerprint: str | None = None
 
     def evaluate(
@@ -145,7 +149,9 @@ class Train(Evaluator):
             self._keep(trainer.network, genotype, workdir)
         last = scored(curve[-1])
         return Evaluation(
-            last.pop("score"), {**last, "epochs": len(curve)}, time.perf_counter() - began
+            last.pop("score"),
+            {**last, "epochs": len(curve), **self._settled()},
+            time.perf_counter() - began,
         )
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
@@ -157,9 +163,7 @@ class Train(Evaluator):
         from nas.evaluators._on_test import accuracy_on_test
 
         network = self.space.build(genotype, self.skeleton)
-        return {
-            "test_accuracy": accuracy_on_test(network, weights, self.dataset, self.computation())
-        }
+        return {"test_accuracy": accuracy_on_test(network, weights, self.dataset, self._judging())}
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Parameters and multiply-adds of the child; its latency where that is asked for."""
@@ -182,16 +186,17 @@ class Train(Evaluator):
         drawn = [self.space.sample(numpy_rng(0, "outlook", number)) for number in range(3)]
         costs = {genotype: cost(genotype, self.skeleton) for genotype in drawn}
         least, typical, most = sorted(drawn, key=lambda genotype: costs[genotype].macs)
-        data, spent = self._data(), costs[typical]
-        seconds = seconds_of_epoch(
-            self._network(typical, 0, len(data.train)), data, self.recipe, self.computation()
-        )
+        data, spent, how = self._data(), costs[typical], self._computation
+        seconds = None
+        if how is not None:  # children train here
+            network = self._network(typical, 0, len(data.train))
+            seconds = seconds_of_epoch(network, data, self.recipe, how)
         if seconds is not None:
             epochs = self.recipe.epochs
             shares = costs[least].macs / spent.macs, costs[most].macs / spent.macs
             seconds = epochs * seconds[0] * shares[0], epochs * seconds[1] * shares[1]
-        network = f"a typical child has {network_told(spent, self.computation())}"
-        return Outlook(data_told(self.dataset, data), network, seconds)
+        told = f"a typical child has {network_told(spent, how)}"
+        return Outlook(data_told(self.dataset, data), told, seconds)
 
     def shared(self) -> dict[str, Images]:
         """The images of the search splits."""
@@ -202,29 +207,55 @@ class Train(Evaluator):
         share(self.dataset, shared)
 
     def measured(self) -> Mapping[str, Json]:
-        """How every child is computed, and the fingerprint of what it sees."""
+        """The fingerprint of what every child sees."""
         if self._data_fingerprint is None:
             self._data_fingerprint = self.dataset.fingerprint
-        return {**self.computation().to_dict(), "data": self._data_fingerprint}
+        return {"data": self._data_fingerprint}
+
+    def settle(self, known: Sequence[Mapping[str, Json]] = ()) -> Mapping[str, Json]:
+        """Device, precision and layout; what was left open is measured on this machine."""
+        from nas.training.computation import Computation, chosen_device
+        from nas.training.measurement import candidates, fastest
+
+        device = chosen_device(self.device)
+        hardware = hardware_of(device)
+        base = Computation(
+            device, self._threads, graphs=self._graphs, reproducible=self._reproducible
+        )
+        ways = candidates(base, self._precision, self._layout)
+        here = [dict(one) for one in known if one.get("hardware") == hardware]
+        before = [way for way in ways if _settled(hardware, way) in here]
+        if before:
+            self._computation = before[0]
+        elif self._computation not in ways or self._hardware != hardware:
+            shape = (self.skeleton.channels, self.skeleton.image_size, self.skeleton.image_size)
+            self._computation = fastest(ways, self._typical_network, shape)
+        self._hardware = hardware
+        return self._settled()
 
     def computation(self) -> Computation:
-        """Device, threads, precision and layout, settled once; a pickled evaluator takes them
-        along."""
+        """How children are computed, settled here where nobody has asked for that before; a pickled
+        evaluator takes it along."""
         if self._computation is None:
-            from nas.training.computation import Computation, chosen_device
-            from nas.training.measurement import candidates, fastest
-
-            base = Computation(
-                chosen_device(self._device),
-                self._threads,
-                graphs=self._graphs,
-                reproducible=self._reproducible,
-            )
-            shape = (self.skeleton.channels, self.skeleton.image_size, self.skeleton.image_size)
-            self._computation = fastest(
-                candidates(base, self._precision, self._layout), self._typical_network, shape
-            )
+            self.settle()
+        assert self._computation is not None
         return self._computation
+
+    def _settled(self) -> dict[str, Json]:
+        return _settled(self._hardware, self.computation())
+
+    def _judging(self) -> Computation:
+        """How a winner is judged, in one pass: as children here are trained, or, where they were
+        trained elsewhere, with what this machine has."""
+        if self._computation is not None:
+            return self._computation
+        from nas.training.computation import Computation, chosen_device
+
+        try:
+            device = chosen_device(self.device)
+        except SettingsError:
+            device = chosen_device("auto")
+        return Computation(device, self._threads)
 
     def _typical_network(self) -> nn.Module:
         """What ways to compute are measured on: the same child in every study of a space and
@@ -247,7 +278,8 @@ class Train(Evaluator):
     def _progress(self, genotype: Genotype, seed: int, workdir: Path) -> Progress:
         from nas.training.trainer import Progress
 
-        facts = {**self._facts(genotype), "seed": seed, **self.measured()}
+        how = self.computation().to_dict()
+        facts = {**self._facts(genotype), "seed": seed, **how, **self.measured()}
         return Progress(workdir / "progress.safetensors", facts, self._checkpoint_seconds)
 
     def _keep(self, network: nn.Module, genotype: Genotype, workdir: Path) -> None:
@@ -267,6 +299,15 @@ class Train(Evaluator):
             "dataset": self.dataset.name,
             "recipe": self.recipe.to_dict(),
         }
+
+
+def _settled(hardware: str, way: Computation) -> dict[str, Json]:
+    return {
+        "hardware": hardware,
+        "device": way.device,
+        "precision": way.precision,
+        "layout": way.layout,
+    }
 
 
 def child_settings(

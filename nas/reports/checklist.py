@@ -6,12 +6,15 @@ Search" (2020), in our words; what the tool cannot know stays open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import TypeVar
 
 from nas.errors import counted
 from nas.reports.experiment import Experiment
 from nas.reports.findings import Honesty, Practice, State
+from nas.reports.frame import Frame
 from nas.reports.outcome import Outcome
 
 Value = TypeVar("Value")
@@ -26,6 +29,7 @@ def honesty(experiment: Experiment) -> Honesty:
     return Honesty(
         folders=[str(folder) for folder in experiment.folders],
         machines=_distinct(frame.settings.hardware for frame in frames),
+        evaluated_on=list(_evaluated_on(frames)),
         versions=_distinct(frame.settings.versions for frame in frames),
         commits=_distinct(frame.settings.commit for frame in frames),
         measured=_distinct(frame.settings.measured for frame in frames),
@@ -45,6 +49,24 @@ def honesty(experiment: Experiment) -> Honesty:
         total_wall_seconds=sum(frame.wall_seconds for frame in frames),
         total_strategy_seconds=sum(frame.strategy_seconds for frame in frames),
     )
+
+
+def _evaluated_on(frames: Sequence[Frame]) -> Iterator[str]:
+    """Which machines trials ran on, as they say themselves, and which studies moved, and when."""
+    trials: Counter[str] = Counter()
+    for frame in frames:
+        trials.update({used.machine: used.trials for used in frame.machines})
+    for machine, count in trials.most_common():
+        yield f"{machine}: {counted(count, 'trial')}"
+
+    for frame in frames:
+        in_order = sorted(frame.machines, key=lambda used: used.first)
+        for first, used in product(in_order[:1], in_order[1:]):
+            until = f", until trial {used.last}" if used.last < first.last else ""
+            yield (
+                f"{frame.folder.name} began on {first.machine}, and from trial {used.first} on "
+                f"ran on {used.machine}{until}"
+            )
 
 
 def checklist(experiment: Experiment, outcome: Outcome) -> list[Practice]:

@@ -110,6 +110,15 @@ class Best(NamedTuple):
     final: Mapping[str, float]
 
 
+class UsedMachine(NamedTuple):
+    """A kind of machine, and the trials that were evaluated on it."""
+
+    machine: str
+    trials: int
+    first: int
+    last: int
+
+
 class Winner(NamedTuple):
     """The genotype a study chose."""
 
@@ -148,6 +157,7 @@ class Frame:
     budget: Mapping[str, Any]
     finished: str | None
     updates: pandas.DataFrame
+    machines: Sequence[UsedMachine]
 
     @property
     def metrics(self) -> list[str]:
@@ -208,6 +218,7 @@ def read_frame(folder: Path) -> Frame:
         budget=ledger.budget.to_dict() if ledger.sessions else settings.budget,
         finished=ledger.finished,
         updates=pandas.DataFrame(updates),
+        machines=list(rows.machines.values()),
     )
 
 
@@ -218,6 +229,7 @@ class _Rows:
     def __init__(self) -> None:
         self.bests: list[Best] = []
         self.best_metrics: Mapping[str, Any] = {}
+        self.machines: dict[str, UsedMachine] = {}
         self._columns: dict[str, array[Any]] = {
             **{name: array("q") for name in ("number", "ended")},
             **{name: array("d") for name in ("score", "seconds", "cost")},
@@ -235,6 +247,11 @@ class _Rows:
         self._reused.append(trial.reused)
         for name in _cost_names(trial.metrics):
             self._metrics.setdefault(name, {})[row] = float(trial.metrics[name])
+        if not trial.reused and (machine := _machine_of(trial.metrics)):
+            number, before = trial.number, self.machines.get(machine)
+            _, trials, first, last = before or UsedMachine(machine, 0, number, number)
+            used = UsedMachine(machine, trials + 1, min(first, number), max(last, number))
+            self.machines[machine] = used
         if trial.best:
             self.bests.append(Best(trial.ended, trial.number, trial.score, trial.cost, {}))
             self.best_metrics = trial.metrics
@@ -267,6 +284,12 @@ def _diagnostics(update: Updated) -> dict[str, float]:
     numbers = update.numbers
     distinct = numbers.get("distinct", 0) / max(numbers.get("of_last", 0), 1)
     return {**numbers, "distinct_share": distinct, "alarm": float(update.alarm is not None)}
+
+
+def _machine_of(metrics: Mapping[str, Any]) -> str:
+    """`NVIDIA H200, cuda, bf16`; nothing where a trial does not say."""
+    told = (metrics.get(name) for name in ("hardware", "device", "precision"))
+    return ", ".join(str(word) for word in told if word is not None)
 
 
 def _cost_names(metrics: Mapping[str, Any]) -> Iterator[str]:

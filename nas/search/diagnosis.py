@@ -311,7 +311,6 @@ def _ray(wanted: Wanted) -> Iterator[Diagnosis]:
         return
     runner = registry.load("runner", "ray")(address=wanted.address)
     try:
-        runner.check()
         told = runner.described()
     except NasError as problem:
         sentence, _, remedy = str(problem).partition(": ")

@@ -7,6 +7,16 @@ from typing import Any
 
 _CRITIC_OPTIONS = ("draws", "uniform", "mutants", "rounds", "every")
 
+# Earlier versions measured how children are computed once for a whole study.
+_FROZEN_ONCE = ("device", "threads", "precision", "layout", "graphs", "reproducible")
+
+
+def still_measured(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """What was measured when a study began, without what is not measured for a study any more."""
+    return {
+        name: value for name, value in before.items() if name in now or name not in _FROZEN_ONCE
+    }
+
 
 def in_todays_words(kind: str, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """The options under which today's part does what it did when these were written.

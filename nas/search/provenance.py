@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nas.study.machines import processor_name
+
 _PACKAGES = ("torch", "optuna", "ray", "numpy", "pandas")
 
 
@@ -47,7 +49,7 @@ def hardware() -> dict[str, Any]:
     """The processor, its usable cores and the GPUs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "cpu": _cpu_name(),
+        "cpu": processor_name(),
         "cores": cores,
         "gpus": _gpu_names(),
         "system": platform.platform(terse=True),
@@ -62,15 +64,6 @@ def _git(root: Path, *words: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _gpu_names() -> list[str]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nas.contracts import Evaluator, Strategy
+from nas.contracts import Evaluator, Runner, Strategy
 from nas.errors import SettingsError, SpaceError, StoreError, StudyError
 from nas.search.best import open_finals, write_best
+from nas.search.old_options import still_measured
 from nas.search.plan import Plan, differences, read_study_json
 from nas.study.attempt import plain
 from nas.study.rules import Budget
@@ -25,11 +26,12 @@ _OURS = {"study.json", "study.json.tmp", "events.jsonl"}
 
 @dataclass(frozen=True, slots=True)
 class OpenSearch:
-    """A study ready to run: the plan it follows, and the evaluator that judges for it."""
+    """A study ready to run: the plan it follows, who judges for it, and where it runs."""
 
     plan: Plan
     study: Study
     evaluator: Evaluator
+    runner: Runner
 
 
 @contextmanager
@@ -55,7 +57,9 @@ def open_search(
         if not is_there:
             _write_plan(ready, folder)
         with _study(ready, folder, watch, store) as study:
-            yield OpenSearch(ready.plan, study, ready.evaluator)
+            if is_there and not study.is_over:
+                ready.runner.check(ready.evaluator, folder)
+            yield OpenSearch(ready.plan, study, ready.evaluator, ready.runner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Prepared:
     budget: Budget | None  # None: as far as the study's own log says
     strategy: Strategy
     evaluator: Evaluator
+    runner: Runner
     constraint: Constraint | None
     recorded: Mapping[str, Any]
 
@@ -82,8 +87,8 @@ def prepare_beginning(
     _refuse_foreign(folder)
     if budget is None or not budget.to_dict():
         raise StudyError(NEEDS_BUDGET)
-    plan.make_runner().check()
     made = _made(plan, budget, evaluator)
+    made.runner.check(made.evaluator, folder)
     return replace(made, plan=plan.with_measured(plain(made.evaluator.measured())))
 
 
@@ -93,7 +98,8 @@ def prepare_continuation(
     """The study that lies in this folder, which goes on exactly as it would have."""
     plan = _continued(plan, folder)
     made = _made(plan, budget or _budget_before_first_line(folder, plan), evaluator)
-    _refuse_changed(plan.measured, plain(made.evaluator.measured()), folder)
+    measured = plain(made.evaluator.measured())
+    _refuse_changed(still_measured(plan.measured, measured), measured, folder)
     _refuse_changed(read_study_json(folder)["recorded"], made.recorded, folder)
     return made
 
@@ -101,7 +107,7 @@ def prepare_continuation(
 def run(search: OpenSearch) -> str | None:
     """Run to the end of the budget (or until stopped); returns why the study ended, None when it
     has not."""
-    search.plan.make_runner().run(search.study, search.evaluator)
+    search.runner.run(search.study, search.evaluator)
     return settle(search)
 
 
@@ -120,11 +126,12 @@ def settle(search: OpenSearch) -> str | None:
 def _made(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Prepared:
     space = plan.make_space()
     _refuse_strangers(plan, space)
-    plan.make_runner()  # what its options lack is said before anything is written
+    runner = plan.make_runner()  # what its options lack is said before anything is written
     evaluator = evaluator or plan.make_evaluator(space)
     strategy = plan.make_strategy(space)
     constraint = _constraint(evaluator, plan, space)
-    return Prepared(plan, budget, strategy, evaluator, constraint, plain(strategy.recorded()))
+    recorded = plain(strategy.recorded())
+    return Prepared(plan, budget, strategy, evaluator, runner, constraint, recorded)
 
 
 def _study(ready: Prepared, folder: Path, watch: Watch | None, store: Store) -> Study:

@@ -30,12 +30,15 @@ def data_told(dataset: Dataset, data: Data) -> str:
     )
 
 
-def network_told(cost: Cost, computation: Computation) -> str:
-    """The network in a line: its size, and how it is computed."""
+def network_told(cost: Cost, computation: Computation | None) -> str:
+    """The network in a line: its size, and how it is computed, where that is known."""
+    size = f"{cost.params:,} params, {cost.macs:,} macs"
+    if computation is None:
+        return size
     device = computation.device
     if device == "cpu":
         device += f", {computation.threads} thread{'s' if computation.threads > 1 else ''}"
-    return f"{cost.params:,} params, {cost.macs:,} macs; {device}, {computation.precision}"
+    return f"{size}; {device}, {computation.precision}"
 
 
 def seconds_of_epoch(

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, final
 import ray
 
 from nas.errors import StudyError
+from runners.on_ray.node_faults import NodeFaults
 from runners.on_ray.watchdog import answers, host_and_port
 
 _SECONDS_BETWEEN_COUNTS = 2.0
@@ -63,14 +64,24 @@ class Need:
         return " and ".join(words)
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node that is alive."""
+
+    id: str
+    address: str
+    resources: Mapping[str, float]
+
+
 @final
 class Cluster:
-    """The nodes there are just now; they come and go."""
+    """The nodes there are just now; they come and go, and some are left out."""
 
     def __init__(self, need: Need, most: int | None) -> None:
-        self._need, self._most = need, most
-        self._counted_at = -math.inf
-        self._counted = 0
+        self.need, self._most = need, most
+        self.faults = NodeFaults(self.usable)
+        self._looked_at = -math.inf
+        self._members: list[Member] = []
 
     def limit(self) -> int:
         """How many children may run at once: as many as fit, or the number that was asked for."""
@@ -80,37 +91,37 @@ class Cluster:
 
     def room(self) -> int:
         """How many children fit on the nodes there are."""
-        if time.monotonic() - self._counted_at > _SECONDS_BETWEEN_COUNTS:
-            self._counted = max(1, self._fit(alive_nodes()))
-            self._counted_at = time.monotonic()
-        return self._counted
+        left_out = self.faults.left_out
+        return max(1, self._fit(one for one in self._alive() if one.id not in left_out))
+
+    def usable(self) -> dict[str, str]:
+        """The address of each node on which a child fits."""
+        return {one.id: one.address for one in self._alive() if self.need.fit(one.resources)}
 
     def check(self) -> None:
         """Refuse what no node can ever give."""
         nodes = alive_nodes()
         if self._fit(nodes) == 0:
             raise StudyError(
-                f"a child needs {self._need} on one node, but {describe(nodes)}: ask for less "
+                f"a child needs {self.need} on one node, but {describe(nodes)}: ask for less "
                 "with --cpus-per-trial "
                 "and --gpus-per-trial, or add a node"
             )
 
-    def check_device(self, device: object) -> None:
-        """Refuse GPUs that are reserved and not used, and GPUs that all children would crowd on.
+    def check_device(self, device: str | None) -> None:
+        """Refuse GPUs that would be reserved and not used, and GPUs that all children would crowd
+        on, where the device that was asked for says so.
 
         Args:
-            device: what children train on, settled where the search was begun; None where they
-                do not say.
+            device: `auto` is settled by a process on each node.
         """
-        if device == "cpu" and self._need.gpus:
+        if device == "cpu" and self.need.gpus:
             raise StudyError(
-                f"--gpus-per-trial {self._need.gpus:g} reserves GPUs, but the children of this "
-                "study train on the CPU: their device was settled where the search began, and "
-                "there is no GPU there; begin it on a machine with a GPU of the kind that will "
-                "train, or leave --gpus-per-trial out"
+                f"--gpus-per-trial {self.need.gpus:g} reserves GPUs, but the device is cpu: leave "
+                "one of the two out"
             )
-        gpus = sum(resources.get("GPU", 0.0) for resources in alive_nodes())
-        if str(device).startswith("cuda") and not self._need.gpus and gpus:
+        gpus = sum(one.resources.get("GPU", 0.0) for one in alive_nodes())
+        if str(device).startswith("cuda") and not self.need.gpus and gpus:
             raise StudyError(
                 f"children train on {device}, and the cluster has {gpus:g} GPUs, but "
                 "--gpus-per-trial is 0, so that all would crowd on the first GPU of their node: "
@@ -123,27 +134,36 @@ class Cluster:
         room = self._fit(nodes)
         at_once = room if self._most is None else min(room, self._most)
         yield describe(nodes)
-        packed = math.floor(1 / self._need.gpus + 1e-9) if 0 < self._need.gpus < 1 else 0
-        yield f"{self._need} per child, {at_once} at once" + (
+        packed = math.floor(1 / self.need.gpus + 1e-9) if 0 < self.need.gpus < 1 else 0
+        yield f"{self.need} per child, {at_once} at once" + (
             f", {packed} on a GPU" if packed else ""
         )
         if self._most is not None and self._most > room:
             yield f"{self._most} at once were asked for: the others wait until nodes join"
 
-    def _fit(self, nodes: list[Mapping[str, float]]) -> int:
-        return sum(self._need.fit(resources) for resources in nodes)
+    def _alive(self) -> list[Member]:
+        if time.monotonic() - self._looked_at > _SECONDS_BETWEEN_COUNTS:
+            self._members, self._looked_at = alive_nodes(), time.monotonic()
+        return self._members
+
+    def _fit(self, nodes: Iterable[Member]) -> int:
+        return sum(self.need.fit(one.resources) for one in nodes)
 
 
-def alive_nodes() -> list[Mapping[str, float]]:
-    """The resources of each node."""
+def alive_nodes() -> list[Member]:
+    """Every node."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return [node["Resources"] for node in nodes if node["Alive"]]
+    return [
+        Member(node["NodeID"], node["NodeManagerAddress"], node["Resources"])
+        for node in nodes
+        if node["Alive"]
+    ]
 
 
-def describe(nodes: list[Mapping[str, float]]) -> str:
+def describe(nodes: list[Member]) -> str:
     """The cluster in words."""
-    cpus, gpus = (sum(resources.get(name, 0.0) for resources in nodes) for name in ("CPU", "GPU"))
-    largest = max((resources.get("CPU", 0.0) for resources in nodes), default=0.0)
+    cpus, gpus = (sum(one.resources.get(name, 0.0) for one in nodes) for name in ("CPU", "GPU"))
+    largest = max((one.resources.get("CPU", 0.0) for one in nodes), default=0.0)
     words = (
         f"the cluster has {len(nodes)} node{'' if len(nodes) == 1 else 's'} with {cpus:g} "
         f"CPUs and {gpus:g} GPUs"
@@ -173,15 +193,17 @@ def connect(address: str | None, log: Path) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as problem:
         raise StudyError(_cannot_connect(address, problem)) from problem
     try:
-        with (
-            log.open("a") as file,
-            redirect_stdout(file),
-            _loggers_in(log),
-        ):  # it prints what nodes say
-            yield
+        yield
     finally:
         with _output_in(log):
             ray.shutdown()
+
+
+@contextmanager
+def quietly(log: Path) -> Iterator[None]:
+    """While Tune runs, it prints what nodes say: that goes to a file."""
+    with log.open("a") as file, redirect_stdout(file), _loggers_in(log):
+        yield
 
 
 @contextmanager
@@ -232,7 +254,11 @@ def _own_signals() -> Iterator[None]:
 
 def refuse_silent(address: str | None) -> None:
     """Refuse an address that is none, or where nobody listens: Ray would wait for minutes."""
-    if address is None or address in ("auto", "local") or ray.is_initialized():
+    if ray.is_initialized() or address == "local":
+        return
+    if address in (None, "auto") and not (address := os.environ.get("RAY_ADDRESS")):
+        _refuse_left_over()
+    if address is None or address in ("", "auto", "local"):
         return
     if address.startswith("ray://"):
         raise StudyError(
@@ -249,6 +275,22 @@ def refuse_silent(address: str | None) -> None:
     if not answers(host, port):
         raise StudyError(
             f"nobody listens at {address}: check the address, and that the head runs (`ray status`)"
+        )
+
+
+def _refuse_left_over() -> None:
+    """Refuse what Ray's own file says of a cluster that has died without a word."""
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    file = Path(folder) / "ray" / "ray_current_cluster"
+    try:
+        host, port = host_and_port(left := file.read_text().strip())
+    except (OSError, ValueError):
+        return
+    if not answers(host, port):
+        raise StudyError(
+            f"the last Ray of this machine was at {left}, where nobody listens any more: clear it "
+            "away with `ray stop` and start Ray again, or use one of the search's own with "
+            "--address local"
         )
 
 

@@ -27,7 +27,7 @@ from nas.full_size.trainings import Job, Setting, Trained
 from nas.study.files import write_whole
 from nas.training.datasets import Images
 from nas.training.trainer import Data
-from runners.on_ray.cluster import Need, alive_nodes, connect, describe, tune_settings
+from runners.on_ray.cluster import Need, alive_nodes, connect, describe, quietly, tune_settings
 from runners.on_ray.training_messages import Ended, Mailbox, Message, Progressed, Raised
 from runners.on_ray.training_worker import TrainingOrder, train_alone, train_in_group
 from runners.on_ray.watchdog import watch_cluster
@@ -61,7 +61,8 @@ def start_driver(
     folder.mkdir(parents=True, exist_ok=True)
     throwaway = Path(tempfile.mkdtemp(prefix="nas-train-"))
     try:
-        with tune_settings(), connect(workers.address, folder / "ray.log"):
+        log = folder / "ray.log"
+        with tune_settings(), connect(workers.address, log), quietly(log):
             for line in _plan(workers):
                 notice(line)
             with watch_cluster("continue with the same command"), explain_ray_errors(folder):
@@ -86,7 +87,7 @@ def explain_ray_errors(folder: Path) -> Iterator[None]:
 def _plan(workers: Workers) -> Iterator[str]:
     """What is about to happen, in words; what there is no room for is refused."""
     need, nodes = Need(workers.threads, workers.gpus_per_worker), alive_nodes()
-    room = sum(need.fit(resources) for resources in nodes)
+    room = sum(need.fit(node.resources) for node in nodes)
     if room < workers.count:
         each = (
             f"{workers.count} workers need {need} each"

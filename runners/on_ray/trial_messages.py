@@ -1,35 +1,36 @@
-"""What driver and worker say to each other through Tune's configurations and results."""
+"""What driver and worker say to each other through Tune's results, and how a place is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any
 
-from nas.contracts import Outcome, Trial
+from nas.contracts import Outcome
 
-ORDER = "order"  # the one key of a configuration
+LEFT_OUT = "left_out"  # the one key of a configuration: nodes on which the process may not be
 MESSAGES = "messages"  # our one key of a result
 
 
-@final
-class TrialOrder:
-    """A trial on its way to a worker, cheap to copy and to print, for Tune does both a lot with
-    configurations."""
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The first word of a process: where it is, and what was settled there."""
 
-    __slots__ = ("trial",)
+    node: str
+    settled: Mapping[str, Any]
 
-    def __init__(self, trial: Trial | None) -> None:
-        self.trial = trial  # None when the trial has ended: Tune keeps every configuration for ever
 
-    def __copy__(self) -> Self:
-        return self
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """The only word of a process that cannot take trials.
 
-    def __deepcopy__(self, memo: Any) -> Self:
-        return self
+    Args:
+        lacks: the node lacks something, as an error in a sentence says.
+    """
 
-    def __repr__(self) -> str:
-        return "trial" if self.trial is None else f"trial {self.trial.number}"
+    node: str
+    why: str
+    lacks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +57,4 @@ class Raised:
     problem: Exception
 
 
-Message = Progressed | Ended | Raised
+Message = Began | Unfit | Progressed | Ended | Raised

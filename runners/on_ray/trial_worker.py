@@ -10,29 +10,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, final
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 
 from nas.contracts import Evaluator, Failure, Trial
 from nas.errors import NasError
 from nas.study.attempt import attempt
 from runners.on_ray.packed_files import pack
-from runners.on_ray.trial_messages import (
-    MESSAGES,
-    ORDER,
-    Ended,
-    Message,
-    Progressed,
-    Raised,
-    TrialOrder,
-)
+from runners.on_ray.settling import settled_in_process
+from runners.on_ray.trial_messages import MESSAGES, Began, Ended, Message, Progressed, Raised, Unfit
 
 _SECONDS_TO_STOP = 10.0
+_SHORTEST_WAIT, _LONGEST_WAIT, _SECONDS_IDLE = 0.02, 1.0, 60.0
 _SECONDS_LEFT_WORK_STAYS = 7 * 24 * 3600.0
 
 
@@ -54,11 +48,15 @@ class _Attempt:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def next_messages(self, *, go_on: bool) -> list[Message]:
-        """Answer the last report, wait for something new and take all there is."""
+    def next_messages(self, *, go_on: bool, patience: float) -> list[Message]:
+        """Answer the last report, wait so many seconds for something new and take all there is."""
         if self._owes_answer:
             self._answers.put(go_on)
-        messages = [self._messages.get()]
+            self._owes_answer = False
+        try:
+            messages = [self._messages.get(timeout=patience)]
+        except Empty:
+            return []
         while not self._messages.empty():
             messages.append(self._messages.get())
         self._owes_answer = self._asks and isinstance(messages[-1], Progressed)
@@ -99,43 +97,67 @@ class _Attempt:
 
 
 class TrialWorker(tune.Trainable):
-    """Attempts the trial of its configuration; then Tune gives it the next one."""
+    """A place for trials: Tune takes it for one long trial, in which it attempts whatever it is
+    given, one trial after another."""
 
     def setup(  # type: ignore[override]  # Tune fills in the others, see `tune.with_parameters`
-        self, config: dict[str, Any], evaluator: Evaluator, shared: Any, asks: bool, token: str
+        self,
+        config: dict[str, Any],
+        evaluator: bytes,
+        shared: Any,
+        known: Sequence[Mapping[str, Any]],
+        gpus: float,
+        asks: bool,
+        token: str,
+        beat: float,
     ) -> None:
         """Called once in each worker process; evaluator and data come from the node's object
-        store."""
-        del config  # the trial in it begins with its first step
-        evaluator.take_shared(shared)
-        self._evaluator, self._asks = evaluator, asks
+        store. What goes wrong is the first word of this process, not an exception of Tune's.
+
+        Args:
+            known: what was settled on kinds of machines before.
+            gpus: what Ray reserves for it; then the evaluator must use one.
+            beat: seconds after which a step ends, whatever the child does.
+        """
+        del config
+        self._asks, self._beat = asks, beat
         self._folder = Path(tempfile.gettempdir()) / f"nas-{token}"
+        self._attempt: _Attempt | None = None
+        self._given: Trial | None = None
+        self._is_to_stop = False
+        self._idle_since = time.monotonic()
+        node = ray.get_runtime_context().get_node_id()
+        try:
+            self._evaluator: Evaluator = cloudpickle.loads(evaluator)
+            self._evaluator.take_shared(shared)
+            settled = settled_in_process(self._evaluator, known, gpus)
+            self._first_word: Message | None = Began(node, settled)
+        except Exception as problem:
+            self._first_word = Unfit(node, _describe(problem), isinstance(problem, NasError))
         _clear_old_work()
         gc.collect()
         gc.freeze()  # what is loaded now stays, so later collections need not look at it
-        self._attempt: _Attempt | None = None
-        self._is_to_stop = False
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Let go of the last trial; the next one is in `new_config`, which Tune sets as
-        `self.config`."""
-        del new_config
-        self._let_go(patience=_SECONDS_TO_STOP)
-        return True
 
     def step(self) -> dict[str, Any]:
-        """Run until there is something to say.
-
-        A trial begins with its first step, not when a worker is made for it: Tune may still give it
-        to another one.
-        """
+        """Run until there is something to say, or until it is time to say that this process is
+        alive: the child runs in a thread of its own."""
+        if (word := self._first_word) is not None:
+            self._first_word = None
+            return {"done": isinstance(word, Unfit), MESSAGES: [word]}
+        if self._given is not None:
+            self._begin(self._given)
         if self._attempt is None:
-            self._attempt = self._begin()
-        messages = self._attempt.next_messages(go_on=not self._is_to_stop)
-        done = not isinstance(messages[-1], Progressed)
-        if done:
+            return self._wait()
+
+        messages = self._attempt.next_messages(go_on=not self._is_to_stop, patience=self._beat)
+        if messages and not isinstance(messages[-1], Progressed):
+            self._let_go(patience=_SECONDS_TO_STOP)
             _release_memory()
-        return {"done": done, MESSAGES: messages}
+        return {"done": False, MESSAGES: messages}
+
+    def give(self, trial: Trial) -> None:
+        """Called by the driver between two steps: the next one begins this trial."""
+        self._given = trial
 
     def stop_early(self) -> None:
         """Called by the driver between two steps: the next report is answered with a stop."""
@@ -145,18 +167,25 @@ class TrialWorker(tune.Trainable):
         """Stop what runs; this process ends in a moment, and Tune waits for it."""
         self._let_go(patience=0.0)
 
-    def _begin(self) -> _Attempt:
-        order: TrialOrder = self.config[ORDER]
-        assert order.trial is not None
+    def _begin(self, trial: Trial) -> None:
         # An attempt that dies leaves its folder, so that the next one on this node may continue
         # where it was.
-        workdir = self._folder / f"{order.trial.number}-{order.trial.seed}"
-        return _Attempt(self._evaluator, order.trial, workdir, asks=self._asks)
+        workdir = self._folder / f"{trial.number}-{trial.seed}"
+        self._given = None
+        self._attempt = _Attempt(self._evaluator, trial, workdir, asks=self._asks)
+
+    def _wait(self) -> dict[str, Any]:
+        """Ask for a trial now and then, more seldom the longer there is none; in the end this place
+        is given back."""
+        idle = time.monotonic() - self._idle_since
+        time.sleep(min(max(_SHORTEST_WAIT, idle / 4), _LONGEST_WAIT))
+        return {"done": idle > _SECONDS_IDLE, MESSAGES: []}
 
     def _let_go(self, *, patience: float) -> None:
         if self._attempt is not None:
             self._attempt.abandon(patience=patience)
         self._attempt, self._is_to_stop = None, False
+        self._idle_since = time.monotonic()
 
 
 def _describe(problem: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Our study seen by Ray Tune: what asks it, tells it, orders its trials, and ends on problems."""
+"""Our study seen by Ray Tune: what asks it, tells it, and ends it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any, Final, final
 
 from ray import cloudpickle, exceptions, tune
 from ray.air.execution._internal import RayActorManager
-from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from nas.contracts import Failure
-from nas.errors import StudyError
 from runners.on_ray.running_trials import RunningTrials
-from runners.on_ray.trial_messages import MESSAGES, ORDER
+from runners.on_ray.trial_messages import LEFT_OUT, MESSAGES
 
 
 @final
@@ -27,10 +25,10 @@ class StudySearcher(Searcher):
         self._running = running
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial; None while only waiting can help; FINISHED when nothing is left."""
-        order = self._running.assign(trial_id)
-        if order is not None:
-            return {ORDER: order}
+        """One more place for trials; None while only waiting can help; FINISHED when nothing is
+        left."""
+        if self._running.wants_place(trial_id):
+            return {LEFT_OUT: self._running.left_out}
         return Searcher.FINISHED if self._running.is_over else None
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
@@ -55,10 +53,9 @@ class StudyCallback(tune.Callback):
 
     def __init__(self, running: RunningTrials) -> None:
         self._running = running
-        self._seen = 0
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker has taken up a trial."""
+        """A worker process exists."""
         del iteration, trials, info
         self._running.mark_started(trial.trial_id, trial.temporary_state.ray_actor)
 
@@ -69,51 +66,23 @@ class StudyCallback(tune.Callback):
         it."""
         del iteration, trials, info
         self._running.receive(trial.trial_id, result.pop(MESSAGES, ()))
-        result.pop("config", None)
+        if result.get("done"):
+            self._running.leave(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has died, or raised while it had a trial."""
         del iteration, trials, info
-        problem = _read_problem(trial)
-        if _could_not_begin(problem):
-            self._running.problem = self._running.problem or StudyError(
-                f"no worker can begin: {_last_line(problem)}"
-            )
-            return
-        self._running.mark_lost(trial.trial_id, failure_of(problem))
+        self._running.mark_lost(trial.trial_id, failure_of(_read_problem(trial)))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Called at least ten times a second."""
-        del iteration, info
-        for trial in trials[self._seen :]:
-            self._running.mark_queued(trial.trial_id, trial)
-        self._seen = len(trials)
-        self._running.check_ages()
+        del iteration, trials, info
+        self._running.check()
 
 
 @final
-class InOrder(FIFOScheduler):
-    """A free worker takes the trial that waits longest, unless a worker of its own may be starting
-    for it.
-
-    Tune's own choice looks at every trial of the study each time, and then kills the worker that is
-    starting: with short trials no worker of a new node, and none in place of a dead one, would ever
-    be ready.
-    """
-
-    def __init__(self, running: RunningTrials) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._running = running
-
-    def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """None: Tune gives free workers to trials for which it has asked for no worker yet."""
-        del tune_controller
-        return self._running.waiting_longest()
-
-
-@final
-class StopOnProblem(tune.Stopper):
-    """Ends the run when the study cannot go on."""
+class StopAtEnd(tune.Stopper):
+    """Ends the run when the study is over, or cannot go on."""
 
     def __init__(self, running: RunningTrials) -> None:
         self._running = running
@@ -124,11 +93,11 @@ class StopOnProblem(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Whether there is a problem; then nobody waits for the children that still run."""
-        if self._running.problem is None:
-            return False
-        self._running.abandon()
-        return True
+        """Whether nothing is left to do; after a problem nobody waits for the children that still
+        run."""
+        if self._running.problem is not None:
+            self._running.abandon()
+        return self._running.is_over
 
     def __reduce__(self) -> tuple[type[tune.stopper.NoopStopper], tuple[()]]:
         """What Tune writes down of itself is never read; the study behind this one stays out."""
@@ -201,12 +170,6 @@ def _read_problem(trial: Any) -> BaseException:
     except Exception as unreadable:
         return unreadable
     return problem
-
-
-def _could_not_begin(problem: BaseException) -> bool:
-    return isinstance(
-        problem, exceptions.ActorDiedError
-    ) and "error raised in its creation task" in str(problem)
 
 
 def _last_line(problem: BaseException) -> str:

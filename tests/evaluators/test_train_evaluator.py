@@ -313,15 +313,30 @@ def test_weights_may_be_left_out(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_measured_is_an_option_again() -> None:
+def test_what_was_settled_holds_on_the_same_kind_of_machine_and_is_said_of_each_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another kind of machine it is measured again."""
     first = Train(SPACE, device="cpu", skeleton={"filters": 2})
-    measured = first.measured()
-    assert measured["device"] == "cpu"
-    assert set(measured) == {"device", "threads", "precision", "layout", "graphs", "data"}
-    options = {name: value for name, value in measured.items() if name != "data"}
-    again = Train(SPACE, skeleton={"filters": 2}, **options)
-    assert again.measured() == measured
-    assert pickle.loads(pickle.dumps(first)).measured() == measured
+    settled = first.settle()
+    assert set(settled) == {"hardware", "device", "precision", "layout"}
+    assert pickle.loads(pickle.dumps(first)).settle() == settled
+
+    other = {**settled, "layout": "contiguous", "precision": "bf16"}
+    monkeypatch.setattr("nas.training.measurement.fastest", None)  # nothing may be measured
+    again = quick(precision="auto", layout="auto")
+    assert again.settle([other, settled]) == other
+    assert judged(again, tmp_path).metrics.items() >= other.items()
+    elsewhere = {**other, "hardware": "a GPU of another kind"}
+    with pytest.raises(TypeError):
+        quick(precision="auto", layout="auto").settle([elsewhere])
+
+
+def test_what_a_study_is_hangs_on_no_machine() -> None:
+    evaluator = Train(SPACE, device="cuda")  # whether or not this machine has one
+    assert set(evaluator.measured()) == {"data"}
+    assert "params" in (told := evaluator.outlook()).network
+    assert told.seconds is None, "it trains elsewhere"
 
 
 @pytest.mark.parametrize(
@@ -343,4 +358,4 @@ def test_what_was_measured_is_an_option_again() -> None:
 )
 def test_wrong_options_are_refused_in_one_sentence(options: dict[str, Any], words: str) -> None:
     with pytest.raises(NasError, match=words):
-        quick(**options).measured()
+        quick(**options).settle()

@@ -9,18 +9,24 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from nas.contracts import Evaluation, Evaluator, Report
+from nas.contracts import Evaluation, Evaluator, Json, Report
 from nas.errors import SettingsError
+from nas.registry import load
+from nas.training.datasets import DatasetError
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
 HERE = Path(__file__).parents[1]
 ANYWHERE = "NAS_TEST_RAY_ANYWHERE"
+FAULT = "NAS_TEST_NODE_FAULT"
+GPU = "NAS_TEST_GPU"
 PATIENCE = 300.0  # seconds until we believe that something hangs; a busy machine takes its time
 
 
@@ -85,6 +91,7 @@ class Keeper(Evaluator):
             raise SettingsError("the data set is not where it should be")
         if self.poison and seed % 7 == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+        _be_faulty(os.environ.get(FAULT))
         if self.leave and seed % 3 < 2:
             raise (SystemExit(5), KeyboardInterrupt())[seed % 3]
         if self.spoil and seed % 3 == 0:
@@ -106,19 +113,60 @@ class Keeper(Evaluator):
         )
 
 
+class OnGpus(Keeper):
+    """Trains on the GPU that Ray gives its process, which no GPU need be there for; like real
+    training it refuses a process that has none."""
+
+    device = "cuda"
+
+    def settle(self, known: Sequence[Mapping[str, Json]] = ()) -> Mapping[str, Json]:
+        """The GPU is of no kind that torch would know."""
+        if not os.environ.get("CUDA_VISIBLE_DEVICES"):
+            raise SettingsError("device 'cuda' cannot be used here (there is none)")
+        hardware = os.environ.get(GPU, "a pretended GPU")
+        found = {"hardware": hardware, "device": "cuda", "precision": "bf16"}
+        return next((dict(one) for one in known if one["hardware"] == hardware), found)
+
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
+        """Say which GPU this process sees."""
+        found = super().evaluate(genotype, seed=seed, workdir=workdir, report=report)
+        sees = {"sees": os.environ["CUDA_VISIBLE_DEVICES"]}
+        return replace(found, metrics={**found.metrics, **self.settle(), **sees})
+
+
 class Homebound(Keeper):
     """Works here and cannot be unpickled elsewhere."""
 
-    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
-        return _cannot_travel, ()
+    def __reduce__(self) -> tuple[Callable[[int], Keeper], tuple[int]]:
+        return _only_in, (os.getpid(),)
+
+
+class Unsendable(Keeper):
+    """Holds something open."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        super().__init__(space)
+        self.lock = threading.Lock()
 
 
 def _broken() -> None:
     raise RuntimeError("nothing works in this process any more")
 
 
-def _cannot_travel() -> None:
-    raise RuntimeError("it cannot travel")
+def _only_in(process: int) -> Keeper:
+    if process != os.getpid():
+        raise RuntimeError("it cannot travel")
+    return Homebound(load("space", "nasbench201")())
+
+
+def _be_faulty(how: str | None) -> None:
+    """What is wrong with this node, as the variable says that its Ray was started with."""
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "data":
+        raise DatasetError("there is no folder /data/cifar10")
 
 
 def _ask_for_too_much() -> None:
@@ -267,11 +315,12 @@ def cluster(*cpus: int) -> Iterator[list[int]]:
         run(["ray", "stop", "--force"])
 
 
-def start_node(cpus: int, *, head: bool = False, gpus: int = 0) -> int:
+def start_node(cpus: int, *, head: bool = False, gpus: int = 0, **more: str) -> int:
     """Start a node as the documentation says; returns its raylet's process.
 
     Args:
         gpus: how many are pretended: Ray keeps the books and hides others from each child.
+        more: variables that its workers see.
     """
     before = set(raylets())
     place = ["--head", "--include-dashboard=false"] if head else ["--address=127.0.0.1:6379"]
@@ -284,7 +333,8 @@ def start_node(cpus: int, *, head: bool = False, gpus: int = 0) -> int:
                 f"--num-cpus={cpus}",
                 f"--num-gpus={gpus}",
                 "--disable-usage-stats",
-            ]
+            ],
+            **more,
         )
         if done.returncode == 0:
             break

@@ -275,6 +275,38 @@ def test_a_worker_that_cannot_begin_ends_the_search_with_the_reason(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "evaluator", "sentence"),
+    [
+        ((), "parts.clusters:Unsendable", "evaluator Unsendable cannot be sent to a worker"),
+        (("--cpus-per-trial", "2"), "parts.clusters:Keeper", "a child needs 2 CPUs on one node"),
+    ],
+)
+def test_what_cannot_run_there_is_refused_before_anything_is_written(
+    tmp_path: Path, nodes: list[int], words: tuple[str, ...], evaluator: str, sentence: str
+) -> None:
+    done = run(search(tmp_path / "study", *RAY, *words, evaluator=evaluator))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {sentence}")
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_worker_that_is_stopped_is_noticed_without_a_timeout(
+    tmp_path: Path, nodes: list[int]
+) -> None:
+    """Epochs that take longer than the silence that is allowed are none."""
+    folder = tmp_path / "study"
+    options = ("--set", "runner.silence=4", "--set", "evaluator.epoch_seconds=5")
+    with running(search(folder, *RAY, *options, trials=4)) as driver:
+        wait_for(lambda: count(folder, "progressed") >= 1, driver)
+        strike(driver, signal.SIGSTOP)
+        done = ended(driver)
+    assert len(finished(folder, done)) == 4
+    assert lost(folder) == ["worker_lost"]
+    (again,) = [event for event in lines(folder) if "after" in event]
+    assert again["after"]["message"] == "the worker was alive and said nothing for 4 s"
+
+
 def test_what_only_the_user_can_mend_ends_the_search_at_once(
     tmp_path: Path, nodes: list[int]
 ) -> None:

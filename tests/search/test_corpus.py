@@ -50,6 +50,7 @@ PLACES |= {
     "pace",
     "proves_itself",
     "repeats",
+    "evaluated_on",
 }  # what that commit did not say yet
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nas.contracts import Runner
 from nas.errors import SettingsError, StudyError
 from nas.search.comparing.arms import default_budget, study_folder
 from nas.search.comparing.interleaved import Interleaved, Searches
@@ -24,6 +25,7 @@ from nas.search.comparing.plan import (
     write_comparison,
 )
 from nas.search.comparing.processes import run_here, run_in_processes
+from nas.search.old_options import still_measured
 from nas.search.plan import differences
 from nas.study.attempt import plain
 from nas.study.rules import Budget
@@ -75,9 +77,10 @@ def compare(
         _refuse_foreign(folder)
     asked = _as_begun(_with_budget(asked, budget, there), there)
     _refuse_what_cannot_run(asked, progress.notice)
-    if there is None:
-        asked.arms[0].plan.make_runner().check()
     asked, shared = _measured(folder, asked, there)
+    runner = asked.arms[0].plan.make_runner()
+    if there is None:
+        runner.check(shared.searching, folder)
     if there is not None:
         refuse_changed(folder, asked, there)
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +91,7 @@ def compare(
         todo = [lane for lane in lanes if not done(lane)]
         progress.ended = len(lanes) - len(todo)
         progress.changed(progress)
-        _run(folder, asked, todo, shared, processes, progress)
+        _run(folder, asked, todo, shared, runner, processes, progress)
     return progress.ended == progress.total
 
 
@@ -140,7 +143,7 @@ def _measured(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> tu
     arms = [replace(arm, plan=arm.plan.with_measured(before)) for arm in asked.arms]
     shared = judges(arms[0].plan, asked.confirm)
     measured = plain(shared.searching.measured())
-    changed = differences(before, measured) if there else []
+    changed = differences(still_measured(before, measured), measured) if there else []
     if changed:
         raise StudyError(
             f"what {folder} was begun with has changed ({'; '.join(changed)}), so its arms would "
@@ -172,16 +175,17 @@ def _run(
     asked: Asked,
     todo: Sequence[Lane],
     shared: Judges,
+    runner: Runner,
     processes: int | None,
     progress: Progress,
 ) -> None:
-    runner = asked.arms[0].plan.runner
+    named = asked.arms[0].plan.runner
     if not todo:
         return
-    if not shared.searching.cheap or runner.name != "local":
-        _run_interleaved(folder, asked, todo, shared, progress)
+    if not shared.searching.cheap or named.name != "local":
+        _run_interleaved(folder, asked, todo, shared, runner, progress)
         return
-    count = processes or max(runner.options["workers"], _cores())
+    count = processes or max(named.options["workers"], _cores())
     count = min(count, len(todo), MOST_PROCESSES)
     if count == 1:
         run_here(todo, shared, lambda _: progress.count())
@@ -190,7 +194,12 @@ def _run(
 
 
 def _run_interleaved(
-    folder: Path, asked: Asked, todo: Sequence[Lane], shared: Judges, progress: Progress
+    folder: Path,
+    asked: Asked,
+    todo: Sequence[Lane],
+    shared: Judges,
+    runner: Runner,
+    progress: Progress,
 ) -> None:
     plan = asked.arms[0].plan
     options = plan.runner.options
@@ -207,7 +216,7 @@ def _run_interleaved(
     if progress.stopping:
         return
     try:
-        plan.make_runner().run(many, shared.searching)
+        runner.run(many, shared.searching)
     finally:
         many.close()
 
