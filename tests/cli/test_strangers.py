@@ -53,6 +53,7 @@ WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "trial": (("trial", "DIR", "0"),),
 }
 WITHOUT_A_FOLDER = {
+    "audit",
     "compare",
     "describe",
     "doctor",
