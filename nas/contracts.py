@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -40,11 +40,22 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The judgement: `score` is finite and higher is better; `seconds` is its cost (simulated, for
-    a table)."""
+    a table).
+
+    Args:
+        objectives: the values of a study's objectives, where it has several, the score first; the
+            study works them out from the metrics, so an evaluator leaves them empty.
+    """
 
     score: float
     metrics: Mapping[str, Json] = field(default_factory=dict)
     seconds: float = 0.0
+    objectives: tuple[float, ...] = ()
+
+    @property
+    def point(self) -> tuple[float, ...]:
+        """All objectives; of a study with one, the score."""
+        return self.objectives or (self.score,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,8 @@ class Strategy(ABC):
     - So a search is resumed by telling its past; `snapshot` and `restore` may shorten that.
     - Options are keyword arguments of the constructor, behind `*`, with defaults in JSON; the
       docstring says under `Args:` what each does. What is kept for `tell` goes into `notes`.
+    - `takes_several` is True where it learns from all `objectives` of an evaluation; else it hears
+      of the first one alone, as the score, and the study says so before it begins.
 
     `nas.testing.check_strategy` tries all of it.
 
@@ -108,6 +121,8 @@ class Strategy(ABC):
     >>> hopeful.best[0]
     0.9
     """
+
+    takes_several: bool = False
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space = space
@@ -234,6 +249,11 @@ class Evaluator(ABC):
 
     def outlook(self) -> Outlook | None:
         """What is said before a search begins; None where a trial costs nothing worth saying."""
+        return None
+
+    @property
+    def measures(self) -> Collection[str] | None:
+        """The names of the metrics of an evaluation; None where they are seen only then."""
         return None
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:

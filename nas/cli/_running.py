@@ -272,6 +272,7 @@ def _opening(search: OpenSearch) -> Iterator[str]:
         )
         yield f"{kind:>10}: {part.name}" + (f" ({options})" if options else "")
     yield f"{'budget':>10}: {study.ledger.budget}, seed {plan.seed}"
+    yield from _objectives(search)
     yield from _outlook(search)
     yield f"{'folder':>10}: {study.folder}"
     if study.ledger.next_number:
@@ -281,6 +282,19 @@ def _opening(search: OpenSearch) -> Iterator[str]:
             f"{'repaired':>10}: a last line torn by a crash ({study.store.torn_bytes} bytes) "
             "was cut off"
         )
+
+
+def _objectives(search: OpenSearch) -> Iterator[str]:
+    """What is raised, where that is more than a score, and who heeds the first one alone."""
+    objectives = search.plan.objectives
+    if objectives is None:
+        return
+    yield f"{'objectives':>10}: {', '.join(objectives.formulas)}"
+    first = objectives.formulas[0]
+    if not search.study.strategy.takes_several:
+        yield f"{'note':>10}: {search.plan.strategy.name} learns from the first alone, {first}"
+    if search.study.stops_early:
+        yield f"{'note':>10}: early stopping looks at the first alone, {first}"
 
 
 def _outlook(search: OpenSearch) -> Iterator[str]:

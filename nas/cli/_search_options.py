@@ -89,6 +89,21 @@ def _options(
         int | None,
         typer.Option(help="Evaluate so many; repeats are free.", rich_help_panel=_BUDGET),
     ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            help="Two or three formulas to raise, say 'val_accuracy, -macs', in place of --score.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    scales: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORST:BEST,...",
+            help="What a front is measured by (default: a pilot of random draws).",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
     budget_seconds: Annotated[
         float | None,
         typer.Option(
@@ -209,6 +224,13 @@ def _options(
     ] = None,
     max_macs: Annotated[
         str | None, typer.Option(help="Skip costlier networks, say 600M.", rich_help_panel=_RULES)
+    ] = None,
+    max_latency_ms: Annotated[
+        str | None,
+        typer.Option(
+            help="Skip slower networks, where the evaluator knows latency_ms.",
+            rich_help_panel=_RULES,
+        ),
     ] = None,
     settings: Set = None,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
@@ -125,6 +125,11 @@ class Table(Evaluator):
             name: math.nan if row is None else float(values[row])
             for name, values in self._metrics.items()
         }
+
+    @property
+    def measures(self) -> Collection[str]:
+        """The columns that come along."""
+        return self._metrics
 
     def measured(self) -> Mapping[str, Json]:
         """What the scores were read from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -107,7 +107,8 @@ class Train(Evaluator):
             self.dataset, space.name, preset, skeleton or {}, recipe or {}
         )
         self.last_step = self.recipe.epochs
-        self._score = Expression(score, (*_METRICS, "latency_ms") if latency_batch else _METRICS)
+        self._measures = (*_METRICS, "latency_ms") if latency_batch else _METRICS
+        self._score = Expression(score, self._measures)
         self._latency_batch = latency_batch
         self.device = device
         self._threads = threads
@@ -164,6 +165,11 @@ class Train(Evaluator):
 
         network = self.space.build(genotype, self.skeleton)
         return {"test_accuracy": accuracy_on_test(network, weights, self.dataset, self._judging())}
+
+    @property
+    def measures(self) -> Collection[str]:
+        """What an epoch measures, with what the network costs."""
+        return self._measures
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Parameters and multiply-adds of the child; its latency where that is asked for."""

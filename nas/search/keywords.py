@@ -55,6 +55,9 @@ class SharedSettings(TypedDict, total=False):
     lag: int
     max_params: str | float
     max_macs: str | float
+    max_latency_ms: str | float
+    objectives: str | Sequence[str]
+    scales: str | Sequence[Sequence[float]]
     start_from: Sequence[str | Genotype]
     out: str | Path
     config: str | Path

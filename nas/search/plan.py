@@ -13,6 +13,7 @@ from typing import Any, Self, final
 from nas import registry
 from nas.contracts import Evaluator, Runner, Strategy
 from nas.errors import StudyError, shell_word, shortened
+from nas.search.objectives import Objectives, scales_read
 from nas.search.provenance import commit, hardware, versions
 from nas.settings import complete, options_of, refuse_positional
 from nas.study.events import (
@@ -25,6 +26,7 @@ from nas.study.events import (
     is_text,
 )
 from nas.study.files import write_whole
+from nas.study.front import MOST_OBJECTIVES, Scale
 from nas.study.rules import Budget, Rules
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
@@ -132,6 +134,8 @@ class Plan:
     limits: Mapping[str, float] = field(default_factory=dict)
     start_from: tuple[Genotype, ...] = ()
     measured: Mapping[str, Any] = field(default_factory=dict)
+    objectives: Objectives | None = None  # None: one score
+    scales: tuple[Scale, ...] | None = None  # of the objectives, fixed before the first trial
 
     @property
     def needs_trust(self) -> bool:
@@ -152,6 +156,8 @@ class Plan:
             "limits": dict(self.limits),
             "start_from": [genotype.to_dict() for genotype in self.start_from],
         }
+        if self.objectives is not None:
+            identity["objectives"] = self.objectives.to_dict()
         plain: dict[str, Any] = json.loads(json.dumps(identity))
         return plain
 
@@ -230,6 +236,8 @@ class Plan:
             "commit": commit(),
             "hardware": hardware(),
         }
+        if self.objectives is not None:
+            content["scales"] = self.scales
         write_whole(folder / "study.json", json.dumps(content, indent=2) + "\n")
 
     @classmethod
@@ -247,8 +255,11 @@ class Plan:
             }
             if trust and registry.is_outside("space", parts["space"].name):
                 parts["space"].factory  # noqa: B018 - its operations are known from now on
+            objectives, scales = content.get("objectives"), content.get("scales")
             return cls(
                 **parts,
+                objectives=None if objectives is None else Objectives.read(objectives),
+                scales=None if scales is None else scales_read(scales),
                 seed=content["seed"],
                 rules=Rules(**content["rules"], repeats=content["repeats"]),
                 limits=content["limits"],
@@ -278,7 +289,8 @@ def _takes_space(factory: Callable[..., Any]) -> bool:
 def recorded_fingerprint(folder: Path) -> str:
     """The fingerprint of the settings that `study.json` records; nothing of them is loaded."""
     content = read_study_json(folder)
-    return _fingerprint_of({name: content.get(name) for name in _IDENTITY})
+    several = {name: content[name] for name in ("objectives",) if name in content}
+    return _fingerprint_of({name: content.get(name) for name in _IDENTITY} | several)
 
 
 def _fingerprint_of(identity: Mapping[str, Any]) -> str:
@@ -336,6 +348,15 @@ def _is_rules(value: object) -> bool:
     )
 
 
+def _is_scales(value: object) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and 2 <= len(value) <= MOST_OBJECTIVES
+        and all(isinstance(pair, list) and len(pair) == 2 for pair in value)
+        and all(is_number(limit) for pair in value for limit in pair)
+    )
+
+
 _WORDS = ("duplicates", "stopped_as", "early_stop")
 OLD_REPEATS = "charged"  # in studies begun before a budget of trials bought evaluations
 _PART = "a part with a name and options"
@@ -346,6 +367,8 @@ _FIELDS = (
     Field("limits", is_numbers, "a table of numbers"),
     Field("start_from", lambda value: isinstance(value, list), "a list of genotypes"),
     Field("measured", is_table, "a table"),
+    Field("objectives", is_table, "a table of formulas and scales"),
+    Field("scales", _is_scales, "two or three pairs of numbers"),
     Field("recorded", is_table, "a table"),
     Field("budget", is_budget, "a budget of trials, seconds or hours"),
     Field("repeats", is_text, "free or charged"),

@@ -12,6 +12,7 @@ from typing import Any
 from nas.contracts import Evaluator, Runner, Strategy
 from nas.errors import SettingsError, SpaceError, StoreError, StudyError
 from nas.search.best import open_finals, write_best
+from nas.search.objectives import Weigher, scales_of, weigher_of
 from nas.search.old_options import still_measured
 from nas.search.plan import Plan, differences, read_study_json
 from nas.study.attempt import plain
@@ -73,6 +74,7 @@ class Prepared:
     runner: Runner
     constraint: Constraint | None
     recorded: Mapping[str, Any]
+    weigh: Weigher | None
 
     @property
     def sync(self) -> Sync:
@@ -89,7 +91,11 @@ def prepare_beginning(
         raise StudyError(NEEDS_BUDGET)
     made = _made(plan, budget, evaluator)
     made.runner.check(made.evaluator, folder)
-    return replace(made, plan=plan.with_measured(plain(made.evaluator.measured())))
+    plan = plan.with_measured(plain(made.evaluator.measured()))
+    if plan.objectives is not None and plan.scales is None:
+        scales = scales_of(plan.objectives, made.evaluator, made.strategy.space)
+        plan = replace(plan, scales=scales)
+    return replace(made, plan=plan)
 
 
 def prepare_continuation(
@@ -131,7 +137,8 @@ def _made(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Pre
     strategy = plan.make_strategy(space)
     constraint = _constraint(evaluator, plan, space)
     recorded = plain(strategy.recorded())
-    return Prepared(plan, budget, strategy, evaluator, runner, constraint, recorded)
+    weigh = weigher_of(plan.objectives, evaluator)
+    return Prepared(plan, budget, strategy, evaluator, runner, constraint, recorded, weigh)
 
 
 def _study(ready: Prepared, folder: Path, watch: Watch | None, store: Store) -> Study:
@@ -147,6 +154,7 @@ def _study(ready: Prepared, folder: Path, watch: Watch | None, store: Store) -> 
         store=store,
         fingerprint=ready.plan.fingerprint,
         last_step=ready.evaluator.last_step,
+        weigh=ready.weigh,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from nas import registry
 from nas.errors import SettingsError, SpaceError, known_names, shortened
+from nas.search.objectives import Objectives, objectives_of
 from nas.search.plan import Part, Plan
 from nas.settings import Word, assignments, complete, merged, options_of, read_config
 from nas.study.rules import Budget, Duplicates, EarlyStop, Rules, StoppedAs
@@ -36,7 +37,8 @@ _FLAGS = {
     "study": (
         *("seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries"),
         *("failure_score", "stopped_as", "early_stop", "deterministic", "lag"),
-        *("max_params", "max_macs", "start_from", "out"),
+        *("max_params", "max_macs", "max_latency_ms", "start_from", "out"),
+        *("objectives", "scales"),
     ),
 }
 PLACES = {name: (table, name) for table, names in _FLAGS.items() for name in names} | {
@@ -83,7 +85,9 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
     study = complete(_study_settings, tree.get("study", {}), "study")
     if study["seed"] < 0:
         raise SettingsError(f"study.seed is {study['seed']}: expected 0 or more")
-    evaluator = _evaluator(tree)
+    objectives = objectives_of(study["objectives"], study["scales"])
+    limits = _limits(study)
+    evaluator = _evaluator(tree, objectives, limits)
     space = _space(tree, evaluator)
     plan = Plan(
         space=space,
@@ -92,8 +96,9 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
         runner=_part("runner", tree),
         seed=study["seed"],
         rules=_rules(study),
-        limits=_limits(study),
+        limits=limits,
         start_from=_genotypes(study["start_from"], space),
+        objectives=objectives,
     )
     folder = Path(study["out"]) if study["out"] else plan.default_folder()
     return Assignment(plan, _budget(study, evaluator, folder), folder)
@@ -142,6 +147,8 @@ def _study_settings(
     max_macs: str | float | None = None,
     max_latency_ms: str | float | None = None,
     start_from: tuple[str, ...] = (),
+    objectives: str | tuple[str, ...] | None = None,
+    scales: str | tuple[tuple[float, float], ...] | None = None,
     out: str | None = None,
 ) -> None:
     """The signature is the list of study settings."""
@@ -171,6 +178,11 @@ def _rules(study: Mapping[str, Any]) -> Rules:
             "lag means something only in a deterministic study: add --deterministic, or leave it "
             "out"
         )
+    if study["objectives"] is not None and study["failure_score"] is not None:
+        raise SettingsError(
+            "--failure-score is one number, and a study with several objectives has more: leave "
+            "it out"
+        )
     lag = (study["lag"] or LAG) if study["deterministic"] else None
     names = ("duplicates", "retries", "failure_score", "stopped_as", "keep")
     early = ("early_stop", "grace_steps", "reduction", "grace_trials")
@@ -183,7 +195,9 @@ def _part(kind: str, tree: Mapping[str, Any]) -> Part:
     return Part.named(kind, name, table)
 
 
-def _evaluator(tree: Mapping[str, Any]) -> Part:
+def _evaluator(
+    tree: Mapping[str, Any], objectives: Objectives | None, limits: Mapping[str, float]
+) -> Part:
     """The evaluator; tables `skeleton` and `recipe` beside it are options of its own."""
     table = dict(tree.get("evaluator", {}))
     name = str(table.pop("name", "table" if "table" in table else _default_evaluator()))
@@ -194,7 +208,29 @@ def _evaluator(tree: Mapping[str, Any]) -> Part:
             if beside not in known:
                 raise SettingsError(f"evaluator {name!r} has no {beside}: it trains nothing")
             table[beside] = {**tree[beside], **dict(table.get(beside) or {})}
+    if objectives is not None:
+        table |= _measuring(table, known, objectives, limits)
     return Part.named("evaluator", name, table)
+
+
+def _measuring(
+    table: Mapping[str, Any],
+    known: Mapping[str, Any],
+    objectives: Objectives,
+    limits: Mapping[str, float],
+) -> dict[str, Any]:
+    """What an evaluator that scores by a formula, or names its metrics, is told of objectives."""
+    if table.get("score") is not None:
+        raise SettingsError(
+            f"--score is {shortened(str(table['score']))} beside --objectives: the first objective "
+            "is the score, so leave --score out"
+        )
+    told: dict[str, Any] = {}
+    if "score" in known:
+        told["score"] = objectives.formulas[0]
+    if "metrics" in known and table.get("metrics") is None:
+        told["metrics"] = list(dict.fromkeys((*objectives.names, *limits)))
+    return told
 
 
 def _default_evaluator() -> str:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, final
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
 from nas.errors import SettingsError, shortened
 from nas.seeding import numpy_rng
+from nas.study.front import Point, crowding, ranks
 
 if TYPE_CHECKING:
     import numpy as np
 
     from search_spaces.cells.genotype import Genotype
     from search_spaces.cells.space import SearchSpace
+
+Fitness = tuple[int, float]
 
 
 @final
@@ -34,10 +37,16 @@ class Evolution(Strategy):
     The paper first draws the kind of mutation, and with probability 0.05 changes nothing, which
     would cost a trial for a known score.
 
+    With several objectives a tournament is won by the better front among the living, and on equal
+    fronts by the larger crowding distance; and who dies is not the oldest, but the worst by the
+    same measure, as in NSGA-II (Deb et al. 2002), for age would take the front along.
+
     Args:
         population: how many trials are alive, at least 1 (100, as in the paper).
         sample: how many of them meet in a tournament, 1 to `population` (25, as in the paper).
     """
+
+    takes_several = True
 
     def __init__(
         self, space: SearchSpace, seed: int, *, population: int = 100, sample: int = 25
@@ -56,9 +65,10 @@ class Evolution(Strategy):
         self.population = population
         self.sample = sample
         self._members: list[
-            tuple[Genotype, float]
+            tuple[Genotype, Point]
         ] = []  # a ring: told trial k stands at k modulo population
         self._told = 0
+        self._fitness: list[Fitness] | None = None  # of the members, where there are objectives
 
     @property
     def learns_after(self) -> int:
@@ -74,16 +84,36 @@ class Evolution(Strategy):
 
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """A birth; when the population is full, also the death of the oldest."""
-        member = (trial.genotype, evaluation.score)
+        member = (trial.genotype, evaluation.point)
+        self._fitness = None
         if len(self._members) < self.population:
             self._members.append(member)
+        elif evaluation.objectives:
+            self._members.append(member)
+            self._bury_worst()
         else:
             self._members[self._told % self.population] = member
         self._told += 1
 
     def _winner(self, rng: np.random.Generator) -> Genotype:
         entrants: list[int] = rng.integers(self.population, size=self.sample).tolist()
-        genotype, _ = max(
-            (self._members[index] for index in entrants), key=lambda member: member[1]
-        )
-        return genotype
+        if len(self._members[0][1]) == 1:
+            best = max(entrants, key=lambda index: self._members[index][1])
+        else:
+            best = max(entrants, key=self._fitnesses().__getitem__)
+        return self._members[best][0]
+
+    def _bury_worst(self) -> None:
+        """Of equals the oldest dies; it dominates nobody, so the others keep their fronts."""
+        fitness = self._fitnesses()
+        worst = min(range(len(fitness)), key=fitness.__getitem__)
+        del self._members[worst], fitness[worst]
+
+    def _fitnesses(self) -> list[Fitness]:
+        """Front and crowding distance of each member, better is higher."""
+        if self._fitness is None:
+            points = [point for _, point in self._members]
+            ranked = ranks(points)
+            apart = crowding(points, ranked)
+            self._fitness = [(-rank, gap) for rank, gap in zip(ranked, apart, strict=True)]
+        return self._fitness

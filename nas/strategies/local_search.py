@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
 from nas.seeding import numpy_rng
+from nas.study.front import Front, Point
 
 if TYPE_CHECKING:
     from search_spaces.cells.genotype import Genotype
-    from search_spaces.cells.space import SearchSpace
+    from search_spaces.cells.space import Choices, SearchSpace
 
 
 @final
@@ -23,8 +25,14 @@ class LocalSearch(Strategy):
     start. A start that is told while the incumbent it was to leave still stands begins a new climb.
     Otherwise a trial takes over when it beats the incumbent and belongs to this climb, or when it
     beats everything told so far. So late results of an abandoned climb do not pull the search back,
-    unless they are a record. It has no options.
+    unless they are a record.
+
+    With several objectives there is no single incumbent: neighbours of all that is on the front are
+    tried, in a random order that is made anew whenever the front changes, without those that have a
+    result. The second time round and random starts are as above. It has no options.
     """
+
+    takes_several = True
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
@@ -39,9 +47,14 @@ class LocalSearch(Strategy):
         self._climb = 0  # the version at which this climb began
         self._base = 0  # the number that takes the first neighbour
         self._highest = -1  # the largest number told
+        self._front: _AlongFront | None = None  # the climb, where there are several objectives
 
     def ask(self, number: int) -> Proposal:
         """The next neighbour of the incumbent, or a random start."""
+        if self._front is not None:
+            choices = self._front.next(number)
+            rng = numpy_rng(self.seed, "ask", number)
+            return Proposal(self.space.decode(choices) if choices else self.space.sample(rng))
         place = self._place(number)
         notes = {"version": self._version, "place": place}
         if place is None:
@@ -50,6 +63,11 @@ class LocalSearch(Strategy):
 
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Move there, or remember that this neighbour is no better."""
+        if evaluation.objectives:
+            self._front = self._front or _AlongFront(self.space.counts, self.seed)
+            choices = self.space.encode(trial.genotype)
+            self._front.hear(trial.number, choices, evaluation.objectives)
+            return
         version, place = trial.notes.get("version"), trial.notes.get("place")
         self._highest = max(self._highest, trial.number)
         if self._takes_over(version, place, evaluation.score):
@@ -92,3 +110,47 @@ class LocalSearch(Strategy):
             numpy_rng(self.seed, "neighbours", self._version).permutation(len(self._moves)).tolist()
         )
         self._known = set()
+
+
+@final
+class _AlongFront:
+    """Which neighbour of the front comes next: a fold over results."""
+
+    def __init__(self, counts: Sequence[int], seed: int) -> None:
+        self._seed = seed
+        self._counts = counts
+        self._front: Front[Choices] = Front()
+        self._known: set[Choices] = set()
+        self._order: list[Choices] = []  # neighbours without a result when the front changed last
+        self._version = 0  # counts fronts
+        self._base = 0  # the number that takes the first of them
+        self._highest = -1  # the largest number told
+
+    def next(self, number: int) -> Choices | None:
+        """The neighbour for this number; None for a random start."""
+        if not self._order:
+            return None
+        lap, place = divmod(number - self._base, len(self._order))
+        choices = self._order[place]
+        return choices if lap <= 0 or (lap == 1 and choices not in self._known) else None
+
+    def hear(self, number: int, choices: Choices, point: Point) -> None:
+        """Take in a result; a front that changed gives a new order."""
+        self._highest = max(self._highest, number)
+        self._known.add(choices)
+        if self._front.offer(point, choices):
+            self._version += 1
+            self._base = self._highest + 1
+            self._order = self._neighbours()
+
+    def _neighbours(self) -> list[Choices]:
+        """Those of all members without a result, each once, shuffled."""
+        found = dict.fromkeys(
+            (*member[:index], (member[index] + step) % count, *member[index + 1 :])
+            for _, member in self._front.members
+            for index, count in enumerate(self._counts)
+            for step in range(1, count)
+        )
+        left = [choices for choices in found if choices not in self._known]
+        rng = numpy_rng(self._seed, "neighbours", self._version)
+        return [left[place] for place in rng.permutation(len(left)).tolist()]

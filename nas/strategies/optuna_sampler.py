@@ -104,6 +104,8 @@ class OptunaSampler(Strategy):
         swapping_prob: how likely a decision changes sides in a crossover, 0 to 1 (nsgaii; 0.5).
     """
 
+    takes_several = True
+
     def __init__(
         self,
         space: SearchSpace,
@@ -174,6 +176,7 @@ class OptunaSampler(Strategy):
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Add one result to what the sampler looks at: TPE and GP all of them, NSGA-II a
         generation, random none."""
+        self._history.objectives = len(evaluation.point)
         if self.sampler == "nsgaii":
             if self._generations.add(
                 self._finished(trial, evaluation), trial.notes.get("generation")
@@ -194,7 +197,8 @@ class OptunaSampler(Strategy):
             number=place,
             trial_id=place,
             state=TrialState.COMPLETE,
-            value=max(-_HUGE, min(_HUGE, evaluation.score)),
+            value=None,
+            values=[max(-_HUGE, min(_HUGE, value)) for value in evaluation.point],
             datetime_start=_LONG_AGO,
             datetime_complete=_LONG_AGO,
             params={
@@ -232,9 +236,15 @@ class _History(optuna.storages.InMemoryStorage):
 
     def __init__(self) -> None:
         super().__init__()
+        self.objectives = 1
         self.finished: list[FrozenTrial] = []
         with _quietly():
             self.create_new_study([optuna.study.StudyDirection.MAXIMIZE], _STUDY)
+
+    def get_study_directions(self, study_id: int) -> list[optuna.study.StudyDirection]:
+        """As many as the trials told have objectives; all are raised."""
+        del study_id
+        return [optuna.study.StudyDirection.MAXIMIZE] * self.objectives
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None

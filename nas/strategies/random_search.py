@@ -16,6 +16,8 @@ class RandomSearch(Strategy):
     """Random search: every decision is answered uniformly at random, whatever was learned before.
     It has no options."""
 
+    takes_several = True
+
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from nas.contracts import Evaluation, Failure, Outcome, Stopped, Trial
 from nas.errors import shortened
+from nas.study.front import MOST_OBJECTIVES
 from search_spaces.cells.genotype import Genotype
 
 Event = Mapping[str, Any]
@@ -48,14 +49,11 @@ def skipped_event(
 def end_event(number: int, outcome: Outcome) -> dict[str, Any]:
     """The last line of a trial."""
     match outcome:
-        case Evaluation(score, metrics, seconds):
-            return {
-                "event": "told",
-                "number": number,
-                "score": score,
-                "metrics": dict(metrics),
-                "seconds": seconds,
-            }
+        case Evaluation(score, metrics, seconds, objectives):
+            event = {"event": "told", "number": number, "score": score}
+            if objectives:
+                event["objectives"] = list(objectives)
+            return {**event, "metrics": dict(metrics), "seconds": seconds}
         case Stopped(step, score, metrics, seconds):
             event = {"event": "stopped", "number": number, "step": step, "score": score}
             return {**event, "metrics": dict(metrics), "seconds": seconds}
@@ -73,11 +71,17 @@ def outcome_of(event: Mapping[str, Any]) -> Outcome:
     """What a last line says."""
     match event["event"]:
         case "told":
-            return Evaluation(event["score"], event["metrics"], event["seconds"])
+            return evaluation_of(event)
         case "stopped":
             return Stopped(event["step"], event["score"], event["metrics"], event["seconds"])
         case _:
             return Failure(event["kind"], event["message"], event["seconds"])
+
+
+def evaluation_of(event: Mapping[str, Any]) -> Evaluation:
+    """What a `told` line says."""
+    objectives = tuple(event.get("objectives", ()))
+    return Evaluation(event["score"], event["metrics"], event["seconds"], objectives)
 
 
 # ------------------------------------------------------------------ what a line must hold
@@ -132,6 +136,13 @@ def is_numbers(value: object) -> bool:
     return isinstance(value, dict) and all(map(is_number, value.values()))
 
 
+def is_point(value: object) -> bool:
+    """Whether it is the values of several objectives."""
+    if not isinstance(value, list) or not 2 <= len(value) <= MOST_OBJECTIVES:
+        return False
+    return all(map(is_number, value))
+
+
 def _is_metrics(value: object) -> bool:
     """Anything may be measured, but a number is one that fits, and a score is a number or none."""
     if not isinstance(value, dict):
@@ -170,6 +181,7 @@ _PROPOSED = (_NUMBER, Field("key", is_text, _TEXT), Field("genotype", is_table, 
 _SECONDS = Field("seconds", is_number, "seconds")
 _SCORE = Field("score", is_number, "a finite number")
 _METRICS = Field("metrics", _is_metrics, "a table of what was measured")
+_OBJECTIVES = Field("objectives", is_point, "two or three numbers", needed=False)
 _STEP = Field("step", is_count, _COUNT)
 _ATTEMPT = Field("attempt", is_count, _COUNT)
 _REUSED = Field("reused", is_count, _COUNT, needed=False)
@@ -197,7 +209,7 @@ _FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("after", _is_failure, "a failure with kind, message and seconds", needed=False),
     ),
     "progressed": (_TIME, _NUMBER, _ATTEMPT, _STEP, _METRICS),
-    "told": (_TIME, _NUMBER, _SCORE, _METRICS, _SECONDS, _REUSED),
+    "told": (_TIME, _NUMBER, _SCORE, _OBJECTIVES, _METRICS, _SECONDS, _REUSED),
     "stopped": (_TIME, _NUMBER, _STEP, _SCORE, _METRICS, _SECONDS, _REUSED),
     "failed": (
         _TIME,

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, final
 
 from nas.contracts import Evaluation, Trial
 from nas.errors import GenotypeError, SettingsError, StoreError, UnknownOpError, shortened
+from nas.study.events import evaluation_of
+from nas.study.front import Front
 from nas.study.rules import Budget, Rules
 from nas.study.store import FORMAT, WITHOUT_CHECKS, Event
 from search_spaces.cells.genotype import Genotype
@@ -21,6 +23,20 @@ class Incumbent(NamedTuple):
     trial: Trial
     score: float
     cost: float  # summed evaluation cost of the study when it was told
+
+
+class OnFront(NamedTuple):
+    """A trial that no other dominates."""
+
+    entry: OpenTrial
+    score: float
+    metrics: Mapping[str, Any]
+    seconds: float
+
+    @property
+    def trial(self) -> Trial:
+        """What was asked."""
+        return self.entry.trial
 
 
 class Session(NamedTuple):
@@ -84,7 +100,8 @@ class Ledger:
         self.top: list[
             tuple[float, int]
         ] = []  # the `rules.keep` best evaluated trials: score and number
-        self.worst: float | None = None
+        self.worst: tuple[float, ...] | None = None  # so far, of each objective
+        self.front: Front[OnFront] = Front()  # empty, where there is one objective
         self.budget = Budget()
         self.finished: str | None = None
         self.sessions = 0
@@ -225,8 +242,16 @@ class Ledger:
             self.incumbents.append(Incumbent(entry.trial, score, self.cost))
         if "reused" not in event:
             self._rank(score, event["number"])
-        self.worst = score if self.worst is None else min(self.worst, score)
-        return self._heard(entry, score, event["metrics"], event["seconds"])
+        evaluation = evaluation_of(event)
+        self._remember(entry, evaluation)
+        return (entry.trial, evaluation) if self._listens else None
+
+    def _remember(self, entry: OpenTrial, told: Evaluation) -> None:
+        """What is the worst so far, and the front."""
+        point, worst = told.point, self.worst
+        self.worst = point if worst is None else tuple(map(min, worst, point))
+        if told.objectives:
+            self.front.offer(point, OnFront(entry, told.score, told.metrics, told.seconds))
 
     def _rank(self, score: float, number: int) -> None:
         if len(self.top) < self.rules.keep or (self.top and score > self.top[-1][0]):
@@ -240,18 +265,31 @@ class Ledger:
             return None
         return self._heard(entry, self.worst, event["metrics"], event["seconds"])
 
+    @property
+    def kept(self) -> set[int]:
+        """The numbers of the trials whose files stay: the best, and all on the front."""
+        best = {number for _, number in self.top}
+        return best | {owner.entry.asked["number"] for _, owner in self.front.members}
+
     def _failed(self, event: Event, offset: int) -> Heard | None:
         entry = self._ended(event, offset, "failed")
         self.failure_kinds[event["kind"]] += 1
         if self.rules.failure_score is None:
             return None
         metrics = {"failure": event["kind"]}
-        return self._heard(entry, self.rules.failure_score, metrics, event["seconds"])
+        return self._heard(entry, (self.rules.failure_score,), metrics, event["seconds"])
 
     def _heard(
-        self, entry: OpenTrial, score: float, metrics: Mapping[str, Any], seconds: float
+        self,
+        entry: OpenTrial,
+        point: tuple[float, ...],
+        metrics: Mapping[str, Any],
+        seconds: float,
     ) -> Heard | None:
-        return (entry.trial, Evaluation(score, metrics, seconds)) if self._listens else None
+        if not self._listens:
+            return None
+        objectives = point if len(point) > 1 else ()
+        return entry.trial, Evaluation(point[0], metrics, seconds, objectives)
 
     def _ended(self, event: Event, offset: int, how: str) -> OpenTrial:
         number = event["number"]

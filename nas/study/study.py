@@ -30,6 +30,7 @@ NEEDS_BUDGET = "a study needs a budget: trials, seconds of evaluation or hours"
 
 Constraint = Callable[[Genotype], str | None]
 Watch = Callable[[Mapping[str, Any]], None]
+Weigh = Callable[[Evaluation], Evaluation | Failure]
 
 
 @final
@@ -57,6 +58,7 @@ class Study:
         store: Store | None = None,
         last_step: int | None = None,
         fingerprint: str | None = None,
+        weigh: Weigh | None = None,
     ) -> None:
         self.folder = folder
         self.strategy = strategy
@@ -67,6 +69,7 @@ class Study:
         self._early_stopping = _early_stopping_of(self.rules, last_step)
         self._order = self._order_of(self.rules)
         self._constraint = constraint
+        self._weigh = weigh  # works out the objectives, where there are several
         self._start_from = tuple(start_from)
         self._watch = watch
         self._waiting: deque[int] = deque()
@@ -129,6 +132,8 @@ class Study:
             raise StudyError(
                 f"trial {number} is not open: it was never asked, or has ended already"
             )
+        if self._weigh is not None and isinstance(outcome, Evaluation):
+            outcome = self._weigh(outcome)
         if self._order is None:
             self._hear(entry, outcome)
         elif self._order.hear(entry, outcome):
@@ -200,6 +205,8 @@ class Study:
     def would_keep(self, score: float) -> bool:
         """Whether the files of a trial with this score would stay with the study."""
         top = self.ledger.top
+        if self._weigh is not None:  # what it is worth besides its score is not known yet
+            return True
         return len(top) < self.rules.keep or bool(top and score > top[-1][0])
 
     def workdir(self, number: int) -> Path:
@@ -352,7 +359,7 @@ class Study:
     @property
     def _best(self) -> set[int]:
         """The numbers of the trials whose files stay."""
-        return {number for _, number in self.ledger.top}
+        return self.ledger.kept
 
     # ------------------------------------------------------------------ the log
 

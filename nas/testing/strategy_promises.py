@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -265,6 +266,42 @@ def touches_no_global_randomness(make: Make) -> None:
     assert state() == before
 
 
+def several(promise: Promise, objectives: int) -> Promise:
+    """The same promise in a study with so many objectives."""
+
+    @functools.wraps(promise)
+    def tried(make: Make) -> None:
+        promise(lambda **given: _Several(make(**given), objectives))
+
+    tried.__name__ = f"{promise.__name__}_with_{objectives}_objectives"
+    return tried
+
+
+class _Several(Strategy):
+    """A strategy that hears further objectives beside every score: they are against it, each in
+    its own way."""
+
+    def __init__(self, heard: Strategy, objectives: int) -> None:
+        super().__init__(heard.space, heard.seed)
+        self._heard, self._objectives = heard, objectives
+
+    def ask(self, number: int) -> Proposal | None:
+        return self._heard.ask(number)
+
+    def tell(self, trial: Trial, evaluation: Evaluation) -> None:
+        firsts = sum(choice == 0 for choice in self.space.encode(trial.genotype))
+        others = (-abs(evaluation.score), float(firsts))[: self._objectives - 1]
+        point = (evaluation.score, *others)
+        told = Evaluation(evaluation.score, evaluation.metrics, evaluation.seconds, point)
+        self._heard.tell(trial, told)
+
+    def diagnostics(self) -> list[dict[str, Json]]:
+        return self._heard.diagnostics()
+
+    def recorded(self) -> Mapping[str, Json]:
+        return self._heard.recorded()
+
+
 def _told(strategy: Strategy, number: int, proposal: Proposal, result: float) -> None:
     trial = Trial(number, proposal.genotype, derive(7, "trial", number), proposal.notes)
     strategy.tell(trial, Evaluation(result, {"extra": [1, None]}, 1.5))
@@ -304,7 +341,7 @@ def _crowded(strategy: Strategy, trials: int = TRIALS, workers: int = 3) -> Iter
             yield ("told", place, proposal, result)
 
 
-STRATEGY_PROMISES: tuple[Promise, ...] = (
+PROMISES_OF_ONE: tuple[Promise, ...] = (
     asking_changes_nothing,
     asking_twice_gives_the_same,
     its_log_is_all_there_is,
@@ -320,3 +357,10 @@ STRATEGY_PROMISES: tuple[Promise, ...] = (
     diagnostics_are_for_the_log_only,
     touches_no_global_randomness,
 )
+# What depends on results holds whatever their number; one objective more changes nothing else.
+PROMISES_OF_SEVERAL: tuple[Promise, ...] = (
+    several(its_log_is_all_there_is, 2),
+    several(survives_any_order, 2),
+    several(its_log_is_all_there_is, 3),
+)
+STRATEGY_PROMISES: tuple[Promise, ...] = (*PROMISES_OF_ONE, *PROMISES_OF_SEVERAL)

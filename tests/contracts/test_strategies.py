@@ -10,7 +10,8 @@ import pytest
 from nas.registry import load, names
 from nas.testing.promises import Promise
 from nas.testing.strategy_promises import (
-    STRATEGY_PROMISES,
+    PROMISES_OF_ONE,
+    PROMISES_OF_SEVERAL,
     Make,
     Odd,
     describes_its_options,
@@ -59,8 +60,16 @@ def test_there_are_strategies_to_test() -> None:
     assert {"random-search", "evolution", "local-search", "optuna"} <= set(names("strategy"))
 
 
-@pytest.mark.parametrize("promise", STRATEGY_PROMISES, ids=lambda promise: promise.__name__)
+@pytest.mark.parametrize("promise", PROMISES_OF_ONE, ids=lambda promise: promise.__name__)
 def test_every_strategy(promise: Promise, make: Make) -> None:
+    promise(make)
+
+
+@pytest.mark.parametrize(
+    "space", ["odd", pytest.param("nasnet", marks=pytest.mark.slow)], indirect=True
+)
+@pytest.mark.parametrize("promise", PROMISES_OF_SEVERAL, ids=lambda promise: promise.__name__)
+def test_every_strategy_with_several_objectives(promise: Promise, make: Make) -> None:
     promise(make)
 
 
