@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final, Generic, TypeVar, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 Point = tuple[float, ...]
 Scale = tuple[float, float]  # the worst that counts, and what is one unit above it
@@ -52,8 +53,8 @@ class Front(Generic[Owner]):
 def ranks(points: Sequence[Point]) -> list[int]:
     """The front each point is on: 0 where none dominates it, 1 once those are gone, and so on."""
     values = np.array(points)
-    as_good = (values[:, None] >= values).all(-1)
-    dominated = as_good & ~as_good.T  # [i, j]: by i is j
+    as_good = np.array((values[:, None] >= values).all(-1))
+    dominated: NDArray[np.bool_] = as_good & ~as_good.T  # [i, j]: by i is j
     found, left = np.zeros(len(points), dtype=np.int64), np.arange(len(points))
     while len(left):
         behind = dominated[np.ix_(left, left)].any(0)
