@@ -251,6 +251,8 @@ class Progress:
         words = [f"{ledger.ended_trials:,}{of} trials"]
         if ledger.best is not None:
             words.append(f"best {ledger.best.score:.4f} (trial {ledger.best.trial.number})")
+        if covered := ledger.covered(self._search.plan.scales):
+            words.append(covered)
         if pace.seconds_a_trial is not None:
             words.append(pace_text(pace.seconds_a_trial))
         if ledger.counts["failed"]:

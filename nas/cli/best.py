@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.cli._options import Folder, Json
+from nas.errors import counted
+
+if TYPE_CHECKING:
+    from nas.search.fronts import Member
 
 
 def command(
@@ -15,12 +21,15 @@ def command(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Name the best distinct genotypes of a study."""
+    """Name the best distinct genotypes of a study; with several objectives, its front."""
     from nas.errors import StudyError
     from nas.search.plan import Plan
     from nas.search.reading import ranked
 
     plan = Plan.read(folder)  # says what is wrong where there is no study
+    if plan.objectives is not None:
+        _list_front(folder, as_json=as_json)
+        return
     winners = [
         {
             "number": asked["number"],
@@ -47,3 +56,27 @@ def command(
         )
         if top == 1:
             print(json.dumps(winner["genotype"]))
+
+
+def _list_front(folder: Path, *, as_json: bool) -> None:
+    """The knee first, then all that no other trial dominates."""
+    from nas.search.fronts import front_of
+
+    found = front_of(folder)
+    if as_json:
+        members = [asdict(member) for member in found.members]
+        facts = {"front": members, "knee": found.knee.number, "hypervolume": found.hypervolume}
+        print(json.dumps({"folder": str(folder), **facts}))
+        return
+    covered = "" if found.hypervolume is None else f", hypervolume {found.hypervolume:.4f}"
+    print(
+        f"the knee: trial {found.knee.number}, {_values(found.knee)}, of "
+        f"{counted(len(found.members), 'trial')} on the front{covered}"
+    )
+    for rank, member in enumerate(found.members, start=1):
+        final = "".join(f", {name} {value:.6g}" for name, value in member.final.items())
+        print(f"{rank:>3}. trial {member.number}, {_values(member)}{final}, key {member.key}")
+
+
+def _values(member: Member) -> str:
+    return ", ".join(f"{name} = {value:.6g}" for name, value in member.objectives.items())

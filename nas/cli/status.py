@@ -84,6 +84,7 @@ def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
         "cost_seconds": ledger.cost,
         "wall_seconds": round(ledger.wall_seconds, 3),
         "best": None if best is None else {"number": best.trial.number, "score": best.score},
+        **({} if plan.objectives is None else {"front": ledger.covered(plan.scales)}),
         "alarm": alarm_of(folder),
         "final": {str(number): dict(final) for number, final in ledger.opened.items()},
     }
@@ -122,6 +123,8 @@ def _print_progress(facts: dict[str, Any]) -> None:
             f", {name} {value:.6g}" for name, value in facts["final"].get(str(number), {}).items()
         )
         print(f"best: trial {number}, score {facts['best']['score']:.6g}{final}")
+    if facts.get("front"):
+        print(f"front: {facts['front']}")
     if facts["alarm"] is not None:
         print(f"alarm: {facts['alarm']}; `nas inspect {shell_word(facts['folder'])}` shows it")
 

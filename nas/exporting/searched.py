@@ -90,6 +90,12 @@ class SearchedStudy:
 
         return trials_frame(self.folder)
 
+    def front(self) -> TrialsFrame:
+        """A row for each trial that no other dominates: number, knee, objectives, key."""
+        from nas.search.trials import front_frame
+
+        return front_frame(self.folder)
+
     def export(self, out: str | Path | None = None, to: Sequence[str] | None = None) -> Exported:
         """Export the winner to a folder, each file verified.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, SupportsFloat, Unpack, final
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsFloat, Unpack, final
 
 from nas.contracts import Evaluation, Evaluator, Failure, Outcome, Report, Stopped, Trial
 from nas.errors import SettingsError, StudyError, shortened
@@ -20,6 +20,9 @@ from nas.study.attempt import plain
 from nas.study.study import Study
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
+
+if TYPE_CHECKING:
+    from nas.search.trials import TrialsFrame
 
 _ELSEWHERE = ("evaluator", "runner", "recipe", "skeleton")
 
@@ -103,6 +106,12 @@ class OwnStudy:
         """
         number = trial if isinstance(trial, int) else trial.number
         self._study.tell(number, self._checked(number, outcome))
+
+    def front(self) -> TrialsFrame:
+        """A row for each trial that no other dominates; of a study with several objectives."""
+        from nas.search.trials import front_frame
+
+        return front_frame(self.folder)
 
     def progress(
         self, trial: OwnTrial | Trial | int, step: int, metrics: Mapping[str, Any]

@@ -49,6 +49,8 @@ class ProgressLine:
         ledger = self._search.study.ledger
         of = f" of {ledger.budget.trials:,}" if ledger.budget.trials else ""
         words = f"{ledger.ended_trials:,}{of} trials"
+        if covered := ledger.covered(self._search.plan.scales):
+            return f"{words} · {covered}"
         best = ledger.best
         return words + (f" · best {best.score:.4f} (trial {best.trial.number})" if best else "")
 

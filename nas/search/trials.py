@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import NasError, StoreError, shortened
+from nas.search.fronts import front_of
 from nas.search.plan import Plan, read_study_json
 from nas.search.reading import events_of
 from nas.study.events import ENDS
@@ -54,6 +55,28 @@ def trials_frame(folder: Path) -> pandas.DataFrame:
     _join(columns, "choices", choices)
     kinds = {"number": "int64", "score": "float64", "seconds": "float64"}
     return pandas.DataFrame(columns).astype(kinds)
+
+
+def front_frame(folder: Path) -> pandas.DataFrame:
+    """A row for every trial on the front, the best by the first objective first.
+
+    The columns are `number`, `knee` (true of one), a column for each objective under its formula,
+    and `key`.
+    """
+    found = front_of(folder)
+    import pandas
+
+    return pandas.DataFrame(
+        [
+            {
+                "number": member.number,
+                "knee": member is found.knee,
+                **member.objectives,
+                "key": member.key,
+            }
+            for member in found.members
+        ]
+    )
 
 
 def _space_of(folder: Path) -> SearchSpace | None:

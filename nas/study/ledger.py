@@ -4,14 +4,14 @@ are read again."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 from nas.contracts import Evaluation, Trial
 from nas.errors import GenotypeError, SettingsError, StoreError, UnknownOpError, shortened
 from nas.study.events import evaluation_of
-from nas.study.front import Front
+from nas.study.front import Front, Scale, hypervolume
 from nas.study.rules import Budget, Rules
 from nas.study.store import FORMAT, WITHOUT_CHECKS, Event
 from search_spaces.cells.genotype import Genotype
@@ -264,6 +264,16 @@ class Ledger:
         if self.rules.stopped_as == "ignore" or self.worst is None:
             return None
         return self._heard(entry, self.worst, event["metrics"], event["seconds"])
+
+    def covered(self, scales: Sequence[Scale] | None) -> str | None:
+        """The front in words, with its hypervolume where there are scales; None where there is
+        none."""
+        if not self.front.members:
+            return None
+        words = f"{len(self.front.members)} on the front"
+        if scales is None:
+            return words
+        return f"{words}, hypervolume {hypervolume(self.front.points, scales):.4f}"
 
     @property
     def kept(self) -> set[int]:
