@@ -146,9 +146,11 @@ def _options(
         ),
     ] = None,
     table: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="CSV, CSV.GZ or Parquet file, a row per architecture.", rich_help_panel=_TABLE
+            metavar="FILE",
+            help="CSV, CSV.GZ or Parquet file, a row per architecture; several are joined.",
+            rich_help_panel=_TABLE,
         ),
     ] = None,
     score: Annotated[

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nas.contracts import Evaluation, Evaluator, Json, Report
 from nas.errors import NasError, SpaceError, TableError
 from nas.evaluators._expressions import Expression
+from nas.evaluators._joined_tables import digest_of_all, open_tables
 from nas.evaluators._row_index import (
     Layout,
     asked_layout,
@@ -25,7 +26,7 @@ from nas.evaluators._row_index import (
     option_columns,
     possible_layouts,
 )
-from nas.evaluators._table_file import TableFile, cell_number, digest_of, open_table
+from nas.evaluators._table_file import TableFile, cell_number
 
 if TYPE_CHECKING:
     from search_spaces.cells.genotype import Genotype
@@ -47,7 +48,7 @@ class Table(Evaluator):
 
     Args:
         table: path of the file, or the name of one that comes with the package; default: the one of
-            this space.
+            this space. Several are read as one, joined by the columns that they have in common.
         score: expression over columns, higher is better; default: the column `score`.
         cost: expression over columns, in seconds; default: the column `cost`, else no cost.
         final: expression over columns by which winners are judged; default: the column `final`, if
@@ -55,7 +56,8 @@ class Table(Evaluator):
         decisions: a pattern of decision columns (`d_*`), or one column that holds a character per
             decision; default: columns called like the decisions, the official texts of nasbench201,
             or a column `genotype` or `key`.
-        metrics: columns that come along with a score; default: `params` and `macs`, where they are.
+        metrics: columns that come along with a score, or `NAME=COLUMN` for one under another name
+            (`latency_ms=pixel2_ms`); default: `params` and `macs`, where they are.
         allow_missing: accept a table that lacks architectures or scores; evaluating such a one is a
             failure.
     """
@@ -66,7 +68,7 @@ class Table(Evaluator):
         self,
         space: SearchSpace,
         *,
-        table: str | None = None,
+        table: str | list[str] | None = None,
         score: str | None = None,
         cost: str | None = None,
         final: str | None = None,
@@ -75,8 +77,9 @@ class Table(Evaluator):
         allow_missing: bool = False,
     ) -> None:
         super().__init__(space)
-        file = open_table(find_table(table, space.name))
-        self._name, self._path, self._digest = file.name, file.path.absolute(), file.digest
+        self._paths = tuple(path.absolute() for path in find_tables(table, space.name))
+        file = open_tables(find_tables(table, space.name))
+        self._name, self._file, self._digest = file.name, file.path.name, file.digest
         self._final = _expression(file, "final", final)
         formulas = [
             _expression(file, "score", score) or _refuse_no_score(file),
@@ -85,7 +88,7 @@ class Table(Evaluator):
         layouts = possible_layouts(space, file, decisions)
         kept = _metric_columns(file, metrics, self._final)
         needed = {name for formula in formulas if formula for name in formula.names}
-        needed |= {*kept, *(column for layout in layouts for column in layout.columns)}
+        needed |= {*kept.values(), *(column for layout in layouts for column in layout.columns)}
         self._refuse_leak(needed)
         self._columns = sorted(needed)
         self._load(file, formulas, layouts, kept, gaps=allow_missing)
@@ -106,12 +109,12 @@ class Table(Evaluator):
         if self._final is None:
             return {}
         row = self._row(genotype)
-        if digest_of(self._path) != self._digest:
+        if digest_of_all(self._paths) != self._digest:
             raise TableError(
                 f"{self._name} has changed since it was loaded; bring the old file back to judge "
                 "by it"
             )
-        texts = _final_texts(self._path, self._digest, self._final.names)
+        texts = _final_texts(self._paths, self._digest, self._final.names)
         numbers = {
             name: cell_number(self._name, name, row + 1, texts[name][row])
             for name in self._final.names
@@ -134,7 +137,7 @@ class Table(Evaluator):
     def measured(self) -> Mapping[str, Json]:
         """What the scores were read from."""
         return {
-            "file": self._path.name,
+            "file": self._file,
             "sha256": self._digest,
             "rows": len(self._scores),
             "columns": self._columns,
@@ -145,7 +148,7 @@ class Table(Evaluator):
         file: TableFile,
         formulas: Sequence[Expression | None],
         layouts: Sequence[Layout],
-        kept: Sequence[str],
+        kept: Mapping[str, str],
         *,
         gaps: bool,
     ) -> None:
@@ -161,7 +164,9 @@ class Table(Evaluator):
                 f"{file.name}, row {row + 1}: the cost is {self._costs[row]:g}; expected 0 or "
                 "more seconds"
             )
-        self._metrics = {name: _metric(file, name, texts[name]) for name in kept}
+        self._metrics = {
+            name: _metric(file, column, texts[column]) for name, column in kept.items()
+        }
         usable = np.isfinite(self._scores) & np.isfinite(self._costs)
         self._index = index_rows(
             self.space, file, chosen_layout(self.space, layouts, rows), texts, usable
@@ -194,6 +199,12 @@ class Table(Evaluator):
         )
 
 
+def find_tables(table: str | Sequence[str] | None, space: str) -> list[Path]:
+    """The files that are meant, one or several."""
+    names = [table] if table is None or isinstance(table, str) else table
+    return [find_table(name, space) for name in names or [None]]
+
+
 def find_table(table: str | None, space: str) -> Path:
     """The file that is meant: a path, the name of a table that comes with the package, or the one
     for this space."""
@@ -212,10 +223,10 @@ def find_table(table: str | None, space: str) -> Path:
     raise TableError(f"{found} with the package{choice}; say which one to read with --table FILE")
 
 
-def expressions_by_seed(table: str | None, space: str) -> dict[str, str]:
+def expressions_by_seed(table: str | Sequence[str] | None, space: str) -> dict[str, str]:
     """Expressions for score and final that read no seed twice: the first seed to search by, the
     mean of the others to judge by; none where the table does not have both, or a final itself."""
-    header = open_table(find_table(table, space)).header
+    header = open_tables(find_tables(table, space)).header
     seeds = [name for name in header if _OF_A_SEED.fullmatch(name)]
     if len(seeds) < 2 or "final" in header:
         return {}
@@ -224,13 +235,16 @@ def expressions_by_seed(table: str | None, space: str) -> dict[str, str]:
     return {"score": first, "final": mean}
 
 
-def table_decisions(table: str | Path, decisions: str | None) -> dict[str, tuple[str, ...]]:
+def table_decisions(
+    table: str | Path | Sequence[str], decisions: str | None
+) -> dict[str, tuple[str, ...]]:
     """Name and options of each decision that a table's columns hold, for space `table`.
 
     Options are the texts that occur, in numerical order where all are numbers, else in alphabetical
     order. Decisions of one text column are called `ops.0`, `ops.1`, ...
     """
-    file = open_table(find_table(str(table), "table"))
+    names = str(table) if isinstance(table, str | Path) else table
+    file = open_tables(find_tables(names, "table"))
     if decisions is None:
         raise TableError(
             f"which columns of {file.name} are decisions? name them, for example --decisions 'd_*'"
@@ -271,13 +285,19 @@ def _refuse_no_score(file: TableFile) -> Expression:
 
 def _metric_columns(
     file: TableFile, metrics: Sequence[str] | None, final: Expression | None
-) -> list[str]:
+) -> dict[str, str]:
+    """The column of each metric, by the name of the metric."""
     if metrics is None:
         hidden = final.names if final else ()
-        return [name for name in ("params", "macs") if name in file.header and name not in hidden]
-    for name in metrics:
-        file.require(name)
-    return list(dict.fromkeys(metrics))
+        usual = [name for name in ("params", "macs") if name in file.header]
+        return {name: name for name in usual if name not in hidden}
+    named: dict[str, str] = {}
+    for metric in metrics:
+        name, equals, column = metric.partition("=")
+        is_renamed = equals and metric not in file.header
+        file.require(column if is_renamed else metric)
+        named[name if is_renamed else metric] = column if is_renamed else metric
+    return named
 
 
 def _values(
@@ -306,8 +326,8 @@ def _computed(table: str, formula: Expression, numbers: Mapping[str, float]) -> 
 
 
 @lru_cache(maxsize=1)
-def _final_texts(path: Path, digest: str, columns: tuple[str, ...]) -> Texts:
+def _final_texts(paths: tuple[Path, ...], digest: str, columns: tuple[str, ...]) -> Texts:
     """What winners are judged by, kept beside the evaluators and never in one, where a search could
     see it."""
     del digest  # part of what is remembered: another content is read anew
-    return open_table(path).texts(columns)
+    return open_tables(paths).texts(columns)

@@ -33,7 +33,7 @@ class SharedSettings(TypedDict, total=False):
     data_dir: str | Path
     skip_corrupt: bool
     device: str
-    table: str | Path
+    table: str | Path | Sequence[str | Path]
     score: str
     cost: str
     final: str
@@ -90,6 +90,8 @@ def _plain(name: str, value: Any) -> Any:
         return [each if isinstance(each, str) else each.to_json() for each in value]
     if name == "dataset" and value is not None and not isinstance(value, str):
         return table_of("dataset", value)["name"]
+    if isinstance(value, list | tuple) and name == "table":
+        return [str(each) for each in value]
     return str(value) if isinstance(value, Path) else value
 
 

@@ -67,6 +67,8 @@ def tree_of(words: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict[str, 
     for name, value in words.items():
         if name in PLACES and value is not None and value != [] and value is not False:
             table, option = PLACES[name]
+            if name == "table" and isinstance(value, list) and len(value) == 1:
+                (value,) = value  # as a study with one table has always recorded it
             flags.setdefault(table, {})[option] = value
 
     config = words.get("config")

@@ -54,7 +54,9 @@ def _judged_by_other_seeds(tree: Mapping[str, Any]) -> Mapping[str, Any]:
     from nas.evaluators.table import expressions_by_seed
 
     table = given.get("table")
-    by_seed = expressions_by_seed(None if table is None else str(table), resolve("space", space))
+    by_seed = expressions_by_seed(
+        table if table is None or isinstance(table, list) else str(table), resolve("space", space)
+    )
     return {**tree, "evaluator": {**given, **by_seed}}
 
 
