@@ -1,0 +1,99 @@
+"""How much of the true front of accuracy against latency each strategy finds on NAS-Bench-201.
+
+`NAS_DATA=DIR python results/published/objectives/run.py SEEDS STRATEGY...` prints a line of JSON
+for each device and strategy: the share of the hypervolume of the true front that the front of a
+search covers, after 100 and after 200 trials. Strategies are asked and told one trial after
+another, as a study with one worker does it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from itertools import product
+from pathlib import Path
+from statistics import fmean, stdev
+
+from nas.contracts import Evaluation, Strategy, Trial
+from nas.evaluators.table import Table
+from nas.registry import load
+from nas.search.objectives import Objectives, Weigher, scales_of
+from nas.study.front import Front, Point, Scale, hypervolume
+from search_spaces.cells.genotype import Genotype
+
+TRIALS, EARLIER = 200, 100
+DEVICES = (
+    "hw_c10_edgegpu_latency",
+    "hw_c10_fpga_latency",
+    "help_pixel2_ms",
+    "help_gold_6226_ms",
+)
+SPACE = load("space", "nasbench201")()
+
+
+def main(seeds: int, strategies: list[str]) -> None:
+    data = Path(os.environ["NAS_DATA"])
+    files = [str(data / "nasbench201.csv.gz"), str(data / "nasbench201_hw.csv.gz")]
+    table = Table(SPACE, table=files, score="c10_val_200", metrics=["c10_val_200", *DEVICES])
+    for device in DEVICES:
+        objectives = Objectives(("c10_val_200", f"-{device}"))
+        scales = scales_of(objectives, table, SPACE)
+        assert scales is not None
+        judge = _Judge(table, Weigher(objectives))
+        true = hypervolume(judge.true_front(), scales)
+        for spoken in strategies:
+            found = [shares(spoken, seed, judge, scales, true) for seed in range(1, seeds + 1)]
+            early, end = ([row[place] for row in found] for place in (0, 1))
+            row = {"device": device, "strategy": spoken, "seeds": seeds}
+            row |= {"share_at_100": round(fmean(early), 4), "share": round(fmean(end), 4)}
+            print(json.dumps({**row, "sd": round(stdev(end), 4), "worst": round(min(end), 4)}))
+
+
+class _Judge:
+    """The objectives of genotypes, each looked up once."""
+
+    def __init__(self, table: Table, weigher: Weigher) -> None:
+        self._table, self._weigher = table, weigher
+        self._known: dict[str, Point] = {}
+
+    def point(self, genotype: Genotype) -> Point:
+        key = genotype.key
+        if key not in self._known:
+            told = self._table.evaluate(genotype, seed=0, workdir=Path(), report=lambda *_: True)
+            self._known[key] = self._weigher.point(told.metrics)
+        return self._known[key]
+
+    def true_front(self) -> list[Point]:
+        """Of all architectures; the row of each, not that of the first of equal ones."""
+        front: Front[None] = Front()
+        for choices in product(*map(range, SPACE.counts)):
+            genotype = SPACE.decode(choices)
+            told = self._table.evaluate(genotype, seed=0, workdir=Path(), report=lambda *_: True)
+            front.offer(self._weigher.point(told.metrics), None)
+        return front.points
+
+
+def shares(
+    spoken: str, seed: int, judge: _Judge, scales: tuple[Scale, ...], true: float
+) -> tuple[float, float]:
+    """What the front of one search covers of the true one, halfway and at its end."""
+    name, _, sampler = spoken.partition(":")
+    options = {"sampler": sampler} if sampler else {}
+    strategy: Strategy = load("strategy", name)(SPACE, seed, **options)
+    front: Front[None] = Front()
+    earlier = 0.0
+    for number in range(TRIALS):
+        proposal = strategy.ask(number)
+        assert proposal is not None
+        point = judge.point(proposal.genotype)
+        trial = Trial(number, proposal.genotype, number, proposal.notes)
+        strategy.tell(trial, Evaluation(point[0], {}, 0.0, point))
+        front.offer(point, None)
+        if number + 1 == EARLIER:
+            earlier = hypervolume(front.points, scales) / true
+    return earlier, hypervolume(front.points, scales) / true
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])
