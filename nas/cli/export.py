@@ -45,6 +45,10 @@ def command(
         ),
     ] = None,
     data_dir: DataDir = None,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(help="web: the npm package onnxruntime-web (default: node_modules here)."),
+    ] = None,
     licence: Annotated[
         str | None, typer.Option("--license", help="hub: the licence that the card names.")
     ] = None,
@@ -79,7 +83,11 @@ def command(
             formats,
             latency=latency,
             licence=licence,
-            options={"tolerance": tolerance, "data_dir": data_dir and str(data_dir)},
+            options={
+                "tolerance": tolerance,
+                "data_dir": data_dir and str(data_dir),
+                "runtime": runtime and str(runtime),
+            },
         )
         if as_json:
             records.append(told_record(subject, exported))
