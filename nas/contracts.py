@@ -220,6 +220,8 @@ class Evaluator(ABC):
 
     # True: many per second, so the log may be synced once a second instead of once a line
     cheap: bool = False
+    # True: its score only guesses what a training would give, so a search names its audit
+    stands_in: bool = False
     last_step: int | None = (
         None  # the step whose report is the whole evaluation: nothing is stopped early there
     )

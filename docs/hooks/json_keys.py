@@ -19,6 +19,10 @@ _LANDSCAPE = ("--space", "nasbench201", "--evaluator", "landscape", "--trials")
 _CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
 QUICK: tuple[tuple[str, ...], ...] = (
     ("search", *_LANDSCAPE, "40", "--strategy", "policy-gradient", "--out", "s"),
+    (
+        *("search", *_LANDSCAPE, "12", "--strategy", "random-search", "--out", "k"),
+        *("--confirm", "2", "--confirm-evaluator", "landscape"),
+    ),
     ("resume", "s", "--trials", "+10"),
     ("status", "s"),
     ("status", "s", "--check"),

@@ -40,6 +40,7 @@ def run_and_report(
     to: str | None = None,
     track: str | None = None,
     whole: bool = True,
+    beside: Mapping[str, Any] | None = None,
 ) -> None:
     """Run a study to its end, name the winner and export it; exit code 3 when it was interrupted.
 
@@ -47,6 +48,7 @@ def run_and_report(
         to: formats of the export; None is all that take seconds, `none` is no export.
         track: the tracker that shows it meanwhile.
         whole: False where it is a part of a command that tells by itself what is found.
+        beside: what else belongs into the JSON.
     """
     formats = _formats_of(to, todo)
     progress = Progress(quiet=as_json)
@@ -69,7 +71,11 @@ def run_and_report(
         if as_json:
             print(
                 json.dumps(
-                    {**summary(search, reason), "export": winner.to_dict() if winner else None}
+                    {
+                        **summary(search, reason),
+                        "export": winner.to_dict() if winner else None,
+                        **(beside or {}),
+                    }
                 )
             )
         else:
@@ -335,6 +341,10 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
         print(f"the order of a deterministic study cost {study.idle_seconds:.1f} s of idle workers")
     if (alarm := alarm_of(study.folder)) is not None:
         print(f"alarm: {alarm}")
+    if search.evaluator.stands_in:
+        from nas.search.auditing import sentence_of_audit
+
+        print(f"audit: {sentence_of_audit(search.plan, study.folder)}")
     best = ledger.best
     if best is not None:
         number = best.trial.number

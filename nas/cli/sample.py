@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -16,6 +17,10 @@ def command(
     space: Annotated[str, typer.Argument(help="The space to draw from, say nasnet.")],
     number: Annotated[int, typer.Option("-n", "--number", help="How many genotypes.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The seed: equal seeds, equal genotypes.")] = 0,
+    valid: Annotated[
+        bool,
+        typer.Option("--valid", help="Only those through which something of an image flows."),
+    ] = False,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -26,11 +31,13 @@ def command(
     from nas.cli._genotypes import make_space, parts_of
     from nas.errors import NasError
     from nas.seeding import numpy_rng
+    from search_spaces.cells.carrying import carries_input
 
     if not 1 <= number <= _MOST:
         raise NasError(f"-n is {number}; expected a whole number from 1 to {_MOST:,}")
     drawn_from = make_space(space, parts_of(settings, ("space",)).get("space", {}))
-    drawn = (drawn_from.sample(numpy_rng(seed, "sample", index)) for index in range(number))
+    draws = (drawn_from.sample(numpy_rng(seed, "sample", index)) for index in range(_MOST))
+    drawn = islice(filter(carries_input, draws) if valid else draws, number)
     if as_json:
         records = [genotype.to_dict() for genotype in drawn]
         print(json.dumps({"space": drawn_from.name, "seed": seed, "genotypes": records}))

@@ -42,6 +42,7 @@ class Proxy(Evaluator):
     """
 
     cheap = True
+    stands_in = True
 
     device: str
 

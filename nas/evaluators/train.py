@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
+import numpy as np
+
 from nas.contracts import Evaluation, Evaluator, Json, Outlook, Report
 from nas.errors import SettingsError, known_names
 from nas.evaluators._expressions import Expression
@@ -17,6 +19,7 @@ from nas.study.files import WEIGHTS_FILE
 from nas.study.machines import hardware_of
 from nas.training.datasets import Dataset, Images, open_dataset, preset, share
 from nas.training.recipe import Recipe
+from search_spaces.cells.carrying import carries_input
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
 from search_spaces.cells.space import SearchSpace
@@ -126,11 +129,15 @@ class Train(Evaluator):
     def evaluate(
         self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
     ) -> Evaluation:
-        """Train one child; its weights stay in `workdir/keep/`."""
+        """Train one child; its weights stay in `workdir/keep/`. One through which nothing of an
+        image flows is not trained, but told as what it is: chance."""
         from nas.training.trainer import Trainer
 
         began = time.perf_counter()
         costs = self.costs(genotype)
+        if not carries_input(genotype):
+            told = {**self._chance(), **costs}
+            return Evaluation(self._score(told), {**told, "epochs": 0}, 0.0)
 
         def scored(metrics: Mapping[str, float]) -> dict[str, float]:
             complete = {**metrics, **costs}
@@ -267,6 +274,14 @@ class Train(Evaluator):
         """What ways to compute are measured on: the same child in every study of a space and
         skeleton."""
         return self.space.build(self.space.sample(numpy_rng(0, "typical")), self.skeleton)
+
+    def _chance(self) -> dict[str, float]:
+        """What a network comes to that gives every image the same answer, at its best."""
+        labels = self.dataset.load("val").labels
+        shares = np.bincount(labels, minlength=self.dataset.classes) / len(labels)
+        entropy = -sum(float(share * np.log(share)) for share in shares if share > 0)
+        known = {"val_accuracy": float(shares.max()), "val_loss": entropy}
+        return {**dict.fromkeys(_METRICS, 0.0), **known}
 
     def _data(self) -> Data:
         from nas.training.trainer import Data

@@ -3,6 +3,7 @@ an ordinary study in one folder."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from nas.search.tabulation import Sampled, TableRow, joined, study_of_seed
 from nas.search.words import judged_by
 
 if TYPE_CHECKING:
+    from nas.search.plan import Plan
     from nas.search.words import Assignment
 
 FILE: Final = "audit.json"
@@ -78,6 +80,24 @@ def audited(
             study_of_seed(trees["true"], seed, folder / f"true-{seed}", sampled)
             for seed in _TRUE_SEEDS
         ),
+    )
+
+
+def sentence_of_audit(plan: Plan, folder: Path) -> str:
+    """What an audit beside this study found of its judge in its space, or that there is none."""
+    ours = plan.evaluator.to_dict(), plan.make_space().fingerprint
+    for file in sorted(folder.absolute().parent.glob(f"*/{FILE}")):
+        try:
+            content = json.loads(file.read_text("utf-8"))
+            theirs = content["cheap"], content["space"]["fingerprint"]
+            said = str(content["sentence"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # somebody else's file
+        if theirs == ours:
+            return f"{said} ({file.parent.name}/{FILE})"
+    return (
+        f"there is none of {plan.evaluator.name} here, so nobody knows what its scores are worth; "
+        "see `nas audit --help`"
     )
 
 

@@ -1,0 +1,61 @@
+"""The end of a search by a cheap judge: its best are judged by a dearer one, which chooses the
+winner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nas.errors import StudyError
+from nas.search.auditing import sentence_of_audit
+from nas.search.plan import read_study_json
+from nas.search.reading import ledger_of, ranked
+from nas.search.words import Assignment, assignment, judged_by
+from nas.seeding import derive
+from nas.study.rules import Budget
+from search_spaces.cells.genotype import Genotype
+
+
+def confirmation(
+    searched: Assignment, tree: Mapping[str, Any], top: int, evaluator: str
+) -> Assignment:
+    """The study that judges the best of a search, with seeds of its own, in a folder beside its
+    log; the best are what it begins with, and all that it tries.
+
+    Args:
+        tree: the settings of the search, and in a table `confirm` those of the other judge alone.
+    """
+    best = _best(searched.folder, top)
+    seed = derive(searched.plan.seed, "confirm") % 2**31
+    rest = {name: table for name, table in tree.items() if name not in ("confirm", "strategy")}
+    study = {"seed": seed, "out": str(searched.folder / "confirm")}
+    words = {**rest, "strategy": {"name": "random-search"}, "study": study}
+    begun = assignment(judged_by(evaluator, words, tree.get("confirm", {})))
+    plan = replace(begun.plan, start_from=best)
+    # A search that went on may have other best ones: they are another study.
+    folder = searched.folder / f"confirm-{plan.fingerprint}"
+    return Assignment(plan, Budget(trials=len(best)), folder)
+
+
+def came_to(searched: Assignment) -> dict[str, Any]:
+    """What a search came to before its best were confirmed, and what is known of its judge."""
+    folder, plan = searched.folder, searched.plan
+    ledger = ledger_of(folder, plan.rules)
+    stands_in = getattr(plan.evaluator.factory, "stands_in", False)
+    return {
+        "folder": str(folder),
+        "trials": ledger.counts["asked"],
+        "cost_seconds": round(ledger.cost, 3),
+        "audit": sentence_of_audit(plan, folder) if stands_in else None,
+    }
+
+
+def _best(folder: Path, top: int) -> tuple[Genotype, ...]:
+    """The best distinct genotypes of a search."""
+    read_study_json(folder)
+    found = {each.asked["key"]: each.asked["genotype"] for each in ranked(folder, 20 * top)}
+    if not found:
+        raise StudyError(f"{folder} has no trial that was told a score, so none can be confirmed")
+    return tuple(Genotype.from_dict(record) for record in list(found.values())[:top])

@@ -1,0 +1,75 @@
+"""The end of a cheap search: its best are judged by another judge, which chooses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from parts.command_line import nas
+
+SEARCH = ("search", "--space", "nasbench201", "--strategy", "random-search", "--trials", "30")
+CHEAP = (*SEARCH, "--evaluator", "landscape", "--set", "evaluator.noise=0.5")
+CONFIRM = ("--confirm", "4", "--confirm-evaluator", "landscape", "--set", "confirm.noise=0")
+
+
+def events(folder: Path, name: str) -> list[dict[str, object]]:
+    lines = (folder / "events.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["event"] == name]
+
+
+def test_the_best_are_judged_again_with_seeds_of_their_own_and_the_best_of_them_wins(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "s"
+    said = nas(*CHEAP, *CONFIRM, "--out", str(out), "--json").json
+    assert said["searched"]["trials"] == 30
+    assert said["searched"]["folder"] == str(out)
+    again = Path(said["folder"])
+    assert again.parent == out
+
+    told = sorted(events(out, "told"), key=lambda event: -event["score"])  # type: ignore[operator]
+    asked = {event["number"]: event for event in events(out, "asked")}
+    best = list(dict.fromkeys(asked[event["number"]]["key"] for event in told))[:4]
+    confirmed = events(again, "asked")
+    assert [event["key"] for event in confirmed] == best
+    assert not {e["seed"] for e in confirmed} & {e["seed"] for e in asked.values()}
+
+    scores = {event["number"]: event["score"] for event in events(again, "told")}
+    assert len(scores) == 4
+    assert said["best"]["score"] == max(scores.values())  # type: ignore[type-var]
+    assert (again / "best" / "genotype.json").is_file()
+
+
+def test_the_same_command_again_judges_nothing_and_a_longer_search_is_confirmed_anew(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "s"
+    first = nas(*CHEAP, *CONFIRM, "--out", str(out))
+    assert first.code == 0, first.err
+    assert "confirmed: the best 4 are judged by landscape, which chooses" in first.out
+    logs = {path: path.read_bytes() for path in out.rglob("events.jsonl")}
+    assert len(logs) == 2
+    nas(*CHEAP, *CONFIRM, "--out", str(out))
+    assert {path: path.read_bytes() for path in out.rglob("events.jsonl")} == logs
+    longer = [word if word != "30" else "300" for word in CHEAP]
+    assert nas(*longer, *CONFIRM, "--out", str(out)).code == 0
+    assert len(list(out.glob("confirm-*"))) == 2
+
+
+def test_a_search_by_a_judge_that_stands_in_names_its_audit_or_says_there_is_none(
+    tmp_path: Path,
+) -> None:
+    judge = ("--space", "ladder", "--dataset", "digits-hard", "--device", "cpu")
+    words = (*judge, "--evaluator", "proxy:params", "--strategy", "random-search", "--trials", "3")
+    alone = nas("search", *words, "--out", str(tmp_path / "s"))
+    assert "audit: there is none of proxy:params here" in alone.out
+    true = ("--cheap", "proxy:params", "--true", "landscape", "--n", "4")
+    data = ("--set", "cheap.dataset=digits-hard", "--set", "cheap.device=cpu")
+    audit = nas("audit", "--space", "ladder", *true, *data, "--out", str(tmp_path / "a"))
+    assert audit.code == 0, audit.err
+    said = json.loads((tmp_path / "a" / "audit.json").read_text())["sentence"]
+    again = nas("search", *words, "--out", str(tmp_path / "s"))
+    assert f"audit: {said} (a/audit.json)" in again.out
+    own = ("--confirm", "1", "--confirm-evaluator", "landscape")
+    both = nas("search", *words, *own, "--out", str(tmp_path / "s"), "--json").json
+    assert both["searched"]["audit"] == f"{said} (a/audit.json)"
