@@ -19,7 +19,7 @@ _FORMAT = "1"
 
 def save_weights(file: Path, network: nn.Module, facts: Mapping[str, Any]) -> None:
     """Keep a network's weights, with JSON facts that say what they belong to."""
-    _write(file, dict(network.state_dict()), facts)
+    write_tensors(file, dict(network.state_dict()), facts)
 
 
 def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -47,7 +47,7 @@ def save_progress(
         tensors |= {
             f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()
         }
-    _write(file, tensors, facts)
+    write_tensors(file, tensors, facts)
 
 
 def restore_progress(
@@ -98,7 +98,7 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _write(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+def write_tensors(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Beside the place first, then in place at once: a crash leaves the old file or the new one."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = save(plain, metadata={"format": _FORMAT, "facts": json.dumps(facts)})

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from nas import registry
+from nas.evaluators.shared import make_supernet
+from nas.evaluators.train import Train
 from nas.testing.evaluator_promises import EVALUATOR_PROMISES, evaluator_maker
 from nas.testing.promises import Promise
 from search_spaces.cells.space import SearchSpace
@@ -28,6 +30,12 @@ def small_table(space: SearchSpace, folder: Path) -> dict[str, Any]:
     return {"table": str(path)}
 
 
+def small_supernet(space: SearchSpace, folder: Path) -> dict[str, Any]:
+    train = Train(space, **QUICK["train"](space, folder))
+    make_supernet(train, folder, steps=2, seed=0, report=lambda *_: None)
+    return {"supernet": str(folder), "device": "cpu"}
+
+
 # The options that make an evaluator quick, where it is not by its defaults.
 QUICK: dict[str, Options] = {
     "landscape": lambda space, folder: {"epochs": 3},
@@ -37,6 +45,7 @@ QUICK: dict[str, Options] = {
         "dataset": "digits",
         "device": "cpu",
     },
+    "shared": small_supernet,
     "table": small_table,
     "train": lambda space, folder: {
         "recipe": {"epochs": 2, "train_images": 64, "batch_size": 32},
