@@ -143,20 +143,20 @@ def _picture(report: AuditReport) -> Figure:
     scores, seeds = np.asarray(judged.cheap), np.asarray(judged.true)
     mean, winner = seeds.mean(axis=0), int(np.argmax(judged.cheap))
     figure, axes = panel(
-        f"{cheap} against {true}", f"score by {cheap}", f"score by {true}", room=0.04
+        f"{cheap} against {true}", f"score by {cheap}", f"score by {true}", room=0.04, bottom=0.2
     )
     axes.vlines(scores, seeds.min(axis=0), seeds.max(axis=0), color=FAINT, lw=0.8, alpha=0.6)
     axes.plot(scores, mean, "o", color=ARMS[0], ms=4.5)
     axes.plot(scores[winner], mean[winner], "o", mfc="none", mec=ARMS[1], ms=11, mew=1.8)
     axes.axhline(mean.max(), color=INK, lw=0.8, ls=(0, (4, 3)))
     axes.annotate(
-        f"tau {_words(found.tau)}, ceiling {found.perfect:.2f} · dashed: the best · ring: what "
-        f"{cheap} chooses",
-        (0, 1.0),
+        f"tau {_words(found.tau)}, ceiling {found.perfect:.2f} · dashed: the best · ring: the "
+        "choice of the cheap judge",
+        (0, -0.21),
         xycoords="axes fraction",
-        xytext=(0, 2),
-        textcoords="offset points",
         fontsize=7.5,
         color=FAINT,
+        va="top",
     )
+    axes.xaxis.set_label_coords(0.5, -0.12)
     return figure

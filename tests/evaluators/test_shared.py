@@ -18,6 +18,7 @@ from nas.evaluators.shared import Shared, make_supernet
 from nas.evaluators.train import Train
 from nas.seeding import numpy_rng, torch_rng
 from nas.training.shared_weights import SharedWeights, borrowed
+from search_spaces.cells import ops
 from search_spaces.cells.genotype import Cell, Edge, Genotype, Node
 from search_spaces.cells.network import build_network
 from search_spaces.cells.skeleton import Skeleton
@@ -153,3 +154,32 @@ def test_what_is_no_supernet_of_this_space_is_refused(tmp_path: Path) -> None:
     (tmp_path / "net" / "weights.safetensors").write_bytes(b"other")
     with pytest.raises(SettingsError, match=r"is not what supernet\.json names"):
         score(judge, LADDER.decode((0, 0, 0)), tmp_path)
+
+
+class Scaled(nn.Module):
+    """An operation of somebody's own: a convolution, and a number that it brings along."""
+
+    def __init__(self, channels: int, filters: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, filters, 3, stride, 1, bias=False)
+        self.scale = nn.Parameter(torch.full((filters, 1, 1), 0.25))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scaled: torch.Tensor = self.conv(x) * self.scale
+        return scaled
+
+
+def test_an_operation_of_ones_own_is_shared_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def own_scaled(channels: int, filters: int, stride: int, style: Skeleton) -> nn.Module:
+        del style
+        return Scaled(channels, filters, stride)
+
+    monkeypatch.setitem(ops._OPS, "own_scaled", own_scaled)
+    shared = SharedWeights(seed=1)
+    weights = shared.of(network("own_scaled", "max_3x3"), learning=True)
+    scale = [key for key in shared.tensors if ".edges.0.own_scaled.scale" in key]
+    assert scale
+    assert all(bool((shared.tensors[key] == 0.25).all()) for key in scale)
+    again = shared.of(network("own_scaled", "sep_3x3"))
+    name = "cells.1.nodes.0.edges.0.scale"
+    assert weights[name] is again[name]
