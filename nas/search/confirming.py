@@ -46,7 +46,7 @@ def came_to(searched: Assignment) -> dict[str, Any]:
     stands_in = getattr(plan.evaluator.factory, "stands_in", False)
     return {
         "folder": str(folder),
-        "trials": ledger.counts["asked"],
+        "trials": ledger.bought_trials,
         "cost_seconds": round(ledger.cost, 3),
         "audit": sentence_of_audit(plan, folder) if stands_in else None,
     }
