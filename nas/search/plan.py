@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, final
@@ -322,16 +322,22 @@ def read_study_json(folder: Path) -> dict[str, Any]:
         raise StudyError(
             f"{path} has format {shortened(found)}, but this version reads format {FORMAT}"
         )
-    for known in _FIELDS:
+    refuse_misfits(path, content, _FIELDS)
+    return {"repeats": OLD_REPEATS, **content}
+
+
+def refuse_misfits(path: Path, content: Mapping[str, Any], fields: Iterable[Field]) -> None:
+    """Refuse a file in which one of these fields is of another kind."""
+    for known in fields:
         if known.name in content and not known.fits(content[known.name]):
             raise StudyError(
                 f"{path} has {shortened(content[known.name])} as {known.name!r}, expected "
                 f"{known.expected}: restore it from a copy"
             )
-    return {"repeats": OLD_REPEATS, **content}
 
 
-def _is_part(value: object) -> bool:
+def is_part(value: object) -> bool:
+    """Whether it names a part and its options."""
     return (
         isinstance(value, dict)
         and is_text(value.get("name"))
@@ -361,7 +367,7 @@ _WORDS = ("duplicates", "stopped_as", "early_stop")
 OLD_REPEATS = "charged"  # in studies begun before a budget of trials bought evaluations
 _PART = "a part with a name and options"
 _FIELDS = (
-    *(Field(kind, _is_part, _PART) for kind in ("space", "strategy", "evaluator", "runner")),
+    *(Field(kind, is_part, _PART) for kind in ("space", "strategy", "evaluator", "runner")),
     Field("seed", is_count, "a whole number from 0"),
     Field("rules", _is_rules, "a table of rules"),
     Field("limits", is_numbers, "a table of numbers"),

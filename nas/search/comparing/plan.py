@@ -15,8 +15,9 @@ from typing import Any
 from nas.errors import SettingsError, StudyError, shortened
 from nas.search.comparing.arms import Arm
 from nas.search.old_options import renewed
-from nas.search.plan import OLD_REPEATS, differences
+from nas.search.plan import OLD_REPEATS, differences, is_part, refuse_misfits
 from nas.search.provenance import commit, hardware, versions
+from nas.study.events import Field, is_budget, is_count, is_number, is_table, is_text
 from nas.study.files import write_whole
 from nas.study.rules import Budget
 
@@ -86,16 +87,65 @@ def read_comparison(folder: Path) -> dict[str, Any] | None:
     } - set(content)
     if missing:
         raise StudyError(f"{path} lacks {sorted(missing)[0]!r}: it is no comparison of ours")
+    refuse_misfits(path, content, _FIELDS)
     arms = {label: _renewed(arm) for label, arm in content["arms"].items()}
     return {"repeats": OLD_REPEATS, **content, "arms": arms}
 
 
 def _renewed(arm: Mapping[str, Any]) -> dict[str, Any]:
     """An arm as an earlier version wrote it down, in today's words."""
-    try:
-        return {**arm, **{kind: renewed(kind, arm[kind]) for kind in ("strategy", "evaluator")}}
-    except (KeyError, TypeError):
-        return dict(arm)  # whoever needs more of it says what it lacks
+    return {**arm, **{kind: renewed(kind, arm[kind]) for kind in ("strategy", "evaluator")}}
+
+
+def _is_arm(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        is_part(value.get(kind)) and "options" in value[kind] for kind in ("strategy", "evaluator")
+    )
+
+
+def _are_arms(value: object) -> bool:
+    return isinstance(value, dict) and bool(value) and all(map(_is_arm, value.values()))
+
+
+def _are_seeds(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_count, value))
+
+
+def _is_confirm(value: object) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and is_count(value.get("top"))
+        and all(value.get(name) is None or is_text(value[name]) for name in ("score", "cost"))
+        and value.keys() <= {"top", "score", "cost"}
+    )
+
+
+def _is_request(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"arms", "seeds", "budget"}
+        and isinstance(value["arms"], list)
+        and all(map(is_text, value["arms"]))
+        and is_count(value["seeds"])
+        and is_budget(value["budget"])
+    )
+
+
+def _are_requests(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_request, value))
+
+
+_FIELDS = (
+    Field("arms", _are_arms, "a table of arms, each with strategy and evaluator"),
+    Field("seeds", _are_seeds, "a list of whole numbers from 0"),
+    Field("budget", is_budget, "a budget of trials, seconds or hours"),
+    Field("confirm", _is_confirm, "nothing, or how many to confirm"),
+    Field("margin", lambda value: value is None or is_number(value), "a number"),
+    Field("pilot", is_count, "a whole number from 0"),
+    Field("measured", is_table, "a table"),
+    Field("repeats", is_text, "free or charged"),
+    Field("requests", _are_requests, "a list of requests"),
+)
 
 
 def write_comparison(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> None:
