@@ -22,6 +22,7 @@ from search_spaces.cells.skeleton import Skeleton
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 100
+_LONGEST_FILE_NAME = 255  # of any file system
 _OF_THE_SUBJECT = ("genotype", "skeleton", "classes", "mean", "std", "trained", "origin")
 
 
@@ -71,9 +72,11 @@ def choices(
 
 
 def place_of(source: str) -> Path:
-    """Where a word would lie; a genotype as JSON, which may be too long for a path, lies
-    nowhere."""
-    return Path("{}" if source.lstrip().startswith("{") else source)
+    """Where a word would lie; a genotype as a text may be too long for a path, and lies nowhere."""
+    too_long = any(
+        len(name.encode(errors="replace")) > _LONGEST_FILE_NAME for name in source.split("/")
+    )
+    return Path("{}" if too_long or source.lstrip().startswith("{") else source)
 
 
 def _with(choice: Choice, weights: Weights) -> Choice:

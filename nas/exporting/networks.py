@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.drawings.surroundings import surroundings
 from nas.errors import NasError
-from nas.exporting.choosing import Choice, choices, subject_of
+from nas.exporting.choosing import Choice, choices, place_of, subject_of
 from nas.exporting.export import Exported
 from nas.exporting.export import export as export_subject
 from nas.exporting.known import usual_formats
@@ -112,5 +112,5 @@ def _folder(source: Source, choice: Choice, out: str | Path | None) -> Path:
     """Where an export goes if nobody says so."""
     if out is not None:
         return Path(out)
-    of_study = not isinstance(source, Genotype) and (Path(source) / "study.json").is_file()
+    of_study = not isinstance(source, Genotype) and (place_of(str(source)) / "study.json").is_file()
     return Path(str(source)) / "best" if of_study else Path("exports") / choice.name

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nas.errors import NasError, shell_word, shortened
-from nas.exporting.choosing import Choice, choices, subject_of
+from nas.exporting.choosing import Choice, choices, place_of, subject_of
 from nas.exporting.subject import Subject
 from nas.study.files import WEIGHTS_FILE, checkpoint_of
 from nas.training.datasets import Pixels
@@ -43,7 +43,7 @@ def trained_subject(source: str, weights: Path | None = None) -> Subject:
 
 
 def _without_weights(source: str, choice: Choice) -> str:
-    folder, word = Path(source), shell_word(source)
+    folder, word = place_of(source), shell_word(source)
     if "trial" in choice.origin:
         kept = checkpoint_of(folder, choice.origin["trial"]) / WEIGHTS_FILE
         return f"{kept} is missing, so nothing can be predicted; train it with `nas retrain {word}`"

@@ -195,3 +195,12 @@ def test_a_genotype_does_not_decide_where_its_export_goes(
     assert nas("export", "drawing.json", "--to", "json", *SMALL).code == 0
     assert {path.name for path in Path("exports").iterdir()} == {name}
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_genotype_that_is_too_long_for_the_name_of_a_file_is_exported(tmp_path: Path) -> None:
+    edges = ", ".join(f"('sep_conv_3x3', {source})" for source in (0, 1) * 4)
+    darts = f"Genotype(normal=[{edges}], normal_concat=[2, 3, 4, 5], reduce=[{edges}], "
+    darts += "reduce_concat=[2, 3, 4, 5])" + " " * 200
+    assert len(darts) > 255
+    assert nas("export", darts, "--to", "json", "--out", tmp_path / "exported").code == 0
+    assert "no weights" in nas("predict", darts, tmp_path / "picture.png").sentence
