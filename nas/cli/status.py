@@ -56,6 +56,7 @@ def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
         "open": result.open,
         "proposals_replayed": result.proposals,
         "proves_itself": result.proves_itself,
+        "as_of": result.as_of,
         "problems": result.problems,
     }
 
@@ -94,7 +95,7 @@ def _print(facts: dict[str, Any]) -> None:
     if "space" in facts:
         _print_progress(facts)
     if "check" in facts:
-        _print_check(facts["check"])
+        _print_check(facts["check"], running=facts.get("running", False))
 
 
 def _print_progress(facts: dict[str, Any]) -> None:
@@ -142,13 +143,16 @@ def _pace_told(pace: dict[str, Any]) -> Iterator[str]:
         yield f"about {clock_text(left)} more, until {until:%Y-%m-%d %H:%M}"
 
 
-def _print_check(result: dict[str, Any]) -> None:
+def _print_check(result: dict[str, Any], *, running: bool) -> None:
     if result["sound"]:
         replayed = f"{result['proposals_replayed']:,} proposals replayed alike"
         print(
             f"the log is sound: {result['events']:,} events, every trial ended at most once, "
             f"{replayed}"
         )
+        if running and result["as_of"] is not None:
+            moment = datetime.fromtimestamp(result["as_of"]).astimezone()
+            print(f"it is being written: this is about its lines up to {moment:%Y-%m-%d %H:%M:%S}")
         if result["events"] and not result["proves_itself"]:
             print(
                 "an earlier version began it: its lines have no checksums, so it cannot prove that "

@@ -49,6 +49,7 @@ PLACES |= {
     "running",
     "pace",
     "proves_itself",
+    "as_of",
     "repeats",
     "evaluated_on",
 }  # what that commit did not say yet

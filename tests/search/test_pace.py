@@ -76,9 +76,11 @@ def test_status_of_a_running_search_says_so(tmp_path: Path) -> None:
         assert facts["pace"]["seconds_a_trial"] > 0.1
         assert 900 < facts["pace"]["trials_left"] < 1000
         text = nas("status", folder).out
+        checked = nas("status", folder, "--check").out
     finally:
         process.terminate()
     assert "1 being evaluated, running" in text
+    assert "it is being written: this is about its lines up to 20" in checked
     assert "a trial" in text or "trials a second" in text
     assert " left, about " in text
     assert ", until 20" in text
