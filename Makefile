@@ -36,6 +36,25 @@ test-ray: $(READY) ## Run the tests that start a real Ray, in a network of loopb
 soak-ray: $(READY) ## Kill workers, nodes and drivers of a Ray cluster hundreds of times; nothing may be lost.
 	cd tests && $(ALONE) $(abspath $(BIN))/python soak_ray.py
 
+fuzz: $(READY) ## Give damaged files and wrong command lines to every reader (INPUTS=1000 for each).
+	$(BIN)/python tests/fuzz.py --inputs $(or $(INPUTS),1000)
+
+soak: $(READY) ## Load, kills, torn logs, full disks on local studies (SCALE=1 is the quick form, 10 the full one).
+	$(BIN)/python tests/soak.py --scale $(or $(SCALE),1)
+
+release: $(READY) ## Build wheel and sdist, check them, install the wheel in a clean room, test the sdist.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[release]'
+	$(BIN)/python tests/clean_room.py
+
+audit: $(READY) ## Ask whether a pinned package is known to be unsafe.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[release]'
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+test-lowest: ## Run the quick tests with the lowest version of each package that is allowed.
+	@test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[all,dev]'
+	.venv-lowest/bin/python -m pytest -n auto
+
 lint: $(READY) ## Check style.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,6 +82,6 @@ results: $(READY) ## Make the published tables anew (TABLE=nasbench201.csv.gz; t
 	PATH="$(abspath $(BIN)):$$PATH" sh results/published/digits-hard/run.sh
 
 clean: ## Remove the environment and all caches.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-slow test-ray soak-ray lint types check format docs bench gpu-proof results clean
+.PHONY: help install demo test test-slow test-ray soak-ray fuzz soak release audit test-lowest lint types check format docs bench gpu-proof results clean

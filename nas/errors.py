@@ -3,15 +3,21 @@
 import os
 import shlex
 
-from search_spaces.errors import (
-    GenotypeError,
-    NasError,
-    NetworkError,
-    SpaceError,
-    UnknownOpError,
-    known_names,
-    shortened,
-)
+try:
+    from search_spaces.errors import (
+        GenotypeError,
+        NasError,
+        NetworkError,
+        SpaceError,
+        UnknownOpError,
+        known_names,
+        shortened,
+    )
+except ImportError as problem:
+    raise ImportError(
+        "Python finds a 'search_spaces' that is not the one of this package: rename or uninstall "
+        "that one, or work in another folder"
+    ) from problem
 
 __all__ = [
     "ExpressionError",

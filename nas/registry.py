@@ -143,9 +143,22 @@ def load(kind: str, name: str) -> Any:
         return _load_path(kind, name)
     name = resolve(kind, name.partition(":")[0])
     if name in _own_names(kind):
+        _refuse_foreign(_kind(kind).package)
         module = importlib.import_module(f"{_kind(kind).package}.{_own_names(kind)[name]}")
         return _the_part(kind, module)
     return _entry_points(kind)[name].load()
+
+
+def _refuse_foreign(package: str) -> None:
+    """Refuse a package of somebody else that has the name of one of ours."""
+    head = package.partition(".")[0]
+    module = importlib.import_module(head)
+    place = next(iter(getattr(module, "__path__", [module.__file__])))
+    if Path(place).resolve() != (_ROOT / head).resolve():
+        raise NasError(
+            f"Python finds {head!r} in {place}, which is another package than ours in {_ROOT}: "
+            "rename or uninstall that one, or work in another folder"
+        )
 
 
 def name_of(kind: str, part: Any) -> str:

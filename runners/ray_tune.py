@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from nas.contracts import Evaluator, Runner, Turns
 from nas.errors import SettingsError, shortened
+from runners.on_ray.installed import require_ray
 
 if TYPE_CHECKING:
     from ray.tune import PlacementGroupFactory
@@ -90,8 +91,9 @@ class RayTune(Runner):
         self._joined: _Joined | None = None
 
     def check(self, evaluator: Evaluator, folder: Path) -> None:
-        """Refuse an address where nobody listens, what no node can give, a device that children
-        would not have there, and what cannot be sent to them."""
+        """Refuse to begin without Ray, an address where nobody listens, what no node can give, a
+        device that children would not have there, and what cannot be sent to them."""
+        require_ray()
         self._joined = self._join(evaluator, folder)
 
     def described(self) -> str:

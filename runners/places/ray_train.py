@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 from nas.errors import SettingsError, shortened
 from nas.full_size.trainings import Job, Place, Trained
 from nas.training.process_group import check_norms
+from runners.on_ray.installed import require_ray
 
 if TYPE_CHECKING:
     from runners.on_ray.training_driver import TrainingDriver
@@ -67,6 +68,7 @@ class RayTrain(Place):
             )
         self.workers, self.threads, self.gpus_per_worker = workers, threads, gpus_per_worker
         self.sync_batch_norm, self.address = sync_batch_norm, address
+        require_ray()
         if sync_batch_norm:
             check_norms(self.device)
         self._driver: TrainingDriver | None = None
