@@ -72,6 +72,7 @@ def test_the_lowest_versions_are_those_that_are_allowed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
     needed = [*project["dependencies"], *chain.from_iterable(extras)]
-    allowed = {re.sub(r"\[.*\]|,.*", "", one).replace(">=", "==") for one in needed if ">=" in one}
+    bounds = [re.sub(r"\[.*\]|,.*", "", one) for one in needed if ">=" in one]
+    allowed = {bound.replace(">=", "==") for bound in bounds}
     written = (ROOT / "constraints-lowest.txt").read_text().splitlines()[1:]
     assert set(written) == allowed
