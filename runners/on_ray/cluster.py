@@ -280,7 +280,7 @@ def refuse_silent(address: str | None) -> None:
 
 def _refuse_left_over() -> None:
     """Refuse what Ray's own file says of a cluster that has died without a word."""
-    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - where Ray looks, too
     file = Path(folder) / "ray" / "ray_current_cluster"
     try:
         host, port = host_and_port(left := file.read_text().strip())
