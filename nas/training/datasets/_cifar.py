@@ -131,7 +131,7 @@ class Cifar:
             ValueError,
             TypeError,
             AttributeError,
-            IndexError,
+            LookupError,  # also a coding that nobody knows
         ) as problem:
             raise DatasetError(
                 f"{file} of {self.name} is damaged ({problem}); get {self.address} again"
