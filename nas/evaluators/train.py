@@ -237,7 +237,7 @@ class Train(Evaluator):
         )
         ways = candidates(base, self._precision, self._layout)
         here = [dict(one) for one in known if one.get("hardware") == hardware]
-        before = [way for way in ways if _settled(hardware, way) in here]
+        before = [way for one in here for way in ways if _settled(hardware, way) == one]
         if before:
             self._computation = before[0]
         elif self._computation not in ways or self._hardware != hardware:

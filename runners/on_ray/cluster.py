@@ -65,7 +65,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class RayNode:
     """A node that is alive."""
 
     id: str
@@ -81,7 +81,7 @@ class Cluster:
         self.need, self._most = need, most
         self.faults = NodeFaults(self.usable)
         self._looked_at = -math.inf
-        self._members: list[Member] = []
+        self._members: list[RayNode] = []
 
     def limit(self) -> int:
         """How many children may run at once: as many as fit, or the number that was asked for."""
@@ -141,26 +141,26 @@ class Cluster:
         if self._most is not None and self._most > room:
             yield f"{self._most} at once were asked for: the others wait until nodes join"
 
-    def _alive(self) -> list[Member]:
+    def _alive(self) -> list[RayNode]:
         if time.monotonic() - self._looked_at > _SECONDS_BETWEEN_COUNTS:
             self._members, self._looked_at = alive_nodes(), time.monotonic()
         return self._members
 
-    def _fit(self, nodes: Iterable[Member]) -> int:
+    def _fit(self, nodes: Iterable[RayNode]) -> int:
         return sum(self.need.fit(one.resources) for one in nodes)
 
 
-def alive_nodes() -> list[Member]:
+def alive_nodes() -> list[RayNode]:
     """Every node."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return [
-        Member(node["NodeID"], node["NodeManagerAddress"], node["Resources"])
+        RayNode(node["NodeID"], node["NodeManagerAddress"], node["Resources"])
         for node in nodes
         if node["Alive"]
     ]
 
 
-def describe(nodes: list[Member]) -> str:
+def describe(nodes: list[RayNode]) -> str:
     """The cluster in words."""
     cpus, gpus = (sum(one.resources.get(name, 0.0) for one in nodes) for name in ("CPU", "GPU"))
     largest = max((one.resources.get("CPU", 0.0) for one in nodes), default=0.0)

@@ -49,6 +49,7 @@ WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "retrain": (("retrain", "DIR", "--dataset", "cifar11"),),
     "show": (("show", "DIR/best/genotype.json"), ("show", "DIR")),
     "status": (("status", "DIR"), ("status", "DIR", "--check")),
+    "track": (("track", "DIR", "--to", "tensorboard:OUT"),),
     "transfer": (("transfer", "DIR", "--dataset", "cifar11"),),
     "trial": (("trial", "DIR", "0"),),
 }
@@ -61,6 +62,7 @@ WITHOUT_A_FOLDER = {
     "sample",
     "search",
     "selftest",
+    "supernet",
     "tabulate",
 }
 

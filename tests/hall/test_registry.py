@@ -34,7 +34,11 @@ def test_a_beginning_is_enough(kind: str, word: str, full: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "word", "sentence"),
     [
-        ("dataset", "cifar", "dataset 'cifar' is ambiguous: it begins cifar10, cifar100"),
+        (
+            "dataset",
+            "cifar",
+            "dataset 'cifar' is ambiguous: it begins cifar10, cifar10-16, cifar100",
+        ),
         (
             "strategy",
             "pppo",
