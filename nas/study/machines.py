@@ -27,7 +27,7 @@ def settled_before(folder: Path) -> list[Settled]:
         if path.stat().st_size > _LARGEST_FILE:
             raise ValueError("it is too large")
         found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError, RecursionError) as problem:
         raise StudyError(_unreadable(path)) from problem

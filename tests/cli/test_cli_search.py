@@ -115,6 +115,7 @@ def test_defaults_are_filled_in_and_recorded(tmp_path: Path) -> None:
         "seed": 0,
         "epochs": 0,
         "delay_seconds": 0.0,
+        "interactions": 0.0,
     }
     assert plan["space"]["fingerprint"]
     assert {"python", "nas", "torch", "optuna", "ray", "numpy"} <= plan["versions"].keys()
