@@ -199,10 +199,10 @@ class Table(Evaluator):
         )
 
 
-def find_tables(table: str | Sequence[str] | None, space: str) -> list[Path]:
+def find_tables(table: str | Path | Sequence[str] | None, space: str) -> list[Path]:
     """The files that are meant, one or several."""
-    names = [table] if table is None or isinstance(table, str) else table
-    return [find_table(name, space) for name in names or [None]]
+    names = [table] if table is None or isinstance(table, str | Path) else table
+    return [find_table(name if name is None else str(name), space) for name in names or [None]]
 
 
 def find_table(table: str | None, space: str) -> Path:

@@ -17,6 +17,7 @@ from torch import nn
 from nas.errors import NasError, shortened
 from nas.exporting.subject import Subject, accuracies_of
 from nas.settings import complete
+from nas.training.checkpoint import in_one_order
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
 
@@ -152,7 +153,8 @@ def write_weights(file: Path, subject: Subject, names: Mapping[str, str]) -> Non
         for name, tensor in subject.network.state_dict().items()
     }
     header = {"format": _FORMAT, "facts": json.dumps(facts_of(subject))}
-    file.write_bytes(save(tensors, header))  # save_file would make it readable by its owner alone
+    with file.open("wb") as stream:  # save_file would make it readable by its owner alone
+        stream.writelines(in_one_order(save(tensors, header)))
 
 
 def facts_of(subject: Subject) -> dict[str, Any]:

@@ -105,7 +105,19 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     with draft.open("wb") as stream:
-        stream.write(content)
+        for part in in_one_order(content):
+            stream.write(part)
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(file)
+
+
+def in_one_order(content: bytes) -> tuple[bytes, bytes, memoryview]:
+    """The same file, its facts in alphabetical order: safetensors writes them in any, and equal
+    weights would be files of different digests."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little"), text, memoryview(content)[end:]

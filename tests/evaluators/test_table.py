@@ -332,7 +332,7 @@ def test_official_texts_are_keys_in_any_column_and_seeds_are_averaged(tmp_path, 
 
     evaluator = Table(
         space,
-        table=file,
+        table=str(file),
         score="mean(acc_777, acc_888)",
         decisions=decisions,
         allow_missing=True,

@@ -180,10 +180,10 @@ def test_weights_of_another_network_are_refused(drawing: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--to", "word"], "no exporter is called 'word'; there are dot-drawing, json-genotype"),
+        (["--to", "word"], "no exporter is called 'word'; there are dot-drawing, hub-folder, "),
         (
             ["--to", ","],
-            "no format to export to; expected some of python, torch, dot",
+            "no format to export to; expected some of hub, python, torch, dot",
         ),
         (["--top", "2"], "--top 2 asks for the best of a study, but"),
         (

@@ -85,6 +85,16 @@ def test_weights_travel_with_their_facts(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["weights.safetensors"]
 
 
+def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
+    """safetensors itself writes what is said of weights in a new order each time."""
+    net, facts = network(), {"genotype": {"ä": [1]}, "seed": 1}
+    files = [tmp_path / f"weights-{number}" for number in range(16)]
+    for file in files:
+        save_weights(file, net, facts)
+    assert len({file.read_bytes() for file in files}) == 1
+    assert read_weights(files[0])[1] == facts
+
+
 def test_a_crash_while_writing_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
