@@ -164,8 +164,10 @@ class Train(Evaluator):
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
         """The accuracy on the test split of the very network that was trained; nothing where its
-        weights are gone."""
+        weights are gone. One that was not trained has that of chance there, too."""
         weights = None if kept is None else kept / WEIGHTS_FILE
+        if self._reads_test and not carries_input(genotype):
+            return {"test_accuracy": self._chance()["val_accuracy"]}
         if not self._reads_test or weights is None or not weights.is_file():
             return {}
         from nas.evaluators._on_test import accuracy_on_test

@@ -304,7 +304,7 @@ def test_a_full_disk_is_told_in_one_sentence(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoint, "_write", full)
+    monkeypatch.setattr(checkpoint, "write_tensors", full)
     with pytest.raises(
         StudyError,
         match=r"seed-0 cannot be kept: No space left on device; make room, and the same comm",

@@ -546,7 +546,7 @@ def test_what_we_use_of_ray_s_own_is_there() -> None:
     hears = inspect.signature(RayActorManager._actor_task_failed).parameters
     assert list(hears) == ["self", "tracked_actor_task", "exception"]
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    assert "ray[tune]>=2.60,<2.61" in project["dependencies"]
+    assert project["optional-dependencies"]["ray"] == ["ray[tune]>=2.60,<2.61"]
     assert version("ray").startswith("2.60."), "the bound is that of the Ray that CI has tried"
 
 
@@ -585,9 +585,9 @@ def test_how_many_children_fit_on_a_node(
 def test_gpus_are_reserved_where_they_are_used_and_nowhere_else(
     monkeypatch: pytest.MonkeyPatch, gpus: float, device: str, words: str
 ) -> None:
-    from runners.on_ray.cluster import Cluster, Member, Need
+    from runners.on_ray.cluster import Cluster, Need, RayNode
 
-    nodes = [Member("n", "10.0.0.2", {"CPU": 4.0, "GPU": 2.0})]
+    nodes = [RayNode("n", "10.0.0.2", {"CPU": 4.0, "GPU": 2.0})]
     monkeypatch.setattr("runners.on_ray.cluster.alive_nodes", lambda: nodes)
     cluster = Cluster(Need(1.0, gpus), None)
     with pytest.raises(StudyError, match=words):

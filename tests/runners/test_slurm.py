@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from parts.command_line import ROOT, SMALL
-from parts.studies import kinds, lines, story
+from parts.studies import kinds, lines
 
 SEARCH = (
     f"{sys.executable} -m nas search {' '.join(SMALL)} --set evaluator.delay_seconds=0.2 "
@@ -54,4 +54,5 @@ def test_the_script_queues_itself_again(tmp_path: Path) -> None:
     )
     assert again.returncode == 0
     assert (tmp_path / "requeued").read_text() == "requeue 77\n"
-    assert len(story(lines(tmp_path / "s"))) == 10
+    told = [event for event in lines(tmp_path / "s") if event["event"] == "told"]
+    assert sum("reused" not in event for event in told) == 10
