@@ -83,7 +83,7 @@ def test_incumbents_are_the_best_so_far(tmp_path: Path) -> None:
             (2, 0.5, 6.0),
         ]
         assert study.ledger.best is study.ledger.incumbents[-1]
-        assert study.ledger.worst == 0.2
+        assert study.ledger.worst == (0.2,)  # of each objective
 
 
 def test_of_equal_scores_the_earliest_is_best(tmp_path: Path) -> None:
