@@ -109,6 +109,6 @@ def test_a_dataset_knows_its_own_presets_first() -> None:
     assert preset("digits-demo", mine) is presets()["digits-demo"][1]
     with pytest.raises(
         SettingsError,
-        match=r"no preset is called 'min'; there are cifar10-final, .*mine; did you mean 'mine'",
+        match=r"no preset is called 'min'; there are cifar10-16, .*mine; did you mean 'mine'",
     ):
         preset("min", mine)
