@@ -42,7 +42,7 @@ def test_from_a_laptop_to_a_cluster_and_back(tmp_path: Path) -> None:
     assert onwards == "nas resume mine --trials +1"
 
     there = "--runner ray --set runner.address=auto"  # as docs/cluster.md says
-    command = f"nas resume mine --trials +30 {there} --to none"
+    command = f"nas resume mine --trials +19 {there} --to none"
     with running(["env", "-C", str(tmp_path), *shlex.split(command)]) as driver:
         wait_for(lambda: count(tmp_path / "mine", "told") >= 4, driver)
         driver.send_signal(signal.SIGTERM)
@@ -51,9 +51,9 @@ def test_from_a_laptop_to_a_cluster_and_back(tmp_path: Path) -> None:
     assert "interrupted" in stopped.stdout
 
     again = the_command(stopped.stdout, "nas resume ")
-    assert "31 of 31 trials" not in said("nas status mine", tmp_path).out
+    assert "20 of 20 trials" not in said("nas status mine", tmp_path).out
     done = said(again, tmp_path)
-    assert "finished: all 31 trials are done" in done.out
+    assert "finished: all 20 trials are done" in done.out
     assert "the log is sound" in said("nas status mine --check", tmp_path).out
 
     said(the_command(done.out, "nas show "), tmp_path)
