@@ -10,7 +10,6 @@ from nas.contracts import Evaluator, Runner, Trial, Turns
 from nas.errors import SettingsError, shortened
 from nas.study.attempt import attempt
 from nas.study.machines import settle_here, settled_before
-from runners._process import refuse_unsendable
 
 
 @final
@@ -38,6 +37,8 @@ class Local(Runner):
         """Refuse a device that this machine does not have, and what cannot be sent to a process."""
         evaluator.settle(settled_before(folder))
         if not self._runs_here:
+            from runners._process import refuse_unsendable
+
             refuse_unsendable(evaluator)
 
     @property

@@ -13,7 +13,6 @@ from nas.contracts import Evaluator, Runner, Strategy
 from nas.errors import SettingsError, SpaceError, StoreError, StudyError
 from nas.search.best import open_finals, write_best
 from nas.search.objectives import Weigher, scales_of, weigher_of
-from nas.search.old_options import still_measured
 from nas.search.plan import Plan, differences, read_study_json
 from nas.study.attempt import plain
 from nas.study.rules import Budget
@@ -102,6 +101,8 @@ def prepare_continuation(
     plan: Plan, folder: Path, budget: Budget | None, evaluator: Evaluator | None
 ) -> Prepared:
     """The study that lies in this folder, which goes on exactly as it would have."""
+    from nas.search.old_options import still_measured
+
     plan = _continued(plan, folder)
     made = _made(plan, budget or _budget_before_first_line(folder, plan), evaluator)
     measured = plain(made.evaluator.measured())

@@ -27,7 +27,6 @@ from collections.abc import Mapping
 
 from search_spaces.cells.canonical import Form, Graph, canonical_form
 from search_spaces.cells.edges import OP_NAMES, Cell, Node
-from search_spaces.cells.nasbench101_hash import hash_of_choices
 
 _POOLS = frozenset(op for op in OP_NAMES if op.startswith(("avg_", "max_")))
 _DIGITS = 20
@@ -40,8 +39,11 @@ def key_of(space: str, cells: Mapping[str, Cell], choices: Mapping[str, int | st
     for bare choices: equal cells are equal anywhere."""
     content: object
     if choices is not None:
-        if space == "nasbench101" and (published := hash_of_choices(choices)) is not None:
-            return published
+        if space == "nasbench101":
+            from search_spaces.cells.nasbench101_hash import hash_of_choices
+
+            if (published := hash_of_choices(choices)) is not None:
+                return published
         content = (space, sorted(choices.items()))
     else:
         content = [(role, cell_form(cell)) for role, cell in sorted(cells.items())]
