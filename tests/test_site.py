@@ -7,6 +7,7 @@ import html
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shown(page: Path) -> str:
     """What a reader sees of a page."""
     return html.unescape(re.sub(r"<[^>]+>", "", page.read_text()))
+
+
+def test_the_page_of_installing_names_every_extra_for_users() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = set(project["optional-dependencies"]) - {"docs", "dev", "release", "all"}
+    page = (ROOT / "docs" / "installing.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == extras
 
 
 def test_every_page_is_in_the_menu(site: Path) -> None:
