@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import ClassVar, final
 
+from search_spaces.cells import ROLES
 from search_spaces.cells.darts_text import DARTS_OPS
 from search_spaces.cells.genotype import Cell, Genotype, Node, shared_node
-from search_spaces.cells.json_form import ROLES
 from search_spaces.cells.space import Choices, Decision, SearchSpace
 from search_spaces.errors import SpaceError
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from itertools import product
 from typing import ClassVar, final
 
+from search_spaces.cells import ROLES
 from search_spaces.cells.genotype import Cell, Genotype, Node, shared_node
-from search_spaces.cells.json_form import ROLES
 from search_spaces.cells.space import Choices, Decision, SearchSpace
 from search_spaces.errors import SpaceError
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import ClassVar, final
 
-from search_spaces.cells.edges import NASBENCH201_OPS
+from search_spaces.cells import NASBENCH201_OPS
 from search_spaces.cells.genotype import Cell, Genotype, shared_node
 from search_spaces.cells.space import Choices, Decision, SearchSpace
 from search_spaces.errors import SpaceError

@@ -19,7 +19,7 @@ _PLURALS = {"strategy": "strategies", "proxy": "proxies"}
 def listed_kinds() -> dict[str, Names]:
     """What can be listed, each with the function that lists it; parts are not imported to do so."""
     from search_spaces import zoo
-    from search_spaces.cells.json_form import known_ops
+    from search_spaces.cells import known_ops
 
     parts: dict[str, Names] = {
         _PLURALS.get(kind, f"{kind}s"): partial(registry.names, kind) for kind in registry.KINDS

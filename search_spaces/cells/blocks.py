@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Sequence
 
+from search_spaces.cells import ROLES
 from search_spaces.cells.genotype import (
     COMBINES,
     Cell,
@@ -14,7 +15,7 @@ from search_spaces.cells.genotype import (
     Node,
     shared_node,
 )
-from search_spaces.cells.json_form import MAX_NODES, ROLES
+from search_spaces.cells.json_form import MAX_NODES
 from search_spaces.cells.space import (
     Choices,
     Decision,

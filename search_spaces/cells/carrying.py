@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from search_spaces.cells.edges import Cell
-from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.genotype import Cell, Genotype
 
 
 def carries_input(genotype: Genotype) -> bool:

@@ -12,8 +12,9 @@ import re
 import warnings
 from typing import Any
 
+from search_spaces.cells import SCHEMA
 from search_spaces.cells.genotype import Cell, Genotype, Node
-from search_spaces.cells.json_form import MAX_NODES, SCHEMA
+from search_spaces.cells.json_form import MAX_NODES
 from search_spaces.errors import GenotypeError, known_names, shortened
 
 DARTS_OPS = ("none", "max_3x3", "avg_3x3", "identity", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5")

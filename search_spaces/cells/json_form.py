@@ -1,19 +1,16 @@
-"""The JSON form of a genotype: written as it is, read with every field checked."""
+"""The JSON form of a genotype, read with every field checked."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
-from search_spaces.cells.edges import COMBINES, OP_NAMES, Cell, Node, shared_node
-from search_spaces.errors import GenotypeError, UnknownOpError, known_names, shortened
+from search_spaces.cells import COMBINES, OP_NAMES, SCHEMA, Combine, Pairs, check_op
+from search_spaces.errors import GenotypeError, shortened
 
-SCHEMA = 1
-ROLES = ("normal", "reduction")
 MAX_BYTES = 1_000_000
 MAX_NODES = 64
 MAX_EDGES = 512  # of one cell
@@ -22,38 +19,20 @@ MAX_NAME = 200
 _SAFE_INTEGER = 2**53  # what every JSON reader can hold
 
 
+class ReadCell(NamedTuple):
+    """What a record says of a cell: (source, op) edges and combination of each node, and so on."""
+
+    nodes: tuple[tuple[Pairs, Combine], ...]
+    outputs: tuple[int, ...] | None
+    inputs: int
+
+
 class Drawn(NamedTuple):
-    """What a record says, in the order in which a genotype takes it."""
+    """What a record says."""
 
     space: str
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, ReadCell]
     choices: Mapping[str, int | str] | None = None
-
-
-def as_record(
-    space: str, cells: Mapping[str, Cell], choices: Mapping[str, int | str] | None
-) -> dict[str, Any]:
-    """The plain record of a genotype."""
-    record: dict[str, Any] = {"schema": SCHEMA, "space": space}
-    if choices is not None:
-        record["choices"] = dict(choices)
-    else:
-        record["cells"] = {role: _cell_record(cell) for role, cell in cells.items()}
-    return record
-
-
-def _cell_record(cell: Cell) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "nodes": [
-            {"edges": [[edge.source, edge.op] for edge in node.edges], "combine": node.combine}
-            for node in cell.nodes
-        ]
-    }
-    if cell.outputs is not None:
-        record["outputs"] = list(cell.outputs)
-    if cell.inputs != 2:
-        record["inputs"] = cell.inputs
-    return record
 
 
 def decoded(text: str | bytes) -> str:
@@ -140,7 +119,7 @@ def _check_schema(schema: object) -> None:
         )
 
 
-def _cells(record: object) -> dict[str, Cell]:
+def _cells(record: object) -> dict[str, ReadCell]:
     fields = _object(record, "cells", ("normal",), ("reduction",))
     cells = {role: _cell(cell, role) for role, cell in fields.items()}
     if len({cell.inputs for cell in cells.values()}) > 1:
@@ -150,7 +129,7 @@ def _cells(record: object) -> dict[str, Cell]:
     return cells
 
 
-def _cell(record: object, role: str) -> Cell:
+def _cell(record: object, role: str) -> ReadCell:
     fields = _object(record, f"the {role} cell", ("nodes",), ("outputs", "inputs"))
     inputs = fields.get("inputs", 2)
     if type(inputs) is not int or not 1 <= inputs <= 2:
@@ -161,14 +140,14 @@ def _cell(record: object, role: str) -> Cell:
             f"nodes of the {role} cell: expected a list of 1 to {MAX_NODES}, but it is "
             f"{_brief(nodes)}"
         )
-    made = tuple([_node(node, role, index, inputs + index) for index, node in enumerate(nodes)])
-    if (edges := sum([len(node.edges) for node in made])) > MAX_EDGES:
+    read = tuple([_node(node, role, index, inputs + index) for index, node in enumerate(nodes)])
+    if (edges := sum([len(pairs) for pairs, _ in read])) > MAX_EDGES:
         raise GenotypeError(f"the {role} cell has {edges:,} edges; a cell has at most {MAX_EDGES}")
-    outputs = _outputs(fields["outputs"], role, inputs + len(made)) if "outputs" in fields else None
-    return Cell(made, outputs, inputs)
+    outputs = _outputs(fields["outputs"], role, inputs + len(read)) if "outputs" in fields else None
+    return ReadCell(read, outputs, inputs)
 
 
-def _node(record: object, role: str, index: int, states: int) -> Node:
+def _node(record: object, role: str, index: int, states: int) -> tuple[Pairs, Combine]:
     if (
         not isinstance(record, dict)
         or len(record) != 2
@@ -190,7 +169,7 @@ def _node(record: object, role: str, index: int, states: int) -> Node:
         )
     for edge in edges:
         _check_edge(edge, role, index, states)
-    return shared_node(tuple([(edge[0], edge[1]) for edge in edges]), combine)
+    return tuple([(edge[0], edge[1]) for edge in edges]), combine
 
 
 def _check_edge(edge: object, role: str, index: int, states: int) -> None:
@@ -212,23 +191,6 @@ def _check_edge(edge: object, role: str, index: int, states: int) -> None:
         )
     if op not in OP_NAMES:
         check_op(op, f"node {index} of the {role} cell: ")
-
-
-def check_op(op: str, where: str = "") -> None:
-    """Refuse an operation nobody knows."""
-    if op not in OP_NAMES and op not in (known := known_ops()):
-        known_ones = known_names(op, known, "op")
-        raise UnknownOpError(
-            f"{where}{known_ones} (one of your own is known once its file is imported: "
-            "nas --import my_file.py ...)"
-        )
-
-
-def known_ops() -> tuple[str, ...]:
-    """The names of all operations: ours, and those that other files have registered, for which they
-    had to import `ops.py`; it needs torch, so it is not imported here."""
-    ops = sys.modules.get("search_spaces.cells.ops")
-    return OP_NAMES if ops is None else tuple(dict.fromkeys((*OP_NAMES, *ops.op_names())))
 
 
 def _outputs(record: object, role: str, states: int) -> tuple[int, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
+from search_spaces.cells import SCHEMA
 from search_spaces.cells.genotype import Genotype
-from search_spaces.cells.json_form import SCHEMA
 from search_spaces.errors import GenotypeError, known_names, shortened
 
 OPS_BY_NASBENCH201_NAME = {

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
+from search_spaces.cells import check_op
 from search_spaces.cells.genotype import Cell, Genotype
-from search_spaces.cells.json_form import check_op
 from search_spaces.errors import GenotypeError, SpaceError, known_names, shortened
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from nas.evaluators.train import Train
 from nas.registry import load
 from nas.seeding import numpy_rng
 from parts.command_line import nas
+from search_spaces.cells import OP_NAMES
 from search_spaces.cells.carrying import carries_input
-from search_spaces.cells.edges import OP_NAMES
 from search_spaces.cells.genotype import Cell, Edge, Genotype, Node
 from search_spaces.cells.skeleton import Skeleton
 

@@ -18,8 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from search_spaces.cells.genotype import OP_NAMES, Cell, Combine, Edge, Genotype, Node
-from search_spaces.cells.identity import cell_form
+from search_spaces.cells.genotype import OP_NAMES, Cell, Combine, Edge, Genotype, Node, cell_form
 
 Array = NDArray[np.float64]
 

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from search_spaces.cells.genotype import Cell, Edge, Genotype, Node
-from search_spaces.cells.identity import cell_form
+from search_spaces.cells.genotype import Cell, Edge, Genotype, Node, cell_form
 from search_spaces.cells.nasbench201_text import from_nasbench201_text
 from search_spaces.nasbench201 import Nasbench201Space
 
