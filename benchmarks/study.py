@@ -21,6 +21,7 @@ from nas.registry import load
 from nas.seeding import derive
 from nas.study.attempt import attempt, never_stop
 from nas.study.rules import Budget, Rules
+from nas.study.store import Store, read_events
 from nas.study.study import Study
 from search_spaces.cells.space import SearchSpace
 
@@ -33,6 +34,7 @@ def main() -> None:
         folder = Path(place)
         table = make_table(folder / "table.csv")
         report_speed(folder, table)
+        report_checksums(folder, table)
         report_growth(folder, table)
         report_memory(folder)
         report_resume(folder)
@@ -81,6 +83,38 @@ def report_speed(folder: Path, table: Path) -> None:
             bare,
         )
         report(f"study: {spoken} on a table, log on, duplicates reused", reused, "trials/s", bare)
+
+
+def report_checksums(folder: Path, table: Path) -> None:
+    """What proving the log costs: writing the lines of a study anew with checksums and without, and
+    the difference beside the processor time of the study."""
+    space, judge = table_parts(table)
+    place = folder / "checksums"
+    with study(place, make("random-search", space), 10_000, duplicates="retrain") as running:
+        ran = processor_seconds(running, judge, 10_000)
+    events = [event for _, event in read_events(place / "events.jsonl")]
+    with_checks, without = (
+        min(writing(folder / "written", events, checks) for _ in range(5))
+        for checks in (True, False)
+    )
+    report(
+        "study: checksums of 10,000 trials (reference: running them)",
+        with_checks - without,
+        "s",
+        ran,
+    )
+
+
+def writing(path: Path, events: list[dict[str, Any]], checks: bool) -> float:
+    """Processor seconds that it takes to write these events."""
+    path.unlink(missing_ok=True)
+    if not checks:  # a log goes on as it was begun
+        path.write_text(json.dumps(events[0]) + "\n")
+    with Store(path, sync="grouped") as store:
+        began = time.process_time()
+        for event in events[1:]:
+            store.append(event)
+        return time.process_time() - began
 
 
 def report_growth(folder: Path, table: Path) -> None:
