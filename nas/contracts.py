@@ -222,6 +222,8 @@ class Evaluator(ABC):
     cheap: bool = False
     # True: its score only guesses what a training would give, so a search names its audit
     stands_in: bool = False
+    # True: what it prepares differs from seed to seed of a comparison; else there is one for all
+    per_seed: bool = False
     last_step: int | None = (
         None  # the step whose report is the whole evaluation: nothing is stopped early there
     )
@@ -273,6 +275,15 @@ class Evaluator(ABC):
         """Use what `shared` gave elsewhere, instead of reading it again; its arrays are
         read-only."""
         del shared
+
+    def prepare(  # noqa: B027 - most need nothing
+        self, folder: Path, seed: int, notice: Callable[[str], None]
+    ) -> None:
+        """Make what all trials need (weights that children share, say) in a study's folder, or find
+        it there; asked before `measured`, each time the study or comparison goes on.
+
+        A process may be killed meanwhile: called again, it goes on, to the same end.
+        """
 
     def measured(self) -> Mapping[str, Json]:
         """Facts fixed once before a study's first trial and recorded (say, the fingerprint of the

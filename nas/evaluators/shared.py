@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import hashlib
 import json
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 from nas.contracts import Evaluation, Evaluator, Json, Report
 from nas.errors import SettingsError, shortened
 from nas.evaluators.train import Train
-from nas.study.files import WEIGHTS_FILE, write_whole
-from nas.training.datasets import open_dataset, share
+from nas.study.files import SUPERNET, WEIGHTS_FILE, write_whole
+from nas.training.datasets import share
 from nas.training.recipe import Recipe
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
@@ -27,20 +30,31 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 RECORD = "supernet.json"
+_SECONDS_BETWEEN_WORDS = 10.0
 
 
 @final
 class Shared(Evaluator):
-    """The validation accuracy of a child with the weights of a supernet (`nas supernet` makes one),
-    its batch norms calibrated on training pictures. It stands for no trained accuracy; what it is
+    """The validation accuracy of a child with weights that all children share (a supernet), its
+    batch norms calibrated on training pictures. It stands for no trained accuracy; what it is
     worth, `nas audit` tells.
 
     Args:
-        supernet: the folder that `nas supernet` wrote.
+        supernet: the folder that `nas supernet` wrote, which says how it was trained; None: it is
+            trained before the first trial, in the folder of the study or comparison.
+        steps: how long it is trained then; each step trains one child.
+        supernets: `one`: the same for all searches, whatever their seeds; `per-seed`: each seed has
+            its own.
+        dataset: a name of `nas list datasets`, `image-folder:DIR` or `my_pkg.my_file:MyDataset`.
+        preset: recipe and skeleton to begin with; the dataset's own where nothing is said.
+        skeleton: settings of the skeleton that differ from the preset.
+        recipe: settings of the recipe that differ from the preset.
         data_dir: where the dataset's files lie.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         threads: processor threads of one judgement.
+        image_size: of an image folder, where it should not be inferred.
         skip_corrupt: leave out the pictures of an image folder that cannot be decoded.
+        checkpoint_seconds: how often its training saves itself, to continue after a crash.
     """
 
     cheap = True
@@ -50,34 +64,94 @@ class Shared(Evaluator):
         self,
         space: SearchSpace,
         *,
-        supernet: str,
+        supernet: str | None = None,
+        steps: int = 600,
+        supernets: Literal["one", "per-seed"] = "one",
+        dataset: str | None = None,
+        preset: str | None = None,
+        skeleton: dict[str, Any] | None = None,
+        recipe: dict[str, Any] | None = None,
         data_dir: str | None = None,
         device: str = "auto",
         threads: int = 1,
+        image_size: int | None = None,
         skip_corrupt: bool = False,
+        checkpoint_seconds: float = 20.0,
     ) -> None:
         super().__init__(space)
-        self._folder = Path(supernet)
-        self._record = _record(self._folder, space)
-        self.skeleton = Skeleton(**self._record["skeleton"])
-        self.dataset = open_dataset(
-            self._record["dataset"],
-            data_dir,
-            image_size=self.skeleton.image_size,
+        self._record: Mapping[str, Any] | None = None
+        self._folder = Path(supernet or SUPERNET)
+        if supernet is not None:
+            self._record = _record(self._folder, space)
+            _refuse_another(self._folder, self._record, "dataset", dataset)
+            dataset = self._record["dataset"]
+            if image_size is None:
+                image_size = self._record["skeleton"]["image_size"]
+        elif steps < 1:
+            raise SettingsError(f"steps is {steps}: expected 1 or more")
+        self._train = Train(
+            space,
+            dataset=dataset or "digits",
+            preset=preset,
+            data_dir=data_dir,
+            device=device,
+            threads=threads,
+            precision="fp32",
+            layout="channels-last",
+            skeleton=skeleton,
+            recipe=recipe,
+            image_size=image_size,
             skip_corrupt=skip_corrupt,
+            checkpoint_seconds=checkpoint_seconds,
         )
+        self.dataset = self._train.dataset
+        self.skeleton = _without_noise(self._train.skeleton)
+        if self._record is not None:
+            if skeleton or preset:
+                asked = dataclasses.asdict(self.skeleton)
+                _refuse_another(self._folder, self._record, "skeleton", asked)
+            self.skeleton = Skeleton(**self._record["skeleton"])
+        self._steps = steps
+        self.per_seed = supernet is None and supernets == "per-seed"
+        self._is_named = supernet is not None
         self._device = device
         self._threads = threads
         self._weights: SharedWeights | None = None
         self._data_fingerprint: str | None = None
 
+    def prepare(self, folder: Path, seed: int, notice: Callable[[str], None]) -> None:
+        """Train the weights where none are named and none lie in the study, nor in the comparison
+        around it."""
+        if self._is_named:
+            return
+        seed = seed if self.per_seed else 0
+        name = f"{SUPERNET}-seed-{seed}" if self.per_seed else SUPERNET
+        around = folder.absolute().parents[:2]
+        there = (place / name for place in (folder, *around))
+        self._folder = next((one for one in there if self._is_in(one, seed)), folder / name)
+        report = _Told(self._steps, notice)
+        self._record = make_supernet(
+            self._train, self._folder, steps=self._steps, seed=seed, report=report
+        )
+        seconds, digest = self._record["seconds"], self._record["weights"]
+        notice(f"{self._steps:,} steps in {seconds:.1f} s, no part of the budget; weights {digest}")
+
+    def _is_in(self, folder: Path, seed: int) -> bool:
+        """Whether this very supernet lies there."""
+        if not (folder / RECORD).is_file():
+            return False
+        try:
+            return not _other(_record(folder), _settings(self._train, self._steps, seed))
+        except SettingsError:
+            return False  # somebody else's
+
     def evaluate(
         self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
     ) -> Evaluation:
         """Lend the child its weights, calibrate, and look at the validation split."""
-        del workdir, report
         from nas.training.supernet import judged_child
 
+        del workdir, report
         began = time.perf_counter()
         found = judged_child(self._lessons(), self._shared_weights(), genotype, seed)
         metrics = {"shared_accuracy": found["val_accuracy"], "shared_loss": found["val_loss"]}
@@ -107,19 +181,19 @@ class Shared(Evaluator):
 
         share(self.dataset, {split: shared[split] for split in ("train", "val")})
         tensors = {key: torch.from_numpy(array.copy()) for key, array in shared["weights"].items()}
-        self._weights = self._on_device(SharedWeights(self._record["seed"], tensors))
+        self._weights = self._on_device(SharedWeights(self._made["seed"], tensors))
 
     def measured(self) -> Mapping[str, Json]:
         """How it is computed, and the fingerprints of the data and of the weights."""
         if self._data_fingerprint is None:
             self._data_fingerprint = self.dataset.fingerprint
-            if self._data_fingerprint != self._record["data"]:
+            if self._record is not None and self._data_fingerprint != self._record["data"]:
                 raise SettingsError(
                     f"{self._folder} was trained on other data than {self.dataset.name} has now: "
                     "restore the data, or make another with `nas supernet`"
                 )
-        weights = self._record["weights"]
-        return {**self._computation().to_dict(), "data": self._data_fingerprint, "weights": weights}
+        weights = {} if self._record is None else {"weights": self._record["weights"]}
+        return {**self._computation().to_dict(), "data": self._data_fingerprint, **weights}
 
     def __getstate__(self) -> dict[str, Any]:
         """Weights stay at home: whoever is sent reads them, or is given them by `take_shared`."""
@@ -134,20 +208,31 @@ class Shared(Evaluator):
         from nas.training.supernet import Lessons
         from nas.training.trainer import Data
 
-        recipe = Recipe(**self._record["recipe"])
+        record = self._made
+        recipe = Recipe(**record["recipe"])
         return Lessons(
             self.space,
             self.skeleton,
             Data.of(self.dataset, recipe.train_images),
             recipe,
-            self._record["steps"],
-            self._record["seed"],
+            record["steps"],
+            record["seed"],
             self._computation(),
         )
 
+    @property
+    def _made(self) -> Mapping[str, Any]:
+        """The record of the weights, which must be there by now."""
+        if self._record is None:
+            raise SettingsError(
+                "a search trains its supernet first, but nothing else does: make one with "
+                "`nas supernet`, and name it as evaluator.supernet"
+            )
+        return self._record
+
     def _shared_weights(self) -> SharedWeights:
         if self._weights is None:
-            self._weights = self._on_device(_weights_of(self._folder, self._record))
+            self._weights = self._on_device(_weights_of(self._folder, self._made))
         return self._weights
 
     def _on_device(self, weights: SharedWeights) -> SharedWeights:
@@ -157,46 +242,89 @@ class Shared(Evaluator):
         return weights
 
 
+@final
+class _Told:
+    """Says now and then how far the training is."""
+
+    def __init__(self, steps: int, notice: Callable[[str], None]) -> None:
+        self._steps, self._notice = steps, notice
+        self._last: float | None = None
+
+    def __call__(self, step: int, loss: float) -> None:
+        now = time.monotonic()
+        if self._last is None:
+            self._notice(
+                f"{self._steps:,} steps come first; stopped, the same command goes on with them"
+            )
+        elif now - self._last < _SECONDS_BETWEEN_WORDS:
+            return
+        else:
+            self._notice(f"step {step:,} of {self._steps:,}, loss {loss:.3f}")
+        self._last = now
+
+
 def make_supernet(
-    train: Train,
-    folder: Path,
-    *,
-    steps: int,
-    seed: int,
-    report: Callable[[int, float], None],
-    checkpoint_seconds: float = 20.0,
+    train: Train, folder: Path, *, steps: int, seed: int, report: Callable[[int, float], None]
 ) -> Mapping[str, Any]:
     """Train shared weights with the skeleton, recipe and data of this evaluator, or go on where a
-    killed training was; the content of supernet.json."""
-    from nas.training.supernet import PROGRESS, Lessons, learnt, without_noise
+    killed training was; the content of supernet.json. Of two processes at it, one waits."""
+    from nas.training.supernet import PROGRESS, Lessons, learnt
     from nas.training.trainer import Data
 
+    settings = _settings(train, steps, seed)
+    if (folder / RECORD).is_file():
+        return _finished(folder, settings)
     computation = train.computation()
     lessons = Lessons(
         train.space,
-        without_noise(train.skeleton),
+        Skeleton(**settings["skeleton"]),
         Data.of(train.dataset, train.recipe.train_images),
         train.recipe,
         steps,
         seed,
         computation,
     )
-    settings = {
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        if (folder / RECORD).is_file():
+            return _finished(folder, settings)
+        facts = {**settings, "computation": computation.to_dict()}
+        weights, seconds = learnt(
+            lessons, folder, facts, report, seconds_between=train.checkpoint_seconds
+        )
+        return _write(folder, weights, {**facts, "seconds": round(seconds, 3)}, folder / PROGRESS)
+
+
+def _without_noise(skeleton: Skeleton) -> Skeleton:
+    """The skeleton of children that share weights: nothing is dropped, no auxiliary head."""
+    return dataclasses.replace(
+        skeleton, drop_path_keep=1.0, drop_path_steps=0, dropout_keep=1.0, auxiliary=False
+    )
+
+
+def _settings(train: Train, steps: int, seed: int) -> dict[str, Any]:
+    """All that decides shared weights, as supernet.json says it."""
+    return {
         "format": FORMAT,
         "space": {"name": train.space.name, "fingerprint": train.space.fingerprint},
         "dataset": train.dataset.name,
         "data": train.dataset.fingerprint,
-        "skeleton": dataclasses.asdict(lessons.skeleton),
+        "skeleton": dataclasses.asdict(_without_noise(train.skeleton)),
         "recipe": train.recipe.to_dict(),
         "steps": steps,
         "seed": seed,
     }
-    if (folder / RECORD).is_file():
-        return _finished(folder, settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    facts = {**settings, "computation": computation.to_dict()}
-    weights, seconds = learnt(lessons, folder, facts, report, seconds_between=checkpoint_seconds)
-    return _write(folder, weights, {**facts, "seconds": round(seconds, 3)}, folder / PROGRESS)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait for another process that trains in this folder; the kernel lets go however it ends."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
 
 
 def _write(
@@ -214,16 +342,29 @@ def _write(
 
 def _finished(folder: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """The record of a supernet that is there already, if it is this one."""
-    record: dict[str, Any] = json.loads((folder / RECORD).read_text("utf-8"))
-    other = [name for name, value in settings.items() if record.get(name) != value]
-    if other:
+    record = _record(folder)
+    if other := _other(record, settings):
         raise SettingsError(
             f"{folder} holds a supernet with another {other[0]}: choose another folder with --out"
         )
     return record
 
 
-def _record(folder: Path, space: SearchSpace) -> dict[str, Any]:
+def _other(record: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
+    """The names of settings that a record has otherwise."""
+    return [name for name, value in settings.items() if record.get(name) != value]
+
+
+def _refuse_another(folder: Path, record: Mapping[str, Any], name: str, asked: Any) -> None:
+    """What is said beside the name of a supernet must be so."""
+    if asked is not None and asked != record[name]:
+        raise SettingsError(
+            f"{folder} is a supernet with another {name} than the search asks for: leave the "
+            f"{name} out, or make another with `nas supernet`"
+        )
+
+
+def _record(folder: Path, space: SearchSpace | None = None) -> dict[str, Any]:
     """What supernet.json says, if it is of this space."""
     path = folder / RECORD
     try:
@@ -240,7 +381,7 @@ def _record(folder: Path, space: SearchSpace) -> dict[str, Any]:
         raise SettingsError(
             f"{path} has format {shortened(format_)}, but this version reads {FORMAT}"
         )
-    if fingerprint != space.fingerprint:
+    if space is not None and fingerprint != space.fingerprint:
         raise SettingsError(
             f"{folder} is a supernet of another space ({record['space']['name']}) than "
             f"{space.name!r} with these options: make one of its own"

@@ -121,7 +121,7 @@ class Train(Evaluator):
         self._reproducible = reproducible
         self._reads_test = final == "test_accuracy"
         self._keep_weights = keep_weights
-        self._checkpoint_seconds = checkpoint_seconds
+        self.checkpoint_seconds = checkpoint_seconds
         self._computation: Computation | None = None
         self._hardware = ""
         self._data_fingerprint: str | None = None
@@ -303,7 +303,7 @@ class Train(Evaluator):
 
         how = self.computation().to_dict()
         facts = {**self._facts(genotype), "seed": seed, **how, **self.measured()}
-        return Progress(workdir / "progress.safetensors", facts, self._checkpoint_seconds)
+        return Progress(workdir / "progress.safetensors", facts, self.checkpoint_seconds)
 
     def _keep(self, network: nn.Module, genotype: Genotype, workdir: Path) -> None:
         from nas.training.checkpoint import save_weights

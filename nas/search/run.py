@@ -3,7 +3,7 @@ behind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from nas.search.best import open_finals, write_best
 from nas.search.objectives import Weigher, scales_of, weigher_of
 from nas.search.plan import Plan, differences, read_study_json
 from nas.study.attempt import plain
+from nas.study.files import SUPERNET
 from nas.study.rules import Budget
 from nas.study.store import Store, Sync
 from nas.study.study import NEEDS_BUDGET, Constraint, Study, Watch
@@ -22,6 +23,8 @@ from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
 _OURS = {"study.json", "study.json.tmp", "events.jsonl"}
+
+Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def open_search(
     """
     is_there = (folder / "study.json").exists()
     prepare = prepare_continuation if is_there else prepare_beginning
-    ready = prepare(plan, folder, budget, evaluator)
+    ready = prepare(plan, folder, budget, evaluator, _noticed(watch))
 
     with _locked(folder, ready.sync) as store:
         if not is_there:
@@ -82,7 +85,11 @@ class Prepared:
 
 
 def prepare_beginning(
-    plan: Plan, folder: Path, budget: Budget | None, evaluator: Evaluator | None
+    plan: Plan,
+    folder: Path,
+    budget: Budget | None,
+    evaluator: Evaluator | None,
+    notice: Notice = lambda _: None,
 ) -> Prepared:
     """A study that begins in a folder of its own."""
     _refuse_foreign(folder)
@@ -90,6 +97,8 @@ def prepare_beginning(
         raise StudyError(NEEDS_BUDGET)
     made = _made(plan, budget, evaluator)
     made.runner.check(made.evaluator, folder)
+    if evaluator is None:
+        made.evaluator.prepare(folder, plan.seed, notice)
     plan = plan.with_measured(plain(made.evaluator.measured()))
     if plan.objectives is not None and plan.scales is None:
         scales = scales_of(plan.objectives, made.evaluator, made.strategy.space)
@@ -98,13 +107,19 @@ def prepare_beginning(
 
 
 def prepare_continuation(
-    plan: Plan, folder: Path, budget: Budget | None, evaluator: Evaluator | None
+    plan: Plan,
+    folder: Path,
+    budget: Budget | None,
+    evaluator: Evaluator | None,
+    notice: Notice = lambda _: None,
 ) -> Prepared:
     """The study that lies in this folder, which goes on exactly as it would have."""
     from nas.search.old_options import still_measured
 
     plan = _continued(plan, folder)
     made = _made(plan, budget or _budget_before_first_line(folder, plan), evaluator)
+    if evaluator is None:
+        made.evaluator.prepare(folder, plan.seed, notice)
     measured = plain(made.evaluator.measured())
     _refuse_changed(still_measured(plan.measured, measured), measured, folder)
     _refuse_changed(read_study_json(folder)["recorded"], made.recorded, folder)
@@ -140,6 +155,16 @@ def _made(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Pre
     recorded = plain(strategy.recorded())
     weigh = weigher_of(plan.objectives, evaluator)
     return Prepared(plan, budget, strategy, evaluator, runner, constraint, recorded, weigh)
+
+
+def _noticed(watch: Watch | None) -> Notice:
+    """What is said of preparations goes to whoever watches."""
+
+    def notice(text: str) -> None:
+        if watch is not None:
+            watch({"event": "notice", "about": SUPERNET, "text": text})
+
+    return notice
 
 
 def _study(ready: Prepared, folder: Path, watch: Watch | None, store: Store) -> Study:
@@ -223,6 +248,11 @@ def _refuse_strangers(plan: Plan, space: SearchSpace) -> None:
             raise SettingsError(f"--start-from: {problem}") from problem
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a study that never began may have left it."""
+    return path.name in _OURS or path.name.startswith(SUPERNET)
+
+
 def _refuse_foreign(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise StudyError(
@@ -230,9 +260,7 @@ def _refuse_foreign(folder: Path) -> None:
         )
     try:
         strangers = (
-            [path.name for path in folder.iterdir() if path.name not in _OURS]
-            if folder.exists()
-            else []
+            [path.name for path in folder.iterdir() if not is_ours(path)] if folder.exists() else []
         )
     except OSError as problem:
         raise StudyError(f"{folder} cannot be read: {problem.strerror}") from problem

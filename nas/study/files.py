@@ -15,6 +15,8 @@ from typing import Final
 from nas.errors import StoreError, StudyError
 
 WORK: Final = "work"  # the folder in which trials write, each in one of its own number
+# Weights that all children share: in the folder of the study, or of the comparison, that made them.
+SUPERNET: Final = "supernet"
 WEIGHTS_FILE: Final = "weights.safetensors"  # of a trained network, wherever it lies
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -33,13 +33,6 @@ PROGRESS: Final = "progress.safetensors"
 CALIBRATED_ON: Final = 256  # training pictures
 
 Report = Callable[[int, float], None]  # (step, loss)
-
-
-def without_noise(skeleton: Skeleton) -> Skeleton:
-    """The skeleton of children that share weights: nothing is dropped, no auxiliary head."""
-    return replace(
-        skeleton, drop_path_keep=1.0, drop_path_steps=0, dropout_keep=1.0, auxiliary=False
-    )
 
 
 @final

@@ -98,8 +98,8 @@ def made(folder: Path, space: SearchSpace, steps: int, die_at: int | None = None
         if step == die_at:
             raise Killed
 
-    train = Train(space, **QUICK)
-    return make_supernet(train, folder, steps=steps, seed=3, report=report, checkpoint_seconds=0.0)
+    train = Train(space, **QUICK, checkpoint_seconds=0.0)
+    return make_supernet(train, folder, steps=steps, seed=3, report=report)
 
 
 def test_a_killed_training_goes_on_exactly(tmp_path: Path) -> None:
@@ -183,3 +183,15 @@ def test_an_operation_of_ones_own_is_shared_too(monkeypatch: pytest.MonkeyPatch)
     again = shared.of(network("own_scaled", "sep_3x3"))
     name = "cells.1.nodes.0.edges.0.scale"
     assert weights[name] is again[name]
+
+
+def test_what_is_said_beside_a_named_supernet_must_be_so(tmp_path: Path) -> None:
+    made(tmp_path / "net", LADDER, 1)
+    named = {"supernet": str(tmp_path / "net"), "device": "cpu"}
+    Shared(LADDER, **named, dataset="digits", skeleton={"filters": 4})
+    for other in ({"dataset": "digits-hard"}, {"skeleton": {"filters": 8}}):
+        with pytest.raises(SettingsError, match=r"is a supernet with another .* make another"):
+            Shared(LADDER, **named, **other)
+    unmade = Shared(LADDER, dataset="digits", device="cpu")
+    with pytest.raises(SettingsError, match=r"name it as evaluator\.supernet"):
+        score(unmade, LADDER.sample(numpy_rng(0)), tmp_path)

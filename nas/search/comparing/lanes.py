@@ -56,6 +56,7 @@ def searches(
 ) -> Generator[OpenSearch, None, None]:
     """Open one study after another; each must be run before the next is asked for, and is settled
     then."""
+    judges = _of_seed(lane, judges)
     with open_search(lane.plan, lane.folder, lane.budget, watch, judges.searching) as search:
         yield search
         if settle(search) is None:
@@ -69,6 +70,15 @@ def searches(
             ) as search:
                 yield search
                 settle(search)
+
+
+def _of_seed(lane: Lane, judges: Judges) -> Judges:
+    """The judges of this lane: those of all, or where each seed has its own, those of its seed."""
+    if not judges.searching.per_seed:
+        return judges
+    own = lane.plan.make_evaluator(lane.plan.make_space())
+    own.prepare(lane.folder.parents[1], lane.seed, lambda _: None)
+    return Judges(own, own if judges.confirming is judges.searching else judges.confirming)
 
 
 def done(lane: Lane) -> bool:

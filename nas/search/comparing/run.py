@@ -26,8 +26,9 @@ from nas.search.comparing.plan import (
 )
 from nas.search.comparing.processes import run_here, run_in_processes
 from nas.search.old_options import still_measured
-from nas.search.plan import differences
+from nas.search.plan import Plan, differences
 from nas.study.attempt import plain
+from nas.study.files import SUPERNET
 from nas.study.rules import Budget
 from nas.study.study import Watch
 
@@ -77,7 +78,7 @@ def compare(
         _refuse_foreign(folder)
     asked = _as_begun(_with_budget(asked, budget, there), there)
     _refuse_what_cannot_run(asked, progress.notice)
-    asked, shared = _measured(folder, asked, there)
+    asked, shared = _measured(folder, asked, there, progress.notice)
     runner = asked.arms[0].plan.make_runner()
     if there is None:
         runner.check(shared.searching, folder)
@@ -137,11 +138,20 @@ def _as_begun(asked: Asked, there: Mapping[str, Any] | None) -> Asked:
     return replace(asked, arms=arms)
 
 
-def _measured(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> tuple[Asked, Judges]:
+def _measured(
+    folder: Path,
+    asked: Asked,
+    there: Mapping[str, Any] | None,
+    notice: Callable[[str], None],
+) -> tuple[Asked, Judges]:
     """What is fixed before the first trial is measured once, for all arms."""
     before = there["measured"] if there else {}
     arms = [replace(arm, plan=arm.plan.with_measured(before)) for arm in asked.arms]
     shared = judges(arms[0].plan, asked.confirm)
+    if shared.searching.per_seed:
+        _refuse_one_judge(arms[0].plan)
+    else:
+        shared.searching.prepare(folder, 0, lambda text: notice(f"{SUPERNET}: {text}"))
     measured = plain(shared.searching.measured())
     changed = differences(still_measured(before, measured), measured) if there else []
     if changed:
@@ -152,6 +162,15 @@ def _measured(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> tu
         )
     arms = [replace(arm, plan=arm.plan.with_measured(measured)) for arm in arms]
     return replace(asked, arms=arms, measured=measured), shared
+
+
+def _refuse_one_judge(plan: Plan) -> None:
+    """Elsewhere than in local processes, one judge serves all seeds."""
+    if plan.runner.name != "local":
+        raise SettingsError(
+            "evaluator.supernets=per-seed makes a judge for each seed, and --runner "
+            f"{plan.runner.name} has one for all: leave one of the two out"
+        )
 
 
 def _lanes(folder: Path, asked: Asked) -> list[Lane]:
@@ -236,7 +255,11 @@ def _refuse_foreign(folder: Path) -> None:
             f"{folder} is a file: a comparison needs a folder of its own, choose another with --out"
         )
     strangers = (
-        sorted(path.name for path in folder.iterdir() if path.name != f"{FILE}.tmp")
+        sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.name != f"{FILE}.tmp" and not path.name.startswith(SUPERNET)
+        )
         if folder.exists()
         else []
     )
