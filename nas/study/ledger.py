@@ -113,7 +113,8 @@ class Ledger:
 
     @property
     def best(self) -> Incumbent | None:
-        """The trial with the highest score; of equals the one told first."""
+        """The trial with the highest score; of equals the one on the front, else the one told
+        first."""
         return self.incumbents[-1] if self.incumbents else None
 
     @property
@@ -237,13 +238,12 @@ class Ledger:
     def _told(self, event: Event, offset: int) -> Heard | None:
         entry = self._ended(event, offset, "reused" if "reused" in event else "evaluated")
         score = event["score"]
-        best = self.best
-        if best is None or score > best.score:
-            self.incumbents.append(Incumbent(entry.trial, score, self.cost))
         if "reused" not in event:
             self._rank(score, event["number"])
         evaluation = evaluation_of(event)
         self._remember(entry, evaluation)
+        if self.best is None or score > self.best.score or self._is_dominated(self.best):
+            self.incumbents.append(Incumbent(entry.trial, score, self.cost))
         return (entry.trial, evaluation) if self._listens else None
 
     def _remember(self, entry: OpenTrial, told: Evaluation) -> None:
@@ -252,6 +252,11 @@ class Ledger:
         self.worst = point if worst is None else tuple(map(min, worst, point))
         if told.objectives:
             self.front.offer(point, OnFront(entry, told.score, told.metrics, told.seconds))
+
+    def _is_dominated(self, best: Incumbent) -> bool:
+        """Whether the best so far has left the front: only an equal score can drive it out."""
+        numbers = [owner.entry.asked["number"] for _, owner in self.front.members]
+        return bool(numbers) and best.trial.number not in numbers
 
     def _rank(self, score: float, number: int) -> None:
         if len(self.top) < self.rules.keep or (self.top and score > self.top[-1][0]):

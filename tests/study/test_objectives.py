@@ -64,6 +64,28 @@ def test_the_log_says_all_objectives_and_the_front_follows_from_it(tmp_path: Pat
         assert better or number in front or point in [told[other] for other in front]
 
 
+def test_of_equal_scores_the_best_is_on_the_front(tmp_path: Path) -> None:
+    """So the winner is never a trial that another beats at no loss."""
+
+    def coarsely(evaluation: Evaluation) -> Evaluation:
+        point = (evaluation.score // 4, -float(evaluation.metrics["seed"]))
+        return Evaluation(point[0], evaluation.metrics, evaluation.seconds, point)
+
+    strategy, changes = fresh_strategy("random-search", SPACE), 0
+    with Study(tmp_path, strategy, seed=5, budget=of_trials(TRIALS), weigh=coarsely) as study:
+        for trial in study.todo():
+            before = study.ledger.best
+            study.tell(trial.number, judged(study, Judge(study.strategy.space), trial))
+            best = study.ledger.best
+            assert best is not None
+            assert best.trial.number in {
+                owner.trial.number for _, owner in study.ledger.front.members
+            }
+            assert best.score == max(point[0] for point in study.ledger.front.points)
+            changes += before is not None and before.score == best.score and before is not best
+    assert changes  # equal scores were met
+
+
 def test_a_study_with_one_objective_says_nothing_of_several(tmp_path: Path) -> None:
     with study_of(tmp_path, [A]) as study:
         run(study)
