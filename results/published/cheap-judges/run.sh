@@ -1,7 +1,7 @@
 #!/bin/sh
 # What is each cheap judge worth on these data? The same random genotypes of the NASNet space, judged by every cheap judge
-# and twice by a whole training: one audit for each judge, all with the same two studies of the true one. Killed anywhere,
-# the same command continues; the table is made when all are there.
+# and twice by a whole training: one audit for each judge, all with the same two studies of the true one. Killed anywhere, the same command
+# continues, and one with more genotypes adds to it; the table is made when all are there.
 #
 #     sh results/published/cheap-judges/run.sh digits-hard 120 4 [STUDIES]
 #     sh results/published/cheap-judges/run.sh cifar10-16 40 1 [STUDIES]      (CIFAR-10 under NAS_DATA)
@@ -19,8 +19,9 @@ words() {
 audit() { # NAME JUDGE [OPTIONS]
     name=$1 judge=$2
     shift 2
-    if [ ! -e "$studies/$name/true-1" ] && [ "$name" != short ]; then
+    if [ "$name" != short ]; then
         mkdir -p "$studies/$name"
+        rm -rf "$studies/$name/true-0" "$studies/$name/true-1"
         cp -R "$studies/short/true-0" "$studies/short/true-1" "$studies/$name/"
     fi
     nas audit --cheap "$judge" --true train --n "$count" $(words) --set evaluator.keep_weights=false --out "$studies/$name" "$@"
