@@ -123,6 +123,9 @@ class Strategy(ABC):
     """
 
     takes_several: bool = False
+    # Of so many proposals one is tried, where a screen drops the others: numbers n * proposals to
+    # the next multiple belong to one trial.
+    proposals: int = 1
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space = space
@@ -141,6 +144,11 @@ class Strategy(ABC):
         """How many results it must have heard before they decide anything; until then it draws at
         random."""
         return 0
+
+    def judged_seconds(self) -> float:
+        """What judging proposals before one was tried took since the last call; a budget in seconds
+        pays for it."""
+        return 0.0
 
     def diagnostics(self) -> list[dict[str, Json]]:
         """What the last `tell` changed inside (say, one record per policy update), for the log;

@@ -341,10 +341,13 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
         print(f"the order of a deterministic study cost {study.idle_seconds:.1f} s of idle workers")
     if (alarm := alarm_of(study.folder)) is not None:
         print(f"alarm: {alarm}")
-    if search.evaluator.stands_in:
-        from nas.search.auditing import sentence_of_audit
+    if search.evaluator.stands_in or search.plan.screen is not None:
+        from nas.search.auditing import judges_that_guess, sentence_beside
 
-        print(f"audit: {sentence_of_audit(search.plan, study.folder)}")
+        identity = search.plan.identity()
+        for judge in judges_that_guess(identity):
+            space = identity["space"]["fingerprint"]
+            print(f"audit: {sentence_beside(judge, space, study.folder)}")
     best = ledger.best
     if best is not None:
         number = best.trial.number

@@ -206,6 +206,14 @@ def _options(
     early_stop: Annotated[
         str | None, typer.Option(help="asha, median or none (the default).", rich_help_panel=_RULES)
     ] = None,
+    screen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JUDGE:K",
+            help="Try the best of K proposals by a cheap judge, say proxy.grasp:4.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
     deterministic: Annotated[
         bool | None,
         typer.Option(

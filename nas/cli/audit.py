@@ -17,7 +17,7 @@ _AUDIT = "The audit"
 @takes_search_options(
     without=(
         *("strategy", "evaluator", "seed", "start_from", "trials", "budget_seconds", "duplicates"),
-        *("out", "early_stop", "deterministic", "lag", "failure_score", "stopped_as"),
+        *("out", "early_stop", "screen", "deterministic", "lag", "failure_score", "stopped_as"),
     )
 )
 def command(

@@ -70,10 +70,11 @@ def command(
         _say(as_json, f"TensorBoard: tensorboard --logdir {tensorboard}")
     if export is not None:
         from nas.search.reading import heard_of
+        from nas.search.screening import as_inside
         from nas.strategies.controller.learned_weights import export_weights
 
-        past = heard_of(folder, plan.rules)
-        weights = export_weights(plan.make_strategy(space), past, export)
+        strategy, past = as_inside(plan.make_strategy(space), heard_of(folder, plan.rules))
+        weights = export_weights(strategy, past, export)
         _say(as_json, f"weights: {weights}")
 
 

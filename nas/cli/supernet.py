@@ -20,7 +20,7 @@ _SUPERNET = "The supernet"
         *("duplicates", "out", "early_stop", "deterministic", "lag", "failure_score", "stopped_as"),
         *("retries", "max_params", "max_macs", "runner", "workers", "trial_timeout"),
         *("gpus_per_trial", "cpus_per_trial", "concurrency", "address", "table", "score", "cost"),
-        *("final", "decisions"),
+        *("final", "decisions", "screen"),
     )
 )
 def command(

@@ -21,6 +21,7 @@ _HIDDEN = (
     "duplicates",
     "out",
     "early_stop",
+    "screen",
 )
 _TABULATION = "The table"
 

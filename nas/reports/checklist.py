@@ -16,6 +16,7 @@ from nas.reports.experiment import Experiment
 from nas.reports.findings import Honesty, Practice, State
 from nas.reports.frame import Frame
 from nas.reports.outcome import Outcome
+from nas.search.auditing import judges_that_guess, sentence_beside
 
 Value = TypeVar("Value")
 
@@ -48,7 +49,16 @@ def honesty(experiment: Experiment) -> Honesty:
         + sum(again.total_cost for again in confirmations),
         total_wall_seconds=sum(frame.wall_seconds for frame in frames),
         total_strategy_seconds=sum(frame.strategy_seconds for frame in frames),
+        audits=list(_audits(experiment)),
     )
+
+
+def _audits(experiment: Experiment) -> Iterator[str]:
+    """What is known of each judge that only guesses what a training would give."""
+    recorded = next(experiment.frames).settings.recorded
+    for judge in judges_that_guess(recorded):
+        found = sentence_beside(judge, recorded["space"]["fingerprint"], experiment.folders[0])
+        yield f"{judge['name']}: {found}"
 
 
 def _evaluated_on(frames: Sequence[Frame]) -> Iterator[str]:

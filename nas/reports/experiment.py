@@ -17,7 +17,7 @@ from nas.search.comparing.plan import read_comparison
 from nas.search.old_options import renewed
 from nas.search.plan import differences
 
-_TASK = ("space", "evaluator", "rules", "limits", "start_from")
+_TASK = ("space", "evaluator", "rules", "limits", "start_from", "screen")
 _DEEPEST = 4
 
 
@@ -144,7 +144,7 @@ def _work(frame: Frame) -> dict[str, Any]:
     """All that must be alike, as it was written down."""
     counted = ("repeats",) if "trials" in frame.budget else ()
     recorded = frame.settings.recorded
-    work = {name: recorded[name] for name in (*_TASK, *counted)}
+    work = {name: recorded.get(name) for name in (*_TASK, *counted)}
     return {**work, "evaluator": renewed("evaluator", recorded["evaluator"])}
 
 

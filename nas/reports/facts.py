@@ -11,6 +11,7 @@ from nas.errors import counted
 from nas.reports.findings import ArmRow, Findings, Honesty
 from nas.reports.frame import Recorded, RecordedPart
 from nas.reports.sentences import seconds_text, short
+from nas.search.screening import shown as screen_shown
 
 
 def facts(found: Findings) -> list[tuple[str, str]]:
@@ -38,6 +39,10 @@ def facts(found: Findings) -> list[tuple[str, str]]:
         ),
         ("runner", "; ".join(_options(runner) for runner in known.runners)),
     ]
+    if found.task.screen is not None:
+        rows.append(("screen", screen_shown(found.task.screen)))
+    if known.audits:
+        rows.append(("audit", " ".join(known.audits)))
     rows += [(f"options of {arm.label}", _arm_options(arm)) for arm in found.arms]
     rows += [
         ("margin", f"{short(found.margin.value)}, stated {found.margin.stated}"),

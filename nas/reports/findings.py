@@ -297,6 +297,7 @@ class Honesty:
     total_seconds: float
     total_wall_seconds: float
     total_strategy_seconds: float
+    audits: Sequence[str]  # what they found of judges that guess
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Task:
     rules: Mapping[str, Any]
     limits: Mapping[str, Any]
     repeats: str = "free"  # what a budget of trials makes of them
+    screen: Recorded = None
 
     @property
     def duplicates(self) -> str:
@@ -83,7 +84,14 @@ class StudySettings:
         runner = found.get("runner")
         return cls(
             recorded=found,
-            task=Task(space, evaluator, found["rules"], found["limits"], found["repeats"]),
+            task=Task(
+                space,
+                evaluator,
+                found["rules"],
+                found["limits"],
+                found["repeats"],
+                found.get("screen"),
+            ),
             strategy=strategy,
             seed=int(found["seed"]),
             budget=found.get("budget", {}),

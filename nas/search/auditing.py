@@ -4,11 +4,12 @@ an ordinary study in one folder."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nas import registry
 from nas.search.tabulation import Sampled, TableRow, joined, study_of_seed
 from nas.search.words import judged_by
 
@@ -85,7 +86,12 @@ def audited(
 
 def sentence_of_audit(plan: Plan, folder: Path) -> str:
     """What an audit beside this study found of its judge in its space, or that there is none."""
-    ours = plan.evaluator.to_dict(), plan.make_space().fingerprint
+    identity = plan.identity()
+    return sentence_beside({**identity["evaluator"]}, identity["space"]["fingerprint"], folder)
+
+
+def sentence_beside(judge: Mapping[str, Any], space: str, folder: Path) -> str:
+    """What an audit in a folder beside this one found of a judge, by the fingerprint of a space."""
     for file in sorted(folder.absolute().parent.glob(f"*/{FILE}")):
         try:
             content = json.loads(file.read_text("utf-8"))
@@ -93,12 +99,23 @@ def sentence_of_audit(plan: Plan, folder: Path) -> str:
             said = str(content["sentence"])
         except (OSError, ValueError, KeyError, TypeError):
             continue  # somebody else's file
-        if theirs == ours:
+        if theirs == (judge, space):
             return f"{said} ({file.parent.name}/{FILE})"
     return (
-        f"there is none of {plan.evaluator.name} here, so nobody knows what its scores are worth; "
+        f"there is none of {judge['name']} here, so nobody knows what its scores are worth; "
         "see `nas audit --help`"
     )
+
+
+def judges_that_guess(study: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Of the judges that study.json names, evaluator and screen, those whose score stands for what
+    a training would give; code of strangers is not asked."""
+    screen = study.get("screen")
+    for judge in (study["evaluator"], *([] if screen is None else [screen["judge"]])):
+        if registry.is_outside("evaluator", judge["name"]):
+            continue
+        if getattr(registry.load("evaluator", judge["name"]), "stands_in", False):
+            yield {"name": judge["name"], "options": judge["options"]}
 
 
 def judgements(audit: Audited) -> Judgements:

@@ -17,6 +17,8 @@ from nas.seeding import derive
 from nas.study.rules import Budget
 from search_spaces.cells.genotype import Genotype
 
+_OF_SEARCH = ("confirm", "strategy", "screen")
+
 
 def confirmation(
     searched: Assignment, tree: Mapping[str, Any], top: int, evaluator: str
@@ -29,7 +31,7 @@ def confirmation(
     """
     best = _best(searched.folder, top)
     seed = derive(searched.plan.seed, "confirm") % 2**31
-    rest = {name: table for name, table in tree.items() if name not in ("confirm", "strategy")}
+    rest = {name: table for name, table in tree.items() if name not in _OF_SEARCH}
     study = {"seed": seed, "out": str(searched.folder / "confirm")}
     words = {**rest, "strategy": {"name": "random-search"}, "study": study}
     begun = assignment(judged_by(evaluator, words, tree.get("confirm", {})))

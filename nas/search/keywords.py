@@ -51,6 +51,7 @@ class SharedSettings(TypedDict, total=False):
     failure_score: float
     stopped_as: str
     early_stop: str
+    screen: str
     deterministic: bool
     lag: int
     max_params: str | float

@@ -121,6 +121,27 @@ class Part:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A cheap judge that chooses one of so many proposals for each trial."""
+
+    judge: Part
+    proposals: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in study.json."""
+        return {"judge": self.judge.to_dict(), "proposals": self.proposals}
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any], *, trust: bool) -> Self:
+        """What study.json says."""
+        judge, proposals = content["judge"], content["proposals"]
+        if type(proposals) is not int or proposals < 2:
+            raise ValueError(f"screen.proposals: {shortened(proposals)} is no number from 2")
+        return cls(Part.read("evaluator", judge, trust=trust), proposals)
+
+
+@final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What makes a study the study it is; two plans with the same identity are one search."""
@@ -135,12 +156,14 @@ class Plan:
     start_from: tuple[Genotype, ...] = ()
     measured: Mapping[str, Any] = field(default_factory=dict)
     objectives: Objectives | None = None  # None: one score
+    screen: Screen | None = None  # None: every proposal is tried
     scales: tuple[Scale, ...] | None = None  # of the objectives, fixed before the first trial
 
     @property
     def needs_trust(self) -> bool:
         """Whether a command that reads this study from its file needs `--trust`."""
-        parts = (self.space, self.strategy, self.evaluator, self.runner)
+        screens = () if self.screen is None else (self.screen.judge,)
+        parts = (self.space, self.strategy, self.evaluator, self.runner, *screens)
         return any(part.needs_trust for part in parts)
 
     def identity(self) -> dict[str, Any]:
@@ -158,6 +181,8 @@ class Plan:
         }
         if self.objectives is not None:
             identity["objectives"] = self.objectives.to_dict()
+        if self.screen is not None:
+            identity["screen"] = self.screen.to_dict()
         plain: dict[str, Any] = json.loads(json.dumps(identity))
         return plain
 
@@ -203,15 +228,18 @@ class Plan:
         """A strategy that knows nothing yet."""
         options = self.strategy.checked(self.strategy.options)
         strategy: Strategy = self.strategy.factory(space, self.seed, **options)
-        return strategy
+        if self.screen is None:
+            return strategy
+        from nas.search.screening import screened
+
+        judge = _made_evaluator(self.screen.judge, space, self.screen.judge.options)
+        return screened(strategy, self.screen.judge.name, judge, self.screen.proposals)
 
     def make_evaluator(self, space: SearchSpace) -> Evaluator:
         """The evaluator, with what was measured before the first trial."""
         options = dict(self.evaluator.options)
         options.update({name: value for name, value in self.measured.items() if name in options})
-        needed = (space,) if _takes_space(self.evaluator.factory) else ()
-        evaluator: Evaluator = self.evaluator.factory(*needed, **self.evaluator.checked(options))
-        return evaluator
+        return _made_evaluator(self.evaluator, space, options)
 
     def make_runner(self) -> Runner:
         """The runner."""
@@ -256,9 +284,11 @@ class Plan:
             if trust and registry.is_outside("space", parts["space"].name):
                 parts["space"].factory  # noqa: B018 - its operations are known from now on
             objectives, scales = content.get("objectives"), content.get("scales")
+            screen = content.get("screen")
             return cls(
                 **parts,
                 objectives=None if objectives is None else Objectives.read(objectives),
+                screen=None if screen is None else Screen.read(screen, trust=trust),
                 scales=None if scales is None else scales_read(scales),
                 seed=content["seed"],
                 rules=Rules(**content["rules"], repeats=content["repeats"]),
@@ -280,6 +310,12 @@ class Plan:
         return replace(self, measured=dict(measured))
 
 
+def _made_evaluator(part: Part, space: SearchSpace, options: Mapping[str, Any]) -> Evaluator:
+    needed = (space,) if _takes_space(part.factory) else ()
+    evaluator: Evaluator = part.factory(*needed, **part.checked(options))
+    return evaluator
+
+
 def _takes_space(factory: Callable[..., Any]) -> bool:
     """Whether an evaluator asks for the space; one that looks at genotypes alone need not."""
     kinds = {parameter.kind for parameter in inspect.signature(factory).parameters.values()}
@@ -289,7 +325,7 @@ def _takes_space(factory: Callable[..., Any]) -> bool:
 def recorded_fingerprint(folder: Path) -> str:
     """The fingerprint of the settings that `study.json` records; nothing of them is loaded."""
     content = read_study_json(folder)
-    several = {name: content[name] for name in ("objectives",) if name in content}
+    several = {name: content[name] for name in ("objectives", "screen") if name in content}
     return _fingerprint_of({name: content.get(name) for name in _IDENTITY} | several)
 
 
@@ -374,6 +410,7 @@ _FIELDS = (
     Field("start_from", lambda value: isinstance(value, list), "a list of genotypes"),
     Field("measured", is_table, "a table"),
     Field("objectives", is_table, "a table of formulas and scales"),
+    Field("screen", is_table, "a table of a judge and how many proposals"),
     Field("scales", _is_scales, "two or three pairs of numbers"),
     Field("recorded", is_table, "a table"),
     Field("budget", is_budget, "a budget of trials, seconds or hours"),

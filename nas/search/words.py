@@ -12,7 +12,7 @@ from typing import Any
 from nas import registry
 from nas.errors import SettingsError, SpaceError, known_names, shortened
 from nas.search.objectives import Objectives, objectives_of
-from nas.search.plan import Part, Plan
+from nas.search.plan import Part, Plan, Screen
 from nas.settings import Word, assignments, complete, merged, options_of, read_config
 from nas.study.rules import Budget, Duplicates, EarlyStop, Rules, StoppedAs
 from search_spaces.cells.genotype import Genotype
@@ -24,7 +24,7 @@ TRIALS_IF_CHEAP = 1_000
 LAG = 8
 
 PARTS = ("space", "strategy", "evaluator", "runner")
-_TABLES = (*PARTS, "study", "skeleton", "recipe")
+_TABLES = (*PARTS, "study", "skeleton", "recipe", "screen")
 _FLAGS = {
     "runner": (
         *("workers", "trial_timeout", "gpus_per_trial", "cpus_per_trial"),
@@ -44,6 +44,7 @@ _FLAGS = {
 PLACES = {name: (table, name) for table, names in _FLAGS.items() for name in names} | {
     part: (part, "name") for part in PARTS
 }
+PLACES["screen"] = ("screen", "judge")
 _SUFFIXES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
 
 
@@ -101,6 +102,7 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
         limits=limits,
         start_from=_genotypes(study["start_from"], space),
         objectives=objectives,
+        screen=_screen(tree),
     )
     folder = Path(study["out"]) if study["out"] else plan.default_folder()
     return Assignment(plan, _budget(study, evaluator, folder), folder)
@@ -116,6 +118,21 @@ def judged_by(evaluator: str, tree: Mapping[str, Any], own: Mapping[str, Any]) -
     shared = {name: value for name, value in given.items() if name in known}
     rest = {name: table for name, table in tree.items() if name not in ("skeleton", "recipe")}
     return {**rest, "evaluator": {**merged(shared, own), "name": evaluator}}
+
+
+def _screen(tree: Mapping[str, Any]) -> Screen | None:
+    """The screen, whose judge has the options of the search that it knows, and its own on top."""
+    own = dict(tree.get("screen", {}))
+    if not own:
+        return None
+    text = own.pop("judge", None)
+    if text is None:
+        raise SettingsError("screen.* is set, but nobody screens: add --screen, say proxy.grasp:4")
+    from nas.search.screening import screen_words
+
+    name, proposals = screen_words(str(text))
+    table = dict(judged_by(name, tree, own)["evaluator"])
+    return Screen(Part.named("evaluator", table.pop("name"), table), proposals)
 
 
 def amount(text: str) -> float:

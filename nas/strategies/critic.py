@@ -72,7 +72,7 @@ class CriticSearch(Strategy):
 
     def ask(self, number: int) -> Proposal:
         """The most promising new candidate, after as many others as earlier numbers are open."""
-        ahead = self.past.ahead(number)
+        ahead = self.past.ahead(number, self.proposals)
         with alone():
             choices = self.past.first_new(self._candidates(), ahead)
             if choices is None:

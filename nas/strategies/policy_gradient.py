@@ -196,7 +196,7 @@ class PolicyGradient(Strategy):
         """The most promising new candidate, after as many others as earlier numbers are open."""
         if self._batches is not None:
             return self._batches.ask(number)
-        ahead = self.past.ahead(number)
+        ahead = self.past.ahead(number, self.proposals)
         with alone():
             choices = self.past.first_new(self._candidates(), ahead)
             if choices is None:  # in a small space nearly everything is known

@@ -200,6 +200,7 @@ _FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("seed", is_count, _COUNT),
         Field("notes", is_table, _TABLE),
         Field("duplicate_of", is_count, _COUNT, needed=False),
+        Field("judged_seconds", is_number, "seconds", needed=False),
     ),
     "skipped": (_TIME, *_PROPOSED, Field("reason", is_text, _TEXT)),
     "attempted": (

@@ -215,6 +215,7 @@ class Ledger:
         original = event.get("duplicate_of")
         self.open[number] = OpenTrial(event, event["key"], original, parsed=trial)
         self._free += self._is_free(self.open[number])
+        self.cost += event.get("judged_seconds", 0.0)  # of a screen
         self.next_number = number + 1
         self.counts["asked"] += 1
         self.idle += 1

@@ -268,6 +268,8 @@ class Study:
         original = None if self.rules.duplicates == "retrain" else self.ledger.known.get(key)
         trial = Trial(number, genotype, derive(self.seed, "trial", number), proposal.notes)
         asked = asked_event(trial, key, original, seconds)
+        if judged := self.strategy.judged_seconds():
+            asked["judged_seconds"] = round(judged, 6)
         if original is None:
             attempted = {"event": "attempted", "number": number, "attempt": 1}
             self._record(asked, attempted, trial=trial)

@@ -73,3 +73,16 @@ def test_a_search_by_a_judge_that_stands_in_names_its_audit_or_says_there_is_non
     own = ("--confirm", "1", "--confirm-evaluator", "landscape")
     both = nas("search", *words, *own, "--out", str(tmp_path / "s"), "--json").json
     assert both["searched"]["audit"] == f"{said} (a/audit.json)"
+
+    for study in ("s", "alone"):
+        assert nas("search", *words, "--out", str(tmp_path / study)).code == 0
+    (tmp_path / "b").mkdir()
+    (tmp_path / "alone").rename(tmp_path / "b" / "alone")
+    for study, known in (("s", said), ("b/alone", "there is none of proxy:params here")):
+        assert nas("report", str(tmp_path / study)).code == 0
+        report = json.loads((tmp_path / study / "report.json").read_text())
+        (audit,) = report["honesty"]["audits"]
+        assert known in audit
+        assert known.replace("`", "") in (tmp_path / study / "report.md").read_text().replace(
+            "`", ""
+        )

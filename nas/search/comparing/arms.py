@@ -16,7 +16,7 @@ from nas.study.rules import Budget
 BASELINE = "random-search"
 MOST_SEEDS = 100_000
 
-_TABLES = ("space", "evaluator", "runner", "study", "skeleton", "recipe")
+_TABLES = ("space", "evaluator", "runner", "study", "skeleton", "recipe", "screen")
 _TAKEN = (*_TABLES, "strategy", "figures", "confirm", "report")
 
 

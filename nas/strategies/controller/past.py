@@ -66,18 +66,19 @@ class Past:
         """How many of these choices (N, T) were told already, of one."""
         return sum(tuple(row) in self._seen for row in drawn.tolist()) / len(drawn)
 
-    def ahead(self, number: int) -> int:
-        """How many earlier numbers have no result yet.
+    def ahead(self, number: int, proposals: int = 1) -> int:
+        """How many earlier trials have no result yet, and how many proposals of the same trial
+        come before this one.
 
         Trials that fail and proposals that are skipped never have one, and nobody tells a strategy
         of them. They are taken for open until 32 more numbers have come, so that failures do not
         add up.
         """
-        first = max(0, self.highest - _WINDOW + 1)
-        missing = sum(
-            earlier not in self._recent for earlier in range(first, min(number, self.highest + 1))
-        )
-        return max(0, number - self.highest - 1) + missing
+        first = -(-max(0, self.highest - _WINDOW + 1) // proposals)
+        trial, last = number // proposals, self.highest // proposals
+        recent = {told // proposals for told in self._recent}
+        missing = sum(earlier not in recent for earlier in range(first, min(trial, last + 1)))
+        return max(0, trial - last - 1) + missing + number % proposals
 
     def first_new(self, candidates: Iterable[Choices], ahead: int) -> Choices | None:
         """The candidate after `ahead` others, not counting keys that are known or were earlier."""
