@@ -11,8 +11,7 @@ import typer
 
 from nas import __version__
 from nas.cli._completion import completed
-from nas.cli._terminal import harmless
-from nas.cli._verb import Verb
+from nas.cli._verb import Verb, harmless
 from nas.cli._wrong_words import UsageError, sentence_of
 from nas.errors import NasError
 

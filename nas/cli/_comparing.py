@@ -15,9 +15,8 @@ from typing import Any
 
 import typer
 
-from nas.cli._stopping import INTERRUPTED, same_command, stopped_now
-from nas.cli._terminal import drawn, harmless
 from nas.cli._tracking import tracked
+from nas.cli._verb import INTERRUPTED, drawn, harmless, same_command, stopped_now
 from nas.errors import shell_word
 from nas.search.comparing.plan import Asked
 from nas.search.comparing.request import default_folder

@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from nas.cli._terminal import harmless
+from nas.cli._verb import harmless
 
 if TYPE_CHECKING:
     from nas.drawings.portrait import Portrait

@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas.cli._stopping import INTERRUPTED, same_command, stopped_now
-from nas.cli._terminal import drawn
 from nas.cli._tracking import tracked
-from nas.cli._waiting import SignOfLife, duration, durations
+from nas.cli._verb import (
+    INTERRUPTED,
+    SignOfLife,
+    drawn,
+    duration,
+    durations,
+    same_command,
+    stopped_now,
+)
 from nas.errors import counted
 from nas.search.onwards import next_commands, rounds_left
 from nas.search.pace import clock_text, pace_of, pace_text

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, final
 
-from nas.cli._waiting import SignOfLife, duration, durations
+from nas.cli._verb import SignOfLife, duration, durations
 from nas.errors import counted, shell_word
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nas.cli._options import Json, Set
-from nas.cli._terminal import drawn
+from nas.cli._verb import drawn
 
 _DRAWINGS = "Drawings"
 

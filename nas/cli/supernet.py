@@ -49,7 +49,7 @@ def command(
     """
     import json
 
-    from nas.cli._waiting import SignOfLife
+    from nas.cli._verb import SignOfLife
     from nas.errors import shell_word
     from nas.search.supernets import supernet_of
 

@@ -90,7 +90,7 @@ def command(
     import json
 
     from nas.cli._running import run_and_report
-    from nas.cli._stopping import same_command
+    from nas.cli._verb import same_command
     from nas.search.tabulation import (
         Sampled,
         checked_table,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli._options import Folder, Json
-from nas.cli._terminal import drawn
+from nas.cli._verb import drawn
 
 if TYPE_CHECKING:
     from search_spaces.cells.genotype import Genotype

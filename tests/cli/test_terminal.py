@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nas.cli._terminal import harmless
+from nas.cli._verb import harmless
 from nas.errors import shell_word
 from nas.exporting.source.python_file import names_in_file
 from nas.exporting.weights import write_weights

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from nas.cli._waiting import SignOfLife, duration, durations
+from nas.cli._verb import SignOfLife, duration, durations
 
 
 @pytest.mark.parametrize(
