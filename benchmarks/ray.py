@@ -23,7 +23,7 @@ from typing import Any
 
 from nas.contracts import Evaluation, Evaluator, Report
 from nas.registry import load
-from nas.study.rules import Budget, Rules
+from nas.study import Budget, Rules
 from nas.study.study import Study
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace

@@ -19,8 +19,8 @@ from typing import Any
 from nas.contracts import Evaluator, Strategy, Trial
 from nas.registry import load
 from nas.seeding import derive
+from nas.study import Budget, Rules
 from nas.study.attempt import attempt, never_stop
-from nas.study.rules import Budget, Rules
 from nas.study.store import Store, read_events
 from nas.study.study import Study
 from search_spaces.cells.space import SearchSpace

@@ -374,7 +374,7 @@ class Runner(ABC):
     ...             study.tell(trial.number, outcome)
     >>> from pathlib import Path
     >>> from nas.registry import load
-    >>> from nas.study.rules import Budget
+    >>> from nas.study import Budget
     >>> from nas.study.study import Study
     >>> space = load("space", "ladder")()
     >>> strategy = load("strategy", "random-search")(space, 0)

@@ -8,13 +8,15 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, final
 
+from nas import registry
 from nas.errors import SettingsError, known_names, shortened
 
 _LARGEST_FILE = 1_000_000
+_BY_POSITION = {"strategy": ("space", "seed"), "evaluator": ("space",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,87 @@ def complete(part: Callable[..., Any], given: Mapping[str, Any], where: str) -> 
         name: _typed(option, given[name], f"{where}.{name}") if name in given else option.default
         for name, option in known.items()
     }
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named part with all its options."""
+
+    kind: str
+    name: str
+    options: Mapping[str, Any]
+    # Whether a user chose it, here or in the process that sent it: only then is code outside the
+    # package imported for it. A part read from a file was not.
+    typed: bool = field(default=False, compare=False)
+
+    @classmethod
+    def named(cls, kind: str, name: str, given: Mapping[str, Any], *, typed: bool = True) -> Self:
+        """The part of this name; what stands behind a colon (`optuna:tpe`) is its first option.
+
+        Args:
+            typed: the words are the user's own; False where a file says them.
+        """
+        name = registry.spelled(name)
+        if typed:
+            registry.allow(name, *given.values())
+        factory = registry.load(kind, name)
+        refuse_positional(factory, _BY_POSITION.get(kind, ()), f"{kind} {name}")
+        head, colon, argument = name.partition(":")
+        if registry.is_outside(kind, name):
+            return cls(kind, name, complete(factory, given, kind), typed)
+        head = registry.resolve(kind, head)
+        if argument:
+            given = {next(iter(options_of(factory))): argument, **given}
+        return cls(kind, head + colon + argument, complete(factory, given, kind), typed)
+
+    @classmethod
+    def read(cls, kind: str, content: Mapping[str, Any], *, trust: bool) -> Self:
+        """A part as a file names it: typed only if the user typed the same words."""
+        name, options = content["name"], content["options"]
+        if not isinstance(name, str):
+            raise ValueError(f"{kind}.name: {shortened(name)} is no text")
+        if not isinstance(options, dict):
+            raise ValueError(f"{kind}.options: {shortened(options)} is no object")
+        if trust:
+            registry.allow(name, *options.values())
+        typed = registry.all_allowed((name, *options.values()))
+        return cls(kind, name, options, typed)
+
+    @property
+    def factory(self) -> Callable[..., Any]:
+        """The part's class."""
+        if self.typed:
+            registry.allow(self.name, *self.options.values())
+        part: Callable[..., Any] = registry.load(self.kind, self.name)
+        return part
+
+    @property
+    def needs_trust(self) -> bool:
+        """Whether its code, or that of its dataset, is the user's own."""
+        dataset = self.options.get("dataset")
+        return registry.is_outside(self.kind, self.name) or (
+            isinstance(dataset, str) and registry.is_outside("dataset", dataset)
+        )
+
+    def defaults(self) -> dict[str, Any]:
+        """What its options are where nothing is said."""
+        return {name: option.default for name, option in options_of(self.factory).items()}
+
+    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options, those that are no defaults typed again: a file may say anything."""
+        part, defaults = self.factory, self.defaults()
+        given = {
+            name: value
+            for name, value in options.items()
+            if name not in defaults or repr(value) != repr(defaults[name])
+        }
+        typed = complete(part, given, self.kind)
+        return {name: typed[name] if name in given else options[name] for name in options}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and options as JSON."""
+        return {"name": self.name, "options": dict(self.options)}
 
 
 def assignments(texts: Iterable[str]) -> dict[str, dict[str, Any]]:

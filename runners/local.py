@@ -8,8 +8,7 @@ from typing import final
 
 from nas.contracts import Evaluator, Runner, Trial, Turns
 from nas.errors import SettingsError, shortened
-from nas.study.attempt import attempt
-from nas.study.machines import settle_here, settled_before
+from nas.study.attempt import attempt, settle_here, settled_before
 
 
 @final

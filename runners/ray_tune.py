@@ -107,7 +107,7 @@ class RayTune(Runner):
         """Run until nothing is left to start and nothing runs."""
         if study.is_over:
             return  # no reason to start a cluster
-        from nas.study.machines import keep_settled
+        from nas.study.attempt import keep_settled
         from runners.on_ray.cluster import quietly
         from runners.on_ray.watchdog import watch_cluster
 
@@ -125,7 +125,7 @@ class RayTune(Runner):
 
     def _join(self, evaluator: Evaluator, folder: Path) -> _Joined:
         """Join or start the cluster, and have each of its nodes settle what hangs on it."""
-        from nas.study.machines import settled_before
+        from nas.study.attempt import settled_before
         from runners.on_ray.cluster import Cluster, Need, connect, refuse_silent, tune_settings
         from runners.on_ray.settling import packed, settle_on_nodes
 
@@ -142,7 +142,7 @@ class RayTune(Runner):
             return _Joined(stack.pop_all(), cluster, content, settled)
 
     def _tune(self, study: Turns, evaluator: Evaluator, joined: _Joined) -> None:
-        from nas.study.machines import keep_settled
+        from nas.study.attempt import keep_settled
         from runners.on_ray.actors import RayActors
         from runners.on_ray.running_trials import RunningTrials
 
@@ -178,7 +178,7 @@ class RayTune(Runner):
         of the study is the only truth."""
         from ray import tune
 
-        from nas.study.machines import settled_before
+        from nas.study.attempt import settled_before
         from runners.on_ray.trial_worker import TrialWorker
         from runners.on_ray.tune_searcher import (
             StopAtEnd,

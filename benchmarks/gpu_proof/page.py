@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu_proof.asked import Line
-from nas.search.provenance import commit, hardware, versions
-from nas.study.files import write_whole
+from nas.search.plan import commit, hardware, versions
+from nas.study.store import write_whole
 
 _CARD = "card"  # the section whose first line says where all of this was
 

@@ -14,8 +14,8 @@ from benchmarks.gpu_proof.asked import Asked, Line, figure, left_out
 from benchmarks.gpu_proof.mosaics import as_official_layout, mosaics_in
 from nas.evaluators.train import Train
 from nas.registry import load
-from nas.search.best import open_finals, write_best
-from nas.study.rules import Budget
+from nas.search.run import open_finals, write_best
+from nas.study import Budget
 from nas.study.study import Study
 from nas.training.datasets import cache_folder
 

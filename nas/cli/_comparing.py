@@ -21,8 +21,8 @@ from nas.errors import shell_word
 from nas.search.comparing.plan import Asked
 from nas.search.comparing.request import default_folder
 from nas.search.comparing.run import Progress, compare
+from nas.study import Budget
 from nas.study.events import ENDS
-from nas.study.rules import Budget
 
 
 def compare_and_report(

@@ -33,7 +33,7 @@ def parts_of(settings: Sequence[str] | None, known: Sequence[str]) -> dict[str, 
 
 def make_space(name: str, options: Mapping[str, Any]) -> SearchSpace:
     """The space of this name with these options."""
-    from nas.search.plan import Part
+    from nas.settings import Part
 
     part = Part.named("space", name, options)
     space: SearchSpace = part.factory(**part.options)
@@ -81,7 +81,7 @@ def check_target(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole; what is no plain file, such as /dev/stdout, is written to as it is."""
-    from nas.study.files import write_whole
+    from nas.study.store import write_whole
 
     check_target(path)
     if not path.exists() or path.is_file():

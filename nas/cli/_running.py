@@ -9,14 +9,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas.cli._tracking import tracked
 from nas.cli._verb import (
     INTERRUPTED,
     SignOfLife,
@@ -27,10 +26,7 @@ from nas.cli._verb import (
     stopped_now,
 )
 from nas.errors import counted
-from nas.search.onwards import next_commands, rounds_left
-from nas.search.pace import clock_text, pace_of, pace_text
-from nas.search.reading import alarm_of
-from nas.search.run import OpenSearch, open_search, run
+from nas.search.run import OpenSearch, next_commands, open_search, run
 from nas.search.words import Assignment
 from nas.study.events import ENDS
 from nas.study.study import Study
@@ -59,7 +55,7 @@ def run_and_report(
     formats = _formats_of(to, todo)
     progress = Progress(quiet=as_json)
     with (
-        tracked(todo.folder, track, trust=todo.plan.needs_trust),
+        _tracked(todo, track),
         _signals(todo, whole=whole) as stop,
         open_search(todo.plan, todo.folder, todo.budget, progress.see) as search,
     ):
@@ -91,6 +87,14 @@ def run_and_report(
             print(*_winner_told(winner), "next:", *lines, sep="\n")
     if reason is None or (winner is not None and winner.interrupted):
         raise typer.Exit(INTERRUPTED)
+
+
+def _tracked(todo: Assignment, track: str | None) -> AbstractContextManager[None]:
+    if track is None:
+        return nullcontext()
+    from nas.cli._tracking import tracked
+
+    return tracked(todo.folder, track, trust=todo.plan.needs_trust)
 
 
 def _leave_part(reason: str | None) -> None:
@@ -256,6 +260,8 @@ class Progress:
         return words if words and self._bar is None else None
 
     def _state(self) -> tuple[float, str]:
+        from nas.search.pace import clock_text, pace_of, pace_text
+
         assert self._search is not None
         ledger = self._search.study.ledger
         pace = pace_of(ledger, time.time())
@@ -322,7 +328,10 @@ def _outlook(search: OpenSearch) -> Iterator[str]:
         return
     least, most = outlook.seconds
     estimate = f"a trial takes {durations(least, most)} here"
-    ledger, rounds = search.study.ledger, rounds_left(search)
+    from nas.search.pace import rounds_left
+
+    ledger, runner = search.study.ledger, search.plan.runner
+    rounds = rounds_left(ledger, runner.options["workers"]) if runner.name == "local" else 0
     if rounds > 1 and ledger.budget.trials is not None:
         all_left = durations(least * rounds, most * rounds)
         left = ledger.budget.trials - ledger.ended_trials
@@ -345,8 +354,11 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
     )
     if study.idle_seconds:
         print(f"the order of a deterministic study cost {study.idle_seconds:.1f} s of idle workers")
-    if (alarm := alarm_of(study.folder)) is not None:
-        print(f"alarm: {alarm}")
+    if ledger.updates:  # of a controller
+        from nas.search.reading import alarm_of
+
+        if (alarm := alarm_of(study.folder)) is not None:
+            print(f"alarm: {alarm}")
     if search.evaluator.stands_in or search.plan.screen is not None:
         from nas.search.auditing import judges_that_guess, sentence_beside
 

@@ -17,9 +17,9 @@ import typer
 from nas.errors import StudyError, shell_word
 
 if TYPE_CHECKING:
-    from nas.search.plan import Part
     from nas.search.tracking.following import Follower, Tally
     from nas.search.tracking.runs import Followed, Tracker
+    from nas.settings import Part
 
 Track = Annotated[
     str | None,
@@ -88,8 +88,7 @@ def shown(told: Tally) -> dict[str, Any]:
 
 
 def _tracker(to: str, settings: Sequence[str] | None) -> Callable[[], Tracker]:
-    from nas.search.plan import Part
-    from nas.settings import assignments
+    from nas.settings import Part, assignments
 
     part = Part.named("tracker", to, assignments(settings or []).get("tracker", {}))
     return lambda: _made(part)

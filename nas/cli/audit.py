@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from nas.cli._options import Json
-from nas.cli._search_options import takes_search_options
+from nas.cli.search import takes_search_options
 
 _AUDIT = "The audit"
 

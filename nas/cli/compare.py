@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from nas.cli._options import Json
-from nas.cli._search_options import takes_search_options
 from nas.cli._tracking import Track
+from nas.cli.search import takes_search_options
 
 _COMPARISON = "What to compare"
 

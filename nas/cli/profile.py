@@ -46,7 +46,7 @@ def command(
     from nas.cli._portraits import table
     from nas.exporting.choosing import choices, subject_of
     from nas.exporting.latencies import latencies
-    from nas.search.provenance import hardware
+    from nas.search.plan import hardware
     from search_spaces.cells.cost import cost
 
     if threads is not None:

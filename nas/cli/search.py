@@ -1,17 +1,252 @@
-"""`nas search`: launch a search, or continue the same one."""
+"""`nas search`: launch a search, or continue the same one; its options are those of every verb that
+begins searches."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Container, Mapping
+from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nas.cli._options import Json, To
-from nas.cli._search_options import takes_search_options
+from nas.cli._options import Json, Set, To
 from nas.cli._tracking import Track
 
+_SEARCH, _BUDGET, _TABLE, _TRAIN, _RULES = (
+    "What to search",
+    "How far",
+    "Table of results",
+    "Training",
+    "Rules",
+)
+_RUNNER = "Where it runs"
 _CONFIRMED = "The end of a cheap search"
+
+
+def takes_search_options(
+    *, without: Container[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb the options of a search; its function receives them first, as a tree of settings.
+
+    Args:
+        without: options that make no sense for this verb.
+    """
+
+    def extend(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        shared = [option for option in _parameters() if option.name not in without]
+        names = [option.name for option in shared]
+
+        @wraps(command)
+        def run(**words: Any) -> None:
+            from nas.search.words import tree_of_words
+
+            command(tree_of_words({name: words.pop(name) for name in names}), **words)
+
+        run.__signature__ = inspect.Signature(shared + own)  # type: ignore[attr-defined]
+        return run
+
+    return extend
+
+
+def _parameters() -> list[inspect.Parameter]:
+    return list(inspect.signature(_options, eval_str=True).parameters.values())
+
+
+def _options(
+    space: Annotated[
+        str | None,
+        typer.Option(help="What can be drawn (default nasnet).", rich_help_panel=_SEARCH),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="Who draws (default policy-gradient).", rich_help_panel=_SEARCH),
+    ] = None,
+    evaluator: Annotated[
+        str | None, typer.Option(help="Who judges (default train).", rich_help_panel=_SEARCH)
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="The seed of everything (default 0).", rich_help_panel=_SEARCH),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(help="The study's folder (default under results/).", rich_help_panel=_SEARCH),
+    ] = None,
+    start_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GENOTYPE",
+            help="Genotypes for the first trials: a file, a text or a zoo name.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file of settings; flags win.", rich_help_panel=_SEARCH),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(help="Evaluate so many; repeats are free.", rich_help_panel=_BUDGET),
+    ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            help="Two or three formulas to raise, say 'val_accuracy, -macs', in place of --score.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    scales: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORST:BEST,...",
+            help="What a front is measured by (default: a pilot of random draws).",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    budget_seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="End after so many summed seconds of evaluation.", rich_help_panel=_BUDGET
+        ),
+    ] = None,
+    max_hours: Annotated[
+        float | None,
+        typer.Option(help="End after so many hours of wall clock.", rich_help_panel=_BUDGET),
+    ] = None,
+    runner: Annotated[
+        str | None, typer.Option(help="local (the default) or ray.", rich_help_panel=_RUNNER)
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="local: how many processes (default 1: this one).", rich_help_panel=_RUNNER
+        ),
+    ] = None,
+    trial_timeout: Annotated[
+        float | None, typer.Option(help="Seconds a trial may take.", rich_help_panel=_RUNNER)
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="ray: GPUs of one child, say 0.25 (default 0).", rich_help_panel=_RUNNER),
+    ] = None,
+    cpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="ray: processors of one child (default 1).", rich_help_panel=_RUNNER),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(help="ray: children at once (default: what fits).", rich_help_panel=_RUNNER),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="ray: auto or HOST:PORT (default: what runs here, else start one).",
+            rich_help_panel=_RUNNER,
+        ),
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV, CSV.GZ or Parquet file, a row per architecture; several are joined.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None,
+    score: Annotated[
+        str | None, typer.Option(help="Expression over columns or metrics.", rich_help_panel=_TABLE)
+    ] = None,
+    cost: Annotated[
+        str | None, typer.Option(help="Expression over columns: seconds.", rich_help_panel=_TABLE)
+    ] = None,
+    final: Annotated[
+        str | None,
+        typer.Option(
+            help="Expression winners are judged by; train: test_accuracy, none.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None,
+    decisions: Annotated[
+        str | None,
+        typer.Option(help="Pattern of decision columns, or one column.", rich_help_panel=_TABLE),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="What children are trained on.", rich_help_panel=_TRAIN)
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="How they are trained.", rich_help_panel=_TRAIN)
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Where data sets lie.", rich_help_panel=_TRAIN)
+    ] = None,
+    skip_corrupt: Annotated[
+        bool,
+        typer.Option(
+            "--skip-corrupt",
+            help="Leave out pictures that cannot be decoded.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", rich_help_panel=_TRAIN)
+    ] = None,
+    duplicates: Annotated[
+        str | None, typer.Option(help="reuse, retrain or resample.", rich_help_panel=_RULES)
+    ] = None,
+    retries: Annotated[
+        int | None, typer.Option(help="Tries after a failure (default 1).", rich_help_panel=_RULES)
+    ] = None,
+    failure_score: Annotated[
+        float | None,
+        typer.Option(help="What a strategy hears of a failure.", rich_help_panel=_RULES),
+    ] = None,
+    stopped_as: Annotated[
+        str | None, typer.Option(help="worst or ignore.", rich_help_panel=_RULES)
+    ] = None,
+    early_stop: Annotated[
+        str | None, typer.Option(help="asha, median or none (the default).", rich_help_panel=_RULES)
+    ] = None,
+    screen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JUDGE:K",
+            help="Try the best of K proposals by a cheap judge, say proxy.grasp:4.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    deterministic: Annotated[
+        bool | None,
+        typer.Option(
+            "--deterministic",
+            help="The same study on any number of workers.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    lag: Annotated[
+        int | None,
+        typer.Option(
+            help="How far results may lag behind proposals, if deterministic (default 8).",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    max_params: Annotated[
+        str | None, typer.Option(help="Skip larger networks, say 3.3M.", rich_help_panel=_RULES)
+    ] = None,
+    max_macs: Annotated[
+        str | None, typer.Option(help="Skip costlier networks, say 600M.", rich_help_panel=_RULES)
+    ] = None,
+    max_latency_ms: Annotated[
+        str | None,
+        typer.Option(
+            help="Skip slower networks, where the evaluator knows latency_ms.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    settings: Set = None,
+) -> None:
+    """The signature is the list of options."""
 
 
 @takes_search_options()

@@ -115,7 +115,7 @@ class Proxy(Evaluator):
 
     def settle(self, known: Sequence[Mapping[str, Json]] = ()) -> Mapping[str, Json]:
         """The device; everything else was asked for."""
-        from nas.study.machines import hardware_of
+        from nas.study.attempt import hardware_of
 
         del known
         device = self._computation().device

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from nas.contracts import Evaluation, Evaluator, Json, Report
 from nas.errors import SettingsError, shortened
 from nas.evaluators.train import Train
-from nas.study.files import SUPERNET, WEIGHTS_FILE, write_whole
+from nas.study.store import SUPERNET, WEIGHTS_FILE, write_whole
 from nas.training.datasets import share
 from nas.training.recipe import Recipe
 from search_spaces.cells.genotype import Genotype

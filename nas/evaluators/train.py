@@ -15,8 +15,8 @@ from nas.contracts import Evaluation, Evaluator, Json, Outlook, Report
 from nas.errors import SettingsError, known_names
 from nas.evaluators._expressions import Expression
 from nas.seeding import numpy_rng, torch_rng
-from nas.study.files import WEIGHTS_FILE
-from nas.study.machines import hardware_of
+from nas.study.attempt import hardware_of
+from nas.study.store import WEIGHTS_FILE
 from nas.training.datasets import Dataset, Images, open_dataset, preset, share
 from nas.training.recipe import Recipe
 from search_spaces.cells.carrying import carries_input

@@ -14,7 +14,7 @@ from nas.errors import NasError
 from nas.exporting.source.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import Weights, load_into, open_weights, refuse_other_genotype
-from nas.study.files import WEIGHTS_FILE, checkpoint_of
+from nas.study.store import WEIGHTS_FILE, checkpoint_of
 from search_spaces import zoo
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.reading import read_genotype

@@ -12,7 +12,7 @@ from torch import Tensor
 from nas.errors import NasError, shell_word, shortened
 from nas.exporting.choosing import Choice, choices, place_of, subject_of
 from nas.exporting.subject import Subject
-from nas.study.files import WEIGHTS_FILE, checkpoint_of
+from nas.study.store import WEIGHTS_FILE, checkpoint_of
 from nas.training.datasets import Pixels
 from nas.training.datasets._pictures import decoded, is_picture
 

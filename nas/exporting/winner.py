@@ -16,7 +16,7 @@ from nas.errors import SettingsError, shell_word
 from nas.exporting.known import plainer_formats, quick_formats
 from nas.registry import resolve
 from nas.search.record import read_record
-from nas.study.files import WEIGHTS_FILE, checkpoint_of
+from nas.study.store import WEIGHTS_FILE, checkpoint_of
 
 _SECONDS_DRAFTS_STAY = 3600.0
 

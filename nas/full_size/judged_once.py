@@ -18,7 +18,7 @@ from nas.exporting.source.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import load_into, open_weights
 from nas.full_size.trainings import Setting, Trained
-from nas.study.files import write_whole
+from nas.study.store import write_whole
 from nas.training.final_split import FinalSplit
 from nas.training.judging import Judgement, judged
 from search_spaces.cells.skeleton import Skeleton

@@ -31,7 +31,7 @@ from nas.full_size.learning_curves import curves_svg
 from nas.full_size.outlook import Leg
 from nas.full_size.trainings import Job, Setting, Trained, job_of
 from nas.seeding import torch_rng
-from nas.study.files import write_whole
+from nas.study.store import write_whole
 from nas.training.judging import TOP_5_NEEDS, Judgement
 from nas.training.trainer import Metrics
 from search_spaces.cells.cost import cost

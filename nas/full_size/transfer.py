@@ -35,7 +35,7 @@ from nas.full_size.report import Row, report_text
 from nas.full_size.retrain import spread
 from nas.full_size.trainings import Job, Setting, Trained, job_of, trained
 from nas.seeding import torch_rng
-from nas.study.files import write_whole
+from nas.study.store import write_whole
 from nas.training.checkpoint import read_weights
 from nas.training.judging import TOP_5_NEEDS, Judgement
 from nas.training.trainer import Data, Metrics

@@ -20,7 +20,7 @@ from nas.reports.rank_agreement import (
     search_from,
 )
 from nas.search.auditing import FILE, Audited, Judgements, judgements
-from nas.study.files import write_whole
+from nas.study.store import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,7 @@ from nas.reports.experiment import Experiment, read_experiment
 from nas.reports.extras import is_there
 from nas.reports.findings import Findings
 from nas.reports.frame import Frame
-from nas.study.files import write_whole
+from nas.study.store import write_whole
 
 if TYPE_CHECKING:
     import pandas

@@ -14,7 +14,7 @@ from nas.search.plan import read_study_json
 from nas.search.reading import ledger_of, ranked
 from nas.search.words import Assignment, assignment, judged_by
 from nas.seeding import derive
-from nas.study.rules import Budget
+from nas.study import Budget
 from search_spaces.cells.genotype import Genotype
 
 _OF_SEARCH = ("confirm", "strategy", "screen")

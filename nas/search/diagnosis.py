@@ -20,7 +20,7 @@ from typing import Any
 
 from nas import registry
 from nas.errors import NasError, counted, shell_word
-from nas.search.provenance import hardware, versions
+from nas.search.plan import hardware, versions
 
 _MIB, _GIB = 2**20, 2**30
 _LEAST_DISK, _LEAST_MEMORY = 1 * _GIB, 1 * _GIB

@@ -63,9 +63,9 @@ def front_of(folder: Path) -> StudyFront:
 
 def front_in(plan: Plan, ledger: Ledger) -> StudyFront | None:
     """The front of a study that is read already; None where nothing is on it."""
-    if plan.objectives is None or not ledger.front.members:
+    if plan.objectives is None or not ledger.front:
         return None
-    ordered = sorted(ledger.front.members, key=lambda member: -member[0][0])
+    ordered = sorted(ledger.front, key=lambda member: -member[0][0])
     members = []
     for point, owner in ordered:
         asked = owner.entry.asked

@@ -13,7 +13,8 @@ from nas.errors import ExpressionError, NasError, SettingsError, shortened
 from nas.evaluators._expressions import Expression
 from nas.seeding import derive, numpy_rng
 from nas.study.attempt import attempt, never_stop
-from nas.study.front import MOST_OBJECTIVES, Point, Scale
+from nas.study.events import MOST_OBJECTIVES
+from nas.study.front import Point, Scale
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
@@ -76,12 +77,10 @@ class Weigher:
 
 def objectives_of(
     formulas: str | Sequence[str] | None, scales: str | Sequence[Sequence[float]] | None
-) -> Objectives | None:
-    """The objectives that settings name; None where there is one score."""
+) -> Objectives:
+    """The objectives that settings name."""
     if formulas is None:
-        if scales is not None:
-            raise SettingsError("--scales are those of --objectives: give both, or neither")
-        return None
+        raise SettingsError("--scales are those of --objectives: give both, or neither")
     texts = tuple(_pieces(formulas) if isinstance(formulas, str) else formulas)
     if not 2 <= len(texts) <= MOST_OBJECTIVES or len(set(texts)) < len(texts):
         raise SettingsError(
@@ -94,11 +93,6 @@ def objectives_of(
                 f"objective {text!r} reads no metric: name one, as in 'val_accuracy, -macs'"
             )
     return Objectives(texts, None if scales is None else _scales(scales, len(texts)))
-
-
-def weigher_of(objectives: Objectives | None, evaluator: Evaluator) -> Weigher | None:
-    """What works out the objectives of trials that this evaluator judges."""
-    return None if objectives is None else Weigher(objectives, evaluator.measures)
 
 
 def scales_of(

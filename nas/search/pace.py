@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nas.study.ledger import Ledger
@@ -49,6 +50,12 @@ def pace_of(ledger: Ledger, now: float) -> Pace:
         seconds_a_trial=seconds / new if new else None,
         seconds_left=min(left, default=None),
     )
+
+
+def rounds_left(ledger: Ledger, workers: int) -> int:
+    """How often every worker still gets a trial; 0 where the budget counts no trials."""
+    trials = ledger.budget.trials
+    return 0 if trials is None else math.ceil((trials - ledger.ended_trials) / workers)
 
 
 def pace_text(seconds_a_trial: float) -> str:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import inspect
 import json
+import os
+import platform
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 from nas import registry
 from nas.contracts import Evaluator, Runner, Strategy
 from nas.errors import StudyError, shell_word, shortened
-from nas.search.objectives import Objectives, scales_read
-from nas.search.provenance import commit, hardware, versions
-from nas.settings import complete, options_of, refuse_positional
+from nas.settings import Part
+from nas.study import Budget, Rules
+from nas.study.attempt import processor_name
 from nas.study.events import (
+    MOST_OBJECTIVES,
     Field,
     is_budget,
     is_count,
@@ -25,120 +32,19 @@ from nas.study.events import (
     is_table,
     is_text,
 )
-from nas.study.files import write_whole
-from nas.study.front import MOST_OBJECTIVES, Scale
-from nas.study.rules import Budget, Rules
+from nas.study.store import write_whole
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
+if TYPE_CHECKING:  # what only some studies have is loaded by those
+    from nas.search.objectives import Objectives
+    from nas.search.screening import Screen
+    from nas.study.front import Scale
+
 FORMAT = 1  # of study.json
+_PACKAGES = ("torch", "optuna", "ray", "numpy", "pandas")
 _IDENTITY = ("space", "strategy", "evaluator", "seed", "rules", "limits", "start_from")
 _LARGEST_FILE = 64_000_000
-_BY_POSITION = {"strategy": ("space", "seed"), "evaluator": ("space",)}
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A named part with all its options."""
-
-    kind: str
-    name: str
-    options: Mapping[str, Any]
-    # Whether a user chose it, here or in the process that sent it: only then is code outside the
-    # package imported for it. A part read from a file was not.
-    typed: bool = field(default=False, compare=False)
-
-    @classmethod
-    def named(cls, kind: str, name: str, given: Mapping[str, Any], *, typed: bool = True) -> Self:
-        """The part of this name; what stands behind a colon (`optuna:tpe`) is its first option.
-
-        Args:
-            typed: the words are the user's own; False where a file says them.
-        """
-        name = registry.spelled(name)
-        if typed:
-            registry.allow(name, *given.values())
-        factory = registry.load(kind, name)
-        refuse_positional(factory, _BY_POSITION.get(kind, ()), f"{kind} {name}")
-        head, colon, argument = name.partition(":")
-        if registry.is_outside(kind, name):
-            return cls(kind, name, complete(factory, given, kind), typed)
-        head = registry.resolve(kind, head)
-        if argument:
-            given = {next(iter(options_of(factory))): argument, **given}
-        return cls(kind, head + colon + argument, complete(factory, given, kind), typed)
-
-    @classmethod
-    def read(cls, kind: str, content: Mapping[str, Any], *, trust: bool) -> Self:
-        """A part as a file names it: typed only if the user typed the same words."""
-        name, options = content["name"], content["options"]
-        if not isinstance(name, str):
-            raise ValueError(f"{kind}.name: {shortened(name)} is no text")
-        if not isinstance(options, dict):
-            raise ValueError(f"{kind}.options: {shortened(options)} is no object")
-        from nas.search.old_options import in_todays_words
-
-        if trust:
-            registry.allow(name, *options.values())
-        typed = registry.all_allowed((name, *options.values()))
-        return cls(kind, name, in_todays_words(kind, name, options), typed)
-
-    @property
-    def factory(self) -> Callable[..., Any]:
-        """The part's class."""
-        if self.typed:
-            registry.allow(self.name, *self.options.values())
-        part: Callable[..., Any] = registry.load(self.kind, self.name)
-        return part
-
-    @property
-    def needs_trust(self) -> bool:
-        """Whether its code, or that of its dataset, is the user's own."""
-        dataset = self.options.get("dataset")
-        return registry.is_outside(self.kind, self.name) or (
-            isinstance(dataset, str) and registry.is_outside("dataset", dataset)
-        )
-
-    def defaults(self) -> dict[str, Any]:
-        """What its options are where nothing is said."""
-        return {name: option.default for name, option in options_of(self.factory).items()}
-
-    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options, those that are no defaults typed again: a file may say anything."""
-        part, defaults = self.factory, self.defaults()
-        given = {
-            name: value
-            for name, value in options.items()
-            if name not in defaults or repr(value) != repr(defaults[name])
-        }
-        typed = complete(part, given, self.kind)
-        return {name: typed[name] if name in given else options[name] for name in options}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Name and options as JSON."""
-        return {"name": self.name, "options": dict(self.options)}
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """A cheap judge that chooses one of so many proposals for each trial."""
-
-    judge: Part
-    proposals: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """As it stands in study.json."""
-        return {"judge": self.judge.to_dict(), "proposals": self.proposals}
-
-    @classmethod
-    def read(cls, content: Mapping[str, Any], *, trust: bool) -> Self:
-        """What study.json says."""
-        judge, proposals = content["judge"], content["proposals"]
-        if type(proposals) is not int or proposals < 2:
-            raise ValueError(f"screen.proposals: {shortened(proposals)} is no number from 2")
-        return cls(Part.read("evaluator", judge, trust=trust), proposals)
 
 
 @final
@@ -275,21 +181,22 @@ class Plan:
         Args:
             trust: import whatever it names; else only what is ours, or was typed.
         """
+        from nas.search.old_options import renewed
+
         content = read_study_json(folder)
         try:
             parts = {
-                kind: Part.read(kind, content[kind], trust=trust)
+                kind: Part.read(kind, renewed(kind, content[kind]), trust=trust)
                 for kind in ("space", "strategy", "evaluator", "runner")
             }
             if trust and registry.is_outside("space", parts["space"].name):
                 parts["space"].factory  # noqa: B018 - its operations are known from now on
-            objectives, scales = content.get("objectives"), content.get("scales")
-            screen = content.get("screen")
+            objectives, scales = _several_of(content)
             return cls(
                 **parts,
-                objectives=None if objectives is None else Objectives.read(objectives),
-                screen=None if screen is None else Screen.read(screen, trust=trust),
-                scales=None if scales is None else scales_read(scales),
+                objectives=objectives,
+                scales=scales,
+                screen=_screen_of(content, trust=trust),
                 seed=content["seed"],
                 rules=Rules(**content["rules"], repeats=content["repeats"]),
                 limits=content["limits"],
@@ -314,6 +221,28 @@ def _made_evaluator(part: Part, space: SearchSpace, options: Mapping[str, Any]) 
     needed = (space,) if _takes_space(part.factory) else ()
     evaluator: Evaluator = part.factory(*needed, **part.checked(options))
     return evaluator
+
+
+def _several_of(
+    content: Mapping[str, Any],
+) -> tuple[Objectives | None, tuple[Scale, ...] | None]:
+    """The objectives that a file names, and their scales; none where there is one score."""
+    if content.get("objectives") is None:
+        return None, None
+    from nas.search.objectives import Objectives, scales_read
+
+    scales = content.get("scales")
+    known = None if scales is None else scales_read(scales)
+    return Objectives.read(content["objectives"]), known
+
+
+def _screen_of(content: Mapping[str, Any], *, trust: bool) -> Screen | None:
+    """The screen that a file names; none where every proposal is tried."""
+    if content.get("screen") is None:
+        return None
+    from nas.search.screening import Screen
+
+    return Screen.read(content["screen"], trust=trust)
 
 
 def _takes_space(factory: Callable[..., Any]) -> bool:
@@ -432,3 +361,70 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "")
         elif here != wanted:
             lines.append(f"{where}{name}: {shortened(here)} there, {shortened(wanted)} asked for")
     return lines
+
+
+# ------------------------------------------------------------------ where numbers come from
+
+
+@cache
+def versions() -> dict[str, str | None]:
+    """Python, ourselves and the packages that can change a search's outcome; None where one is not
+    installed."""
+    import nas
+
+    found: dict[str, str | None] = {"python": platform.python_version(), "nas": nas.__version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+@cache
+def commit() -> str | None:
+    """The git commit of the source this runs from (with `+` when changed since), or None for an
+    installed copy."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    revision = _git(root, "rev-parse", "HEAD")
+    if revision is None:
+        return None
+    return revision + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+@cache
+def hardware() -> dict[str, Any]:
+    """The processor, its usable cores and the GPUs."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cpu": processor_name(),
+        "cores": cores,
+        "gpus": _gpu_names(),
+        "system": platform.platform(terse=True),
+    }
+
+
+def _git(root: Path, *words: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _gpu_names() -> list[str]:
+    """Asked of the driver's own tool unless torch is loaded: importing it takes longer than a table
+    search."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    try:
+        words = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        answer = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return answer.stdout.split("\n")[:-1]

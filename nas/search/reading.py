@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from nas.errors import StoreError, StudyError
 from nas.search.plan import read_study_json, recorded_fingerprint
+from nas.study import Budget, Rules
 from nas.study.events import ENDS
 from nas.study.ledger import Heard, Ledger
-from nas.study.rules import Budget, Rules
 from nas.study.store import Event, is_being_written, read_events
 
 LOG = "events.jsonl"

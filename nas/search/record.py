@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nas.contracts import Json
-from nas.study.files import write_whole
+from nas.study.store import write_whole
 
 RECORD_FILE = "export.json"
 OF_THE_SEARCH = frozenset(

@@ -1,27 +1,34 @@
-"""One search from its plan to its winner: open or continue the study, run it, leave `best/`
-behind."""
+"""One search from its plan to its winner: begin or continue the study, run it, leave `best/` with
+its winner behind, and say what can be done next."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from nas.contracts import Evaluator, Runner, Strategy
-from nas.errors import SettingsError, SpaceError, StoreError, StudyError
-from nas.search.best import open_finals, write_best
-from nas.search.objectives import Weigher, scales_of, weigher_of
+from nas import registry
+from nas.contracts import Evaluator, Runner, Strategy, Trial
+from nas.errors import (
+    NotJudged,
+    SettingsError,
+    SpaceError,
+    StoreError,
+    StudyError,
+    shell_word,
+)
 from nas.search.plan import Plan, differences, read_study_json
+from nas.study import Budget
 from nas.study.attempt import plain
-from nas.study.files import SUPERNET
-from nas.study.rules import Budget
-from nas.study.store import Store, Sync
-from nas.study.study import NEEDS_BUDGET, Constraint, Study, Watch
-from search_spaces.cells.genotype import Genotype
+from nas.study.store import SUPERNET, Store, Sync, checkpoint_of, write_whole
+from nas.study.study import NEEDS_BUDGET, Constraint, Study, Watch, Weigh
+from search_spaces.cells.genotype import OP_NAMES
 from search_spaces.cells.space import SearchSpace
 
+FRONT: Final = "front"  # below `best/`, where there are several objectives
 _OURS = {"study.json", "study.json.tmp", "events.jsonl"}
 
 Notice = Callable[[str], None]
@@ -76,7 +83,7 @@ class Prepared:
     runner: Runner
     constraint: Constraint | None
     recorded: Mapping[str, Any]
-    weigh: Weigher | None
+    weigh: Weigh | None
 
     @property
     def sync(self) -> Sync:
@@ -101,6 +108,8 @@ def prepare_beginning(
         made.evaluator.prepare(folder, plan.seed, notice)
     plan = plan.with_measured(plain(made.evaluator.measured()))
     if plan.objectives is not None and plan.scales is None:
+        from nas.search.objectives import scales_of
+
         scales = scales_of(plan.objectives, made.evaluator, made.strategy.space)
         plan = replace(plan, scales=scales)
     return replace(made, plan=plan)
@@ -151,10 +160,28 @@ def _made(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Pre
     runner = plan.make_runner()  # what its options lack is said before anything is written
     evaluator = evaluator or plan.make_evaluator(space)
     strategy = plan.make_strategy(space)
-    constraint = _constraint(evaluator, plan, space)
+    constraint = _constraint(plan, evaluator, space)
     recorded = plain(strategy.recorded())
-    weigh = weigher_of(plan.objectives, evaluator)
+    weigh = _weigher(plan, evaluator)
     return Prepared(plan, budget, strategy, evaluator, runner, constraint, recorded, weigh)
+
+
+def _constraint(plan: Plan, evaluator: Evaluator, space: SearchSpace) -> Constraint | None:
+    """What is skipped, where there are limits or drawings that are no architectures."""
+    if not plan.limits and type(space).flaw is SearchSpace.flaw:
+        return None
+    from nas.search.limits import constraint_of
+
+    return constraint_of(plan, evaluator, space)
+
+
+def _weigher(plan: Plan, evaluator: Evaluator) -> Weigh | None:
+    """What works the objectives of a trial out, where there are several."""
+    if plan.objectives is None:
+        return None
+    from nas.search.objectives import Weigher
+
+    return Weigher(plan.objectives, evaluator.measures)
 
 
 def _noticed(watch: Watch | None) -> Notice:
@@ -288,27 +315,124 @@ def _refuse_changed(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path
         )
 
 
-def _constraint(evaluator: Evaluator, plan: Plan, space: SearchSpace) -> Constraint | None:
-    """What is skipped: drawings that are no architectures, and those that are too large."""
-    limits = plan.limits
-    if not limits:
-        return None if type(space).flaw is SearchSpace.flaw else space.flaw
-    from nas.seeding import numpy_rng
+# ------------------------------------------------------------------ the folder best/
 
-    known = evaluator.costs(space.sample(numpy_rng(0, "limits")))
-    for name in limits:
-        if name not in known:
-            raise SettingsError(
-                f"evaluator {plan.evaluator.name!r} does not know the {name} of a genotype before "
-                "it is evaluated, "
-                f"so --max-{name} cannot be held; it knows {', '.join(sorted(known)) or 'nothing'}"
+
+def open_finals(study: Study, evaluator: Evaluator) -> None:
+    """Read what winners are judged by: only of a finished study, only for its incumbents; each
+    reading is logged."""
+    assert study.ledger.finished is not None
+    judged = {trial.number: trial for trial in _winners(study)}
+    for number, trial in judged.items():
+        if number in study.ledger.opened:
+            continue
+        kept = checkpoint_of(study.folder, number)
+        try:
+            final = evaluator.final(trial.genotype, kept=kept if kept.is_dir() else None)
+        except NotJudged as problem:
+            study.notice(
+                f"trial {number} is not judged until this command is given again: {problem}",
+                "winner",
             )
+            continue
+        if final:
+            study.record_final(number, final)
 
-    def violated(genotype: Genotype) -> str | None:
-        if (flaw := space.flaw(genotype)) is not None:
-            return flaw
-        costs = evaluator.costs(genotype)
-        over = [name for name, limit in limits.items() if costs[name] > limit]
-        return f"{over[0]} {costs[over[0]]:,.0f} > {limits[over[0]]:,.0f}" if over else None
 
-    return violated
+def write_best(study: Study, evaluator: Evaluator) -> None:
+    """Leave the winner in `best/`: its genotype, and drawings where real networks were trained."""
+    best = study.ledger.best
+    if best is None:
+        return
+    folder = study.folder / "best"
+    genotype = best.trial.genotype
+    _clear_other_export(folder, genotype.key, best.trial.number)
+    write_whole(folder / "genotype.json", genotype.to_json() + "\n")
+    if not evaluator.cheap and genotype.cells:
+        from nas.drawings.svg import cells_svg
+
+        write_whole(folder / "cells.svg", cells_svg(genotype))
+    if study.ledger.front:
+        _write_front(folder / FRONT, study)
+
+
+def _winners(study: Study) -> Iterator[Trial]:
+    """The incumbents by the score, and all on the front."""
+    yield from (incumbent.trial for incumbent in study.ledger.incumbents)
+    yield from (owner.trial for _, owner in study.ledger.front)
+
+
+def _write_front(folder: Path, study: Study) -> None:
+    """A folder for each trial on the front; those that left it leave the folder."""
+    wanted = {f"trial-{owner.trial.number}": owner for _, owner in study.ledger.front}
+    for old in folder.glob("trial-*"):
+        if old.name not in wanted:
+            shutil.rmtree(old)
+    for name, owner in wanted.items():
+        place = folder / name
+        place.mkdir(parents=True, exist_ok=True)
+        write_whole(place / "genotype.json", owner.trial.genotype.to_json() + "\n")
+
+
+def _clear_other_export(folder: Path, key: str, number: int) -> None:
+    """Files of an earlier winner would be taken for those of this one."""
+    if not folder.exists():
+        return
+    from nas.search.record import clear, read_record
+
+    record = read_record(folder)
+    if record is not None and (record.subject.get("key"), record.subject.get("trial")) != (
+        key,
+        number,
+    ):
+        clear(folder, record, but=("genotype.json",))
+
+
+# ------------------------------------------------------------------ what comes next
+
+
+def next_commands(search: OpenSearch, *, exported: bool, interrupted: bool) -> Iterator[str]:
+    """The commands that go on from here, the likeliest first.
+
+    Args:
+        exported: whether the winner left the house already.
+        interrupted: whether the search was stopped before its budget was spent.
+    """
+    plan, study = search.plan, search.study
+    folder, again = shell_word(str(study.folder)), plan.resume_command(study.folder)
+    nas = _nas_with_own_ops(plan, study)
+    if interrupted:
+        yield again
+    if study.ledger.best is not None:
+        yield f"{nas} show {shell_word(str(study.folder / 'best' / 'genotype.json'))}"
+        yield f"nas best {folder} --top 5"
+        if exported:
+            yield f"{nas}{plan.retrain_command(study.folder).removeprefix('nas')}"
+        elif not search.evaluator.cheap:
+            yield f"{nas} export {folder}"
+    if not interrupted and (more := _more(study)):
+        yield f"{again} {more}"
+
+
+def _nas_with_own_ops(plan: Plan, study: Study) -> str:
+    """How commands begin that read the winner: with the file of its space, where its operations
+    are known from there alone."""
+    name, best = plan.space.name, study.ledger.best
+    if best is None or not registry.is_outside("space", name):
+        return "nas"
+    nodes = [node for cell in best.trial.genotype.cells.values() for node in cell.nodes]
+    if {edge.op for node in nodes for edge in node.edges} <= set(OP_NAMES):
+        return "nas"
+    return f"nas --import {shell_word(name.partition(':')[0])}"
+
+
+def _more(study: Study) -> str | None:
+    """The flag that lets this study go on: its budget with the limit that ended it raised."""
+    ledger, budget = study.ledger, study.ledger.budget
+    if budget.seconds is not None and ledger.cost >= budget.seconds:
+        return f"--budget-seconds {2 * budget.seconds:g}"
+    if budget.trials is not None and ledger.bought_trials >= budget.trials:
+        return f"--trials +{budget.trials}"
+    if budget.hours is not None and study.wall_seconds() >= budget.hours * 3600:
+        return f"--max-hours {2 * budget.hours:g}"
+    return None

@@ -7,18 +7,42 @@ import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Self, final
 
 from nas.contracts import Evaluation, Evaluator, Json, Proposal, Strategy, Trial
 from nas.errors import SettingsError, shortened
+from nas.search.old_options import renewed
 from nas.seeding import derive
+from nas.settings import Part
 from nas.study.attempt import attempt, never_stop, plain
 from nas.study.ledger import Heard
 
 _MOST = 1_000
 _NOTE = "screened"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A cheap judge that chooses one of so many proposals for each trial."""
+
+    judge: Part
+    proposals: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in study.json."""
+        return {"judge": self.judge.to_dict(), "proposals": self.proposals}
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any], *, trust: bool) -> Self:
+        """What study.json says."""
+        judge, proposals = content["judge"], content["proposals"]
+        if type(proposals) is not int or proposals < 2:
+            raise ValueError(f"screen.proposals: {shortened(proposals)} is no number from 2")
+        judged_by = Part.read("evaluator", renewed("evaluator", judge), trust=trust)
+        return cls(judged_by, proposals)
 
 
 def screen_words(text: str) -> tuple[str, int]:

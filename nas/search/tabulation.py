@@ -18,8 +18,8 @@ from nas.contracts import Evaluation, Proposal, Strategy, Trial
 from nas.errors import SettingsError, SpaceError, StoreError, StudyError, shortened
 from nas.search.reading import LOG, events_of
 from nas.seeding import numpy_rng
-from nas.study.files import write_whole
-from nas.study.rules import Budget
+from nas.study import Budget
+from nas.study.store import write_whole
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import Choices, SearchSpace
 

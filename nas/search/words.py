@@ -7,16 +7,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nas import registry
 from nas.errors import SettingsError, SpaceError, known_names, shortened
-from nas.search.objectives import Objectives, objectives_of
-from nas.search.plan import Part, Plan, Screen
-from nas.settings import Word, assignments, complete, merged, options_of, read_config
-from nas.study.rules import Budget, Duplicates, EarlyStop, Rules, StoppedAs
+from nas.registry import allow, is_outside, load, names, resolve
+from nas.search.plan import Plan
+from nas.settings import Part, Word, assignments, complete, merged, options_of, read_config
+from nas.study import Budget, Duplicates, EarlyStop, Rules, StoppedAs
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
+
+if TYPE_CHECKING:
+    from nas.search.objectives import Objectives
+    from nas.search.screening import Screen
 
 DEFAULTS = {"space": "nasnet", "strategy": "policy-gradient", "runner": "local"}
 TRIALS_IF_COSTLY = 20
@@ -88,7 +91,7 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
     study = complete(_study_settings, tree.get("study", {}), "study")
     if study["seed"] < 0:
         raise SettingsError(f"study.seed is {study['seed']}: expected 0 or more")
-    objectives = objectives_of(study["objectives"], study["scales"])
+    objectives = _objectives(study)
     limits = _limits(study)
     evaluator = _evaluator(tree, objectives, limits)
     space = _space(tree, evaluator)
@@ -111,8 +114,8 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
 def judged_by(evaluator: str, tree: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a search with another judge: those of its evaluator that the other one knows,
     and `own` on top."""
-    registry.allow(evaluator)
-    known = options_of(registry.load("evaluator", evaluator))
+    allow(evaluator)
+    known = options_of(load("evaluator", evaluator))
     beside = {name: tree[name] for name in ("skeleton", "recipe") if name in tree}
     given = merged({**tree.get("evaluator", {})}, beside)
     shared = {name: value for name, value in given.items() if name in known}
@@ -128,7 +131,7 @@ def _screen(tree: Mapping[str, Any]) -> Screen | None:
     text = own.pop("judge", None)
     if text is None:
         raise SettingsError("screen.* is set, but nobody screens: add --screen, say proxy.grasp:4")
-    from nas.search.screening import screen_words
+    from nas.search.screening import Screen, screen_words
 
     name, proposals = screen_words(str(text))
     table = dict(judged_by(name, tree, own)["evaluator"])
@@ -184,7 +187,7 @@ def changed_runner(part: Part, name: str | None, tree: Mapping[str, Any]) -> Par
     if (
         name is None
         or name == part.name
-        or (":" not in name and registry.resolve("runner", name) == part.name)
+        or (":" not in name and resolve("runner", name) == part.name)
     ):
         typed = part.typed or name is not None
         return Part.named("runner", part.name, {**part.options, **options}, typed=typed)
@@ -208,6 +211,14 @@ def _rules(study: Mapping[str, Any]) -> Rules:
     return Rules(**{name: study[name] for name in (*names, *early)}, lag=lag)
 
 
+def _objectives(study: Mapping[str, Any]) -> Objectives | None:
+    if study["objectives"] is None and study["scales"] is None:
+        return None
+    from nas.search.objectives import objectives_of
+
+    return objectives_of(study["objectives"], study["scales"])
+
+
 def _part(kind: str, tree: Mapping[str, Any]) -> Part:
     table = dict(tree.get(kind, {}))
     name = str(table.pop("name", DEFAULTS.get(kind, "")))
@@ -220,8 +231,8 @@ def _evaluator(
     """The evaluator; tables `skeleton` and `recipe` beside it are options of its own."""
     table = dict(tree.get("evaluator", {}))
     name = str(table.pop("name", "table" if "table" in table else _default_evaluator()))
-    registry.allow(name)
-    known = options_of(registry.load("evaluator", name))
+    allow(name)
+    known = options_of(load("evaluator", name))
     for beside in ("skeleton", "recipe"):
         if beside in tree:
             if beside not in known:
@@ -253,14 +264,14 @@ def _measuring(
 
 
 def _default_evaluator() -> str:
-    return "train" if "train" in registry.names("evaluator") else "landscape"
+    return "train" if "train" in names("evaluator") else "landscape"
 
 
 def _space(tree: Mapping[str, Any], evaluator: Part) -> Part:
     table = dict(tree.get("space", {}))
     name = str(table.pop("name", DEFAULTS["space"]))
-    own = registry.is_outside("space", name)
-    if not own and registry.resolve("space", name) == "table" and "decisions" not in table:
+    own = is_outside("space", name)
+    if not own and resolve("space", name) == "table" and "decisions" not in table:
         if evaluator.name != "table" or not evaluator.options["table"]:
             raise SettingsError(
                 "space 'table' takes its decisions from a table: give --table FILE and --decisions"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any, final
 
-from nas.study.rules import Rules
+from nas.study import Rules
 
 
 class Rule(ABC):

@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple
 
 from nas.contracts import Evaluation, Failure, Outcome, Stopped, Trial
 from nas.errors import shortened
-from nas.study.front import MOST_OBJECTIVES
 from search_spaces.cells.genotype import Genotype
 
 Event = Mapping[str, Any]
 
+MOST_OBJECTIVES: Final = 3
 ENDS: Final = ("told", "stopped", "failed")  # a trial ends once, by one of these
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final, Generic, TypeVar, final
+from typing import Generic, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ Point = tuple[float, ...]
 Scale = tuple[float, float]  # the worst that counts, and what is one unit above it
 
 Owner = TypeVar("Owner")
-
-MOST_OBJECTIVES: Final = 3
 
 
 def dominates(one: Point, other: Point) -> bool:

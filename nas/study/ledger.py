@@ -6,15 +6,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from nas.contracts import Evaluation, Trial
 from nas.errors import GenotypeError, SettingsError, StoreError, UnknownOpError, shortened
+from nas.study import Budget, Rules
 from nas.study.events import evaluation_of
-from nas.study.front import Front, Scale, hypervolume
-from nas.study.rules import Budget, Rules
 from nas.study.store import FORMAT, WITHOUT_CHECKS, Event
 from search_spaces.cells.genotype import Genotype
+
+if TYPE_CHECKING:  # of several objectives; nothing is loaded where there is one score
+    from nas.study.front import Front, Point, Scale
 
 
 class Incumbent(NamedTuple):
@@ -101,7 +103,7 @@ class Ledger:
             tuple[float, int]
         ] = []  # the `rules.keep` best evaluated trials: score and number
         self.worst: tuple[float, ...] | None = None  # so far, of each objective
-        self.front: Front[OnFront] = Front()  # empty, where there is one objective
+        self._front: Front[OnFront] | None = None
         self.budget = Budget()
         self.finished: str | None = None
         self.sessions = 0
@@ -252,11 +254,18 @@ class Ledger:
         point, worst = told.point, self.worst
         self.worst = point if worst is None else tuple(map(min, worst, point))
         if told.objectives:
-            self.front.offer(point, OnFront(entry, told.score, told.metrics, told.seconds))
+            self._offer(point, OnFront(entry, told.score, told.metrics, told.seconds))
+
+    def _offer(self, point: Point, owner: OnFront) -> None:
+        if self._front is None:
+            from nas.study.front import Front
+
+            self._front = Front()
+        self._front.offer(point, owner)
 
     def _is_dominated(self, best: Incumbent) -> bool:
         """Whether the best so far has left the front: only an equal score can drive it out."""
-        numbers = [owner.entry.asked["number"] for _, owner in self.front.members]
+        numbers = [owner.entry.asked["number"] for _, owner in self.front]
         return bool(numbers) and best.trial.number not in numbers
 
     def _rank(self, score: float, number: int) -> None:
@@ -271,21 +280,29 @@ class Ledger:
             return None
         return self._heard(entry, self.worst, event["metrics"], event["seconds"])
 
+    @property
+    def front(self) -> list[tuple[Point, OnFront]]:
+        """The trials that no other dominates, in the order in which they came; none where there is
+        one objective."""
+        return [] if self._front is None else self._front.members
+
     def covered(self, scales: Sequence[Scale] | None) -> str | None:
         """The front in words, with its hypervolume where there are scales; None where there is
         none."""
-        if not self.front.members:
+        if self._front is None:
             return None
-        words = f"{len(self.front.members)} on the front"
+        words = f"{len(self.front)} on the front"
         if scales is None:
             return words
-        return f"{words}, hypervolume {hypervolume(self.front.points, scales):.4f}"
+        from nas.study.front import hypervolume
+
+        return f"{words}, hypervolume {hypervolume(self._front.points, scales):.4f}"
 
     @property
     def kept(self) -> set[int]:
         """The numbers of the trials whose files stay: the best, and all on the front."""
         best = {number for _, number in self.top}
-        return best | {owner.entry.asked["number"] for _, owner in self.front.members}
+        return best | {owner.entry.asked["number"] for _, owner in self.front}
 
     def _failed(self, event: Event, offset: int) -> Heard | None:
         entry = self._ended(event, offset, "failed")

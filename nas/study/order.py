@@ -17,8 +17,8 @@ from typing import Any, final
 from nas.contracts import Failure, Outcome
 from nas.study.attempt import plain
 from nas.study.events import end_event, outcome_of
-from nas.study.files import write_whole
 from nas.study.ledger import Ledger, OpenTrial
+from nas.study.store import write_whole
 
 
 @dataclass(frozen=True, slots=True)

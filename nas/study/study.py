@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Self, final
 from nas.contracts import Evaluation, Failure, Outcome, Proposal, Strategy, Trial
 from nas.errors import StudyError
 from nas.seeding import derive
+from nas.study import Budget, Rules
 from nas.study.events import asked_event, end_event, skipped_event
-from nas.study.files import WORK, keep_files, tidy_files
 from nas.study.ledger import Ledger, OpenTrial
-from nas.study.rules import Budget, Rules
-from nas.study.store import Store, Sync, read_events
+from nas.study.store import WORK, Store, Sync, keep_files, read_events, tidy_files
 from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:  # what only some studies need is loaded by those

@@ -15,7 +15,7 @@ from nas.contracts import Evaluation, Evaluator, Report, Runner
 from nas.errors import SettingsError
 from nas.registry import load
 from nas.seeding import derive
-from nas.study.rules import Budget, Rules
+from nas.study import Budget, Rules
 from nas.study.study import Study
 from nas.testing.promises import Promise, keep_all, maker_of
 from search_spaces.cells.genotype import Genotype

@@ -24,7 +24,7 @@ from torch import nn
 
 from nas.errors import StudyError, shortened
 from nas.full_size.trainings import Job, Setting, Trained
-from nas.study.files import write_whole
+from nas.study.store import write_whole
 from nas.training.datasets import Images
 from nas.training.trainer import Data
 from runners.on_ray.cluster import Need, alive_nodes, connect, describe, quietly, tune_settings

@@ -12,7 +12,7 @@ from nas.contracts import Evaluation, Evaluator, Report
 from nas.search.comparing.arms import arms_of, seeds_of
 from nas.search.comparing.plan import Asked
 from nas.search.comparing.run import Progress, compare
-from nas.study.rules import Budget
+from nas.study import Budget
 from parts.studies import lines, story
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace

@@ -12,8 +12,8 @@ from typing import Any
 
 from nas.contracts import Evaluation, Evaluator, Outcome, Proposal, Report, Strategy, Trial
 from nas.registry import load, names
+from nas.study import Budget, Rules
 from nas.study.attempt import attempt
-from nas.study.rules import Budget, Rules
 from nas.study.store import Store
 from nas.study.study import Study
 from search_spaces.cells.genotype import Genotype

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from nas.contracts import Evaluation, Failure, Stopped
 from nas.reports.dashboard import Mirror
 from nas.search.plan import Plan
-from nas.study.rules import Rules
+from nas.study import Rules
 from nas.study.study import Study
 from parts.command_line import SMALL, ended, nas, started
 from parts.studies import STRATEGIES, lines, of_trials

@@ -14,7 +14,7 @@ import pytest
 from nas.contracts import Evaluator
 from nas.errors import SettingsError, StudyError
 from nas.registry import load
-from nas.study.rules import Budget, Rules
+from nas.study import Budget, Rules
 from nas.study.study import Study
 from nas.testing.runner_promises import ScriptedEvaluator as Worker
 from parts.command_line import SMALL, started

@@ -22,7 +22,7 @@ from nas.contracts import Evaluation, Failure, Stopped, Trial
 from nas.errors import SettingsError, StoreError, StudyError
 from nas.registry import load, resolve
 from nas.settings import complete
-from nas.study.rules import Rules
+from nas.study import Rules
 from nas.study.study import Study
 from nas.testing.runner_promises import ScriptedEvaluator as Judge
 from nas.training.datasets import Dataset, DatasetError, Images, share

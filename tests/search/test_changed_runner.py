@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nas.errors import NasError, SettingsError
-from nas.search.plan import Part
 from nas.search.words import changed_runner
+from nas.settings import Part
 
 LOCAL = Part.named("runner", "local", {"workers": 3})
 

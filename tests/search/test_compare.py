@@ -17,7 +17,7 @@ from nas.search.plan import Plan
 from nas.search.run import open_search, run
 from nas.search.words import assignment
 from nas.seeding import derive
-from nas.study.rules import Budget
+from nas.study import Budget
 from parts.comparisons import CHEAP, compared, costly, stories
 from parts.studies import kinds, lines, story
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from nas.search.pace import clock_text, pace_of, pace_text
+from nas.study import Budget, Rules
 from nas.study.ledger import Ledger
-from nas.study.rules import Budget, Rules
 from nas.study.store import Store, is_being_written
 from parts.command_line import SMALL, ended, nas, started
 from parts.studies import A, B, C, asked, study_of, told

@@ -13,7 +13,7 @@ from nas.errors import SettingsError, StudyError
 from nas.search.plan import Plan, differences
 from nas.search.run import open_search
 from nas.search.words import TRIALS_IF_CHEAP, amount, assignment, extended
-from nas.study.rules import Budget
+from nas.study import Budget
 from parts.command_line import nas
 from search_spaces.cells.space import SearchSpace
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nas.study.rules import Budget, Rules
+from nas.study import Budget, Rules
 from nas.study.store import read_events
 from nas.study.study import Study
 from parts.studies import STRATEGIES, TINY, Judge, fresh_strategy, run_all, story, tiny

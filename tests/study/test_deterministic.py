@@ -14,8 +14,8 @@ from hypothesis import strategies as some
 from nas.contracts import Evaluation, Failure, Outcome, Trial
 from nas.errors import SettingsError
 from nas.search.words import assignment
+from nas.study import Rules
 from nas.study.attempt import attempt
-from nas.study.rules import Rules
 from nas.study.study import Study
 from parts.studies import TINY, Judge, Listed, fresh_strategy, lines, no_limit, of_trials, tiny
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as some
 
 from nas.contracts import Evaluation, Failure, Stopped, Trial
 from nas.errors import SettingsError
+from nas.study import Budget, Rules
 from nas.study.attempt import attempt
 from nas.study.early_stopping import EarlyStopping, early_stopping
 from nas.study.ledger import Ledger
-from nas.study.rules import Budget, Rules
 from nas.study.store import read_events
 from nas.study.study import Study
 from parts.studies import TINY, Judge, Listed, fresh_strategy, judged, lines, no_limit, tiny

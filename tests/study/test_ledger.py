@@ -9,8 +9,8 @@ import pytest
 
 from nas.registry import load
 from nas.search.reading import ranked
+from nas.study import Budget, Rules
 from nas.study.ledger import Ledger
-from nas.study.rules import Budget, Rules
 from nas.study.store import read_events
 from nas.study.study import Study
 from parts.studies import (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nas.contracts import Evaluation, Failure, Stopped
-from nas.study.rules import Rules
+from nas.study import Rules
 from nas.study.study import Study
 from nas.testing.strategy_promises import Odd
 from parts.studies import (
@@ -55,7 +55,7 @@ def run(study: Study, trials: int | None = None) -> None:
 def test_the_log_says_all_objectives_and_the_front_follows_from_it(tmp_path: Path) -> None:
     with opened(tmp_path, "random-search") as study:
         run(study)
-        front = {owner.trial.number for _, owner in study.ledger.front.members}
+        front = {owner.trial.number for _, owner in study.ledger.front}
     told = {e["number"]: e["objectives"] for e in lines(tmp_path) if e["event"] == "told"}
     assert len(told) >= TRIALS
     for number, point in told.items():
@@ -78,10 +78,8 @@ def test_of_equal_scores_the_best_is_on_the_front(tmp_path: Path) -> None:
             study.tell(trial.number, judged(study, Judge(study.strategy.space), trial))
             best = study.ledger.best
             assert best is not None
-            assert best.trial.number in {
-                owner.trial.number for _, owner in study.ledger.front.members
-            }
-            assert best.score == max(point[0] for point in study.ledger.front.points)
+            assert best.trial.number in {owner.trial.number for _, owner in study.ledger.front}
+            assert best.score == max(point[0] for point, _ in study.ledger.front)
             changes += before is not None and before.score == best.score and before is not best
     assert changes  # equal scores were met
 
@@ -89,7 +87,7 @@ def test_of_equal_scores_the_best_is_on_the_front(tmp_path: Path) -> None:
 def test_a_study_with_one_objective_says_nothing_of_several(tmp_path: Path) -> None:
     with study_of(tmp_path, [A]) as study:
         run(study)
-        assert not study.ledger.front.members
+        assert not study.ledger.front
     assert all("objectives" not in event for event in lines(tmp_path))
 
 

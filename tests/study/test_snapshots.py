@@ -11,7 +11,7 @@ import nas.study.snapshots
 from nas.contracts import Evaluation
 from nas.strategies.controller.plain_space import PlainSpace
 from nas.strategies.policy_gradient import PolicyGradient
-from nas.study.rules import Budget, Rules
+from nas.study import Budget, Rules
 from nas.study.snapshots import FILE_NAME, Snapshot, read_snapshot, write_snapshot
 from nas.study.store import Event
 from nas.study.study import Study

@@ -10,7 +10,7 @@ import pytest
 from nas.contracts import Evaluation, Failure, Proposal, Stopped, Trial
 from nas.errors import StudyError
 from nas.seeding import derive
-from nas.study.rules import Rules
+from nas.study import Rules
 from nas.study.study import NUMBERS_WITHOUT_COST, Study
 from parts.studies import (
     TINY,

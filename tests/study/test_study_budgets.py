@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import StudyError
-from nas.study.rules import Budget
+from nas.study import Budget
 from nas.study.study import Study
 from parts.studies import (
     TINY,

@@ -11,7 +11,7 @@ import pytest
 
 from nas.contracts import Evaluation, Json, Trial
 from nas.errors import StoreError
-from nas.study.rules import Rules
+from nas.study import Rules
 from nas.study.study import Study
 from parts.studies import (
     TINY,

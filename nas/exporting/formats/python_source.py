@@ -11,7 +11,7 @@ from nas.exporting.stranger import answers_of_python
 from nas.exporting.subject import Subject
 from nas.exporting.weights import write_weights
 from nas.exporting.written import Written
-from nas.study.files import WEIGHTS_FILE
+from nas.study.store import WEIGHTS_FILE
 
 CARRIES_WEIGHTS = WITHIN_SECONDS = True
 _USAGE = """`model.py` needs torch, and Pillow to read pictures. What a photo shows, class by class:

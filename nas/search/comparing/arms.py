@@ -11,7 +11,7 @@ from typing import Any
 from nas.errors import SettingsError, known_names, shortened
 from nas.search.plan import Plan
 from nas.search.words import TRIALS_IF_CHEAP, TRIALS_IF_COSTLY, Assignment, assignment
-from nas.study.rules import Budget
+from nas.study import Budget
 
 BASELINE = "random-search"
 MOST_SEEDS = 100_000

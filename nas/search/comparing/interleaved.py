@@ -9,7 +9,7 @@ from typing import Any, final
 
 from nas.contracts import Outcome, Trial
 from nas.search.run import OpenSearch
-from nas.study.rules import Rules
+from nas.study import Rules
 from nas.study.study import Study, Watch
 
 Searches = Generator[OpenSearch, None, None]

@@ -10,11 +10,12 @@ from pathlib import Path
 from nas.contracts import Evaluator
 from nas.search.comparing.arms import BASELINE
 from nas.search.comparing.plan import Confirm
-from nas.search.plan import Part, Plan
+from nas.search.plan import Plan
 from nas.search.reading import ending_of, ranked
 from nas.search.run import OpenSearch, open_search, settle
 from nas.seeding import derive
-from nas.study.rules import Budget
+from nas.settings import Part
+from nas.study import Budget
 from nas.study.study import Watch
 from search_spaces.cells.genotype import Genotype
 

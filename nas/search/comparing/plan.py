@@ -15,11 +15,18 @@ from typing import Any
 from nas.errors import SettingsError, StudyError, shortened
 from nas.search.comparing.arms import Arm
 from nas.search.old_options import renewed
-from nas.search.plan import OLD_REPEATS, differences, is_part, refuse_misfits
-from nas.search.provenance import commit, hardware, versions
+from nas.search.plan import (
+    OLD_REPEATS,
+    commit,
+    differences,
+    hardware,
+    is_part,
+    refuse_misfits,
+    versions,
+)
+from nas.study import Budget
 from nas.study.events import Field, is_budget, is_count, is_number, is_table, is_text
-from nas.study.files import write_whole
-from nas.study.rules import Budget
+from nas.study.store import write_whole
 
 FORMAT = 1
 FILE = "compare.json"

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 from nas.errors import StudyError
 from nas.search.comparing.lanes import Judges, Lane, searches
-from nas.search.plan import Part
+from nas.settings import Part
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 

@@ -14,7 +14,7 @@ from nas.registry import is_outside, resolve
 from nas.search.comparing.arms import arms_of, seeds_of
 from nas.search.comparing.plan import Asked, Confirm
 from nas.search.words import DEFAULTS
-from nas.study.rules import Budget
+from nas.study import Budget
 
 
 def asked_of(

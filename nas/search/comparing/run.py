@@ -27,9 +27,9 @@ from nas.search.comparing.plan import (
 from nas.search.comparing.processes import run_here, run_in_processes
 from nas.search.old_options import still_measured
 from nas.search.plan import Plan, differences
+from nas.study import Budget
 from nas.study.attempt import plain
-from nas.study.files import SUPERNET
-from nas.study.rules import Budget
+from nas.study.store import SUPERNET
 from nas.study.study import Watch
 
 MOST_PROCESSES = 1024

@@ -26,7 +26,7 @@ from nas.search.tracking.runs import (
     drawing_of,
     lacking,
 )
-from nas.study.files import write_whole
+from nas.study.store import write_whole
 
 
 @final
