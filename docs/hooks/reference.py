@@ -23,11 +23,12 @@ compares. `a.b` is `b` within `a`; `a[].b` is `b` of each item of the list `a`."
 
 EVENTS = {
     "started": "A session begins; the first one states the format and the budget.",
-    "asked": "A trial: what was proposed, its seed, and what the strategy wants to be reminded of.",
+    "asked": "A trial: what was proposed, its seed, and what the strategy wants to be reminded of; "
+    "`learnt`: from which older study it was taken over.",
     "skipped": "A proposal that became no trial, because of a limit.",
     "attempted": "The evaluation begins, or begins again.",
     "progressed": "An evaluation reports after an epoch; lines of earlier attempts are void.",
-    "told": "The trial ended with a score.",
+    "told": "The trial ended with a score; `learnt`: as an older study judged it.",
     "stopped": "The trial was ended early by the stopping rule.",
     "failed": "The trial ended without a score.",
     "updated": "What the strategy says of itself, such as the controller's metrics.",

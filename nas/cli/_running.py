@@ -33,6 +33,7 @@ from nas.study.study import Study
 
 if TYPE_CHECKING:
     from nas.exporting.winner import Winner
+    from nas.study.seed_spread import SeedSpread
 
 
 def run_and_report(
@@ -155,11 +156,17 @@ def summary(search: OpenSearch, reason: str | None) -> dict[str, Any]:
         else {
             "number": best.trial.number,
             "score": best.score,
+            **_spread(best.spread),
             "key": best.trial.genotype.key,
             "genotype": best.trial.genotype.to_dict(),
             "final": ledger.opened.get(best.trial.number, {}),
         },
     }
+
+
+def _spread(spread: SeedSpread | None) -> dict[str, Any]:
+    """For machines; nothing where a score is of one evaluation."""
+    return {} if spread is None else {"score_sd": spread.sd, "evaluations": spread.evaluations}
 
 
 class Progress:
@@ -250,6 +257,8 @@ class Progress:
         assert self._search is not None
         now, running = time.monotonic(), sorted(self._open.items())
         last = self._search.evaluator.last_step
+        if last is not None:
+            last *= self._search.plan.rules.evaluations_per_trial
         words = ", ".join(
             f"trial {number} has run for {duration(now - began)}"
             + (f", {step} of {last} epochs" if last else "")
@@ -268,7 +277,8 @@ class Progress:
         of = f" of {ledger.budget.trials:,}" if ledger.budget.trials else ""
         words = [f"{ledger.ended_trials:,}{of} trials"]
         if ledger.best is not None:
-            words.append(f"best {ledger.best.score:.4f} (trial {ledger.best.trial.number})")
+            spread = "" if ledger.best.spread is None else f" ± {ledger.best.spread.sd:.2g}"
+            words.append(f"best {ledger.best.score:.4f}{spread} (trial {ledger.best.trial.number})")
         if covered := ledger.covered(self._search.plan.scales):
             words.append(covered)
         if pace.seconds_a_trial is not None:
@@ -291,11 +301,17 @@ def _opening(search: OpenSearch) -> Iterator[str]:
             f"{name}={_brief(value)}" for name, value in part.options.items() if value is not None
         )
         yield f"{kind:>10}: {part.name}" + (f" ({options})" if options else "")
-    yield f"{'budget':>10}: {study.ledger.budget}, seed {plan.seed}"
+    times = plan.rules.evaluations_per_trial
+    each = f", each judged with {times} seeds" if times > 1 else ""
+    yield f"{'budget':>10}: {study.ledger.budget}{each}, seed {plan.seed}"
+    if count := study.ledger.counts["learnt"]:
+        from nas.search.learning import learnt_told
+
+        yield f"{'learnt':>10}: {learnt_told(plan, count)}"
     yield from _objectives(search)
     yield from _outlook(search)
     yield f"{'folder':>10}: {study.folder}"
-    if study.ledger.next_number:
+    if study.ledger.next_number > study.ledger.counts["learnt"]:
         yield f"{'resumed':>10}: after {counted(study.ledger.bought_trials, 'trial')}"
     if study.store.torn_bytes:
         yield (
@@ -346,7 +362,7 @@ def _brief(value: Any) -> str:
 
 def _print_end(search: OpenSearch, reason: str | None) -> None:
     study, ledger = search.study, search.study.ledger
-    words = ("evaluated", "reused", "stopped", "failed", "skipped", "retried")
+    words = ("evaluated", "reused", "learnt", "stopped", "failed", "skipped", "retried")
     counts = ", ".join(f"{ledger.counts[word]:,} {word}" for word in words if ledger.counts[word])
     print(
         f"{'interrupted' if reason is None else 'finished: ' + reason} "
@@ -369,7 +385,10 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
     best = ledger.best
     if best is not None:
         number = best.trial.number
-        print(f"winner: trial {number}, score {best.score:.6g}, key {best.trial.genotype.key}")
+        spread = best.spread or ""
+        print(
+            f"winner: trial {number}, score {best.score:.6g}{spread}, key {best.trial.genotype.key}"
+        )
         for name, value in ledger.opened.get(number, {}).items():
             print(f"        {name} {value:.6g} (read after the search, for its incumbents only)")
 

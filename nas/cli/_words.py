@@ -18,7 +18,7 @@ def _detail(event: Event) -> str:
     match event["event"]:
         case "asked":
             return f"key {event['key']}" + (
-                f", as trial {event['duplicate_of']}" if "duplicate_of" in event else ""
+                f", as trial {event['duplicate_of']}" if "duplicate_of" in event else _learnt(event)
             )
         case "skipped" | "finished":
             return str(event["reason"])
@@ -43,6 +43,11 @@ def _detail(event: Event) -> str:
             return ", ".join(
                 _metrics({name: value for name, value in event.items() if name not in _DRY})
             )
+
+
+def _learnt(asked: Event) -> str:
+    origin = asked.get("learnt")
+    return f", learnt from trial {origin['trial']} of {origin['study']}" if origin else ""
 
 
 _DRY = ("event", "number", "time", "format")

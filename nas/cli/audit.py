@@ -17,6 +17,8 @@ _AUDIT = "The audit"
 @takes_search_options(
     without=(
         *("strategy", "evaluator", "seed", "start_from", "trials", "budget_seconds", "duplicates"),
+        "evaluations_per_trial",
+        "learn_from",
         *("out", "early_stop", "screen", "deterministic", "lag", "failure_score", "stopped_as"),
     )
 )

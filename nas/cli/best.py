@@ -25,6 +25,7 @@ def command(
     from nas.errors import StudyError
     from nas.search.plan import Plan
     from nas.search.reading import ranked
+    from nas.study.seed_spread import spread_told
 
     plan = Plan.read(folder)  # says what is wrong where there is no study
     if plan.objectives is not None:
@@ -51,7 +52,8 @@ def command(
     for rank, winner in enumerate(winners, start=1):
         final = "".join(f", {name} {value:.6g}" for name, value in winner["final"].items())
         print(
-            f"{rank:>3}. trial {winner['number']}, score {winner['score']:.6g}{final}, key "
+            f"{rank:>3}. trial {winner['number']}, score {winner['score']:.6g}"
+            f"{spread_told(winner['metrics'])}{final}, key "
             f"{winner['key']}"
         )
         if top == 1:

@@ -36,6 +36,7 @@ def command(
     from nas.search.one_evaluation import evaluate_once
     from nas.settings import assignments, merged
     from nas.study.attempt import never_stop
+    from nas.study.seed_spread import spread_told
     from search_spaces.cells.reading import parse_genotype, read_genotype
 
     drawn = parse_genotype(sys.stdin.read()) if genotype == "-" else read_genotype(genotype)
@@ -51,7 +52,8 @@ def command(
         facts = {"score": judged.score, "metrics": judged.metrics, "seconds": judged.seconds}
         print(json.dumps({"key": drawn.key, **facts}))
         return
-    print(f"score {judged.score:.6g} ({judged.seconds:.1f} s), key {drawn.key}")
+    spread = spread_told(judged.metrics)
+    print(f"score {judged.score:.6g}{spread} ({judged.seconds:.1f} s), key {drawn.key}")
     for name, value in judged.metrics.items():
         print(f"  {name}: {value}")
 

@@ -83,6 +83,14 @@ def _options(
             rich_help_panel=_SEARCH,
         ),
     ] = None,
+    learn_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STUDY",
+            help="Know from the start, at no cost, what older studies judged in the same way.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(help="A TOML file of settings; flags win.", rich_help_panel=_SEARCH),
@@ -194,6 +202,15 @@ def _options(
     ] = None,
     duplicates: Annotated[
         str | None, typer.Option(help="reuse, retrain or resample.", rich_help_panel=_RULES)
+    ] = None,
+    evaluations_per_trial: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000,
+            help="Judge each genotype with so many seeds; the mean is its score (default 1).",
+            rich_help_panel=_RULES,
+        ),
     ] = None,
     retries: Annotated[
         int | None, typer.Option(help="Tries after a failure (default 1).", rich_help_panel=_RULES)

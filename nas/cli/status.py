@@ -17,6 +17,7 @@ from nas.errors import counted, shell_word
 
 if TYPE_CHECKING:
     from nas.search.plan import Plan
+    from nas.study.ledger import Incumbent
 
 
 def command(
@@ -84,11 +85,19 @@ def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
         "failures": dict(ledger.failure_kinds),
         "cost_seconds": ledger.cost,
         "wall_seconds": round(ledger.wall_seconds, 3),
-        "best": None if best is None else {"number": best.trial.number, "score": best.score},
+        "best": None if best is None else _told(best),
         **({} if plan.objectives is None else {"front": ledger.covered(plan.scales)}),
         "alarm": alarm_of(folder),
         "final": {str(number): dict(final) for number, final in ledger.opened.items()},
     }
+
+
+def _told(best: Incumbent) -> dict[str, Any]:
+    """The best so far, and how far its evaluations lie apart where there are several."""
+    found: dict[str, Any] = {"number": best.trial.number, "score": best.score}
+    if best.spread is not None:
+        found |= {"score_sd": best.spread.sd, "evaluations": best.spread.evaluations}
+    return found
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -119,11 +128,14 @@ def _print_progress(facts: dict[str, Any]) -> None:
         "clock"
     )
     if facts["best"]:
+        from nas.study.seed_spread import spread_told
+
         number = facts["best"]["number"]
         final = "".join(
             f", {name} {value:.6g}" for name, value in facts["final"].get(str(number), {}).items()
         )
-        print(f"best: trial {number}, score {facts['best']['score']:.6g}{final}")
+        spread = spread_told(facts["best"])
+        print(f"best: trial {number}, score {facts['best']['score']:.6g}{spread}{final}")
     if facts.get("front"):
         print(f"front: {facts['front']}")
     if facts["alarm"] is not None:

@@ -17,7 +17,17 @@ _SUPERNET = "The supernet"
 @takes_search_options(
     without=(
         *("strategy", "evaluator", "seed", "start_from", "trials", "budget_seconds", "max_hours"),
-        *("duplicates", "out", "early_stop", "deterministic", "lag", "failure_score", "stopped_as"),
+        *(
+            "duplicates",
+            "evaluations_per_trial",
+            "learn_from",
+            "out",
+            "early_stop",
+            "deterministic",
+            "lag",
+            "failure_score",
+            "stopped_as",
+        ),
         *("retries", "max_params", "max_macs", "runner", "workers", "trial_timeout"),
         *("gpus_per_trial", "cpus_per_trial", "concurrency", "address", "table", "score", "cost"),
         *("final", "decisions", "screen"),

@@ -19,6 +19,8 @@ _HIDDEN = (
     "trials",
     "budget_seconds",
     "duplicates",
+    "evaluations_per_trial",
+    "learn_from",
     "out",
     "early_stop",
     "screen",

@@ -17,6 +17,9 @@ from nas.reports.findings import (
 )
 from nas.reports.frame import RecordedPart
 
+# Keys that came later, and are there only where they say something.
+_LATER = ("judged_often", "learn_from", "learnt")
+
 
 def as_json(findings: Findings) -> str:
     """The content of report.json."""
@@ -44,10 +47,11 @@ def tree(value: Any) -> Any:
         case Sequence():
             return [tree(each) for each in value]
         case _ if dataclasses.is_dataclass(value):
-            return {field.name: tree(getattr(value, field.name)) for field in _fields(value)}
+            there = (name for name in _names(value) if getattr(value, name) or name not in _LATER)
+            return {name: tree(getattr(value, name)) for name in there}
         case _:
             return value
 
 
-def _fields(record: Any) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(record)
+def _names(record: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(record)]

@@ -58,6 +58,7 @@ def analysed(
         tops=many_arms.tops(experiment),
         distributions=many_arms.distributions(experiment),
         fronts=many_arms.fronts(experiment),
+        judged_often=many_arms.judged_often(experiment),
         controllers=many_arms.controllers(experiment),
         honesty=checklist.honesty(experiment),
         checklist=checklist.checklist(experiment, outcome),

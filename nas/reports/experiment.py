@@ -145,6 +145,7 @@ def _work(frame: Frame) -> dict[str, Any]:
     counted = ("repeats",) if "trials" in frame.budget else ()
     recorded = frame.settings.recorded
     work = {name: recorded.get(name) for name in (*_TASK, *counted)}
+    work |= {name: recorded.get(name) for name in ("learn_from", "learnt")}
     return {**work, "evaluator": renewed("evaluator", recorded["evaluator"])}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.errors import counted
 from nas.reports.findings import ArmRow, Findings, Honesty
-from nas.reports.frame import Recorded, RecordedPart
+from nas.reports.frame import Recorded, RecordedPart, Task
 from nas.reports.sentences import seconds_text, short
 from nas.search.screening import shown as screen_shown
 
@@ -31,6 +31,7 @@ def facts(found: Findings) -> list[tuple[str, str]]:
             "; ".join(f"{label}: {ranges_text(seeds)}" for label, seeds in known.seeds.items()),
         ),
         ("rules", _pairs(found.task.rules)),
+        *_learnt(found.task),
         ("space", _options(found.task.space)),
         ("evaluator", _options(found.task.evaluator)),
         (
@@ -54,6 +55,15 @@ def facts(found: Findings) -> list[tuple[str, str]]:
         ("in total", _in_total(known)),
     ]
     return rows
+
+
+def _learnt(task: Task) -> list[tuple[str, str]]:
+    """What was known from the start; no row where nothing was."""
+    if task.learnt is None:
+        return []
+    known = counted(task.learnt.get("evaluations", 0), "evaluation")
+    folders = ", ".join(task.learn_from)
+    return [("learnt before", f"{known} of {folders}, at no cost, alike in every study")]
 
 
 def _in_total(known: Honesty) -> str:

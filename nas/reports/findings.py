@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nas.reports.experiment import Request
-from nas.reports.frame import RecordedPart, Task
+from nas.reports.frame import JudgedOften, RecordedPart, Task
 from nas.reports.outcome import Outcome
 
 Axis = Literal["trials", "cost"]
@@ -329,6 +329,7 @@ class Findings:
     tops: Tops
     distributions: Mapping[str, Distribution]
     fronts: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
+    judged_often: Mapping[str, Sequence[JudgedOften]]
     controllers: Mapping[str, ControllerCurves]
     honesty: Honesty
     checklist: Sequence[Practice]

@@ -4,6 +4,7 @@ its log, never from anywhere else."""
 from __future__ import annotations
 
 from array import array
+from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from nas.search.plan import Plan, read_study_json
 from nas.search.reading import ToldTrial, Updated, course_of
 from nas.study.ledger import Ledger
+from nas.study.seed_spread import seed_spread
 
 if TYPE_CHECKING:
     import pandas
@@ -23,6 +25,7 @@ Floats = NDArray[np.float64]
 Recorded = Mapping[str, Any] | None
 
 _COSTS = ("params", "macs")  # metrics a front is drawn over, besides latencies and energies
+_SHOWN_OFTEN = 10
 COLUMNS = ("number", "ended", "key", "score", "seconds", "cost", "reused")
 
 
@@ -51,6 +54,8 @@ class Task:
     limits: Mapping[str, Any]
     repeats: str = "free"  # what a budget of trials makes of them
     screen: Recorded = None
+    learn_from: Sequence[str] = ()  # older studies whose judgements were known from the start
+    learnt: Mapping[str, Any] | None = None
 
     @property
     def duplicates(self) -> str:
@@ -91,6 +96,8 @@ class StudySettings:
                 found["limits"],
                 found["repeats"],
                 found.get("screen"),
+                found.get("learn_from", ()),
+                found.get("learnt"),
             ),
             strategy=strategy,
             seed=int(found["seed"]),
@@ -125,6 +132,16 @@ class UsedMachine(NamedTuple):
     trials: int
     first: int
     last: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedOften:
+    """A trial whose score is the mean of several seeds, and their standard error."""
+
+    number: int
+    score: float
+    error: float
+    evaluations: int
 
 
 class Winner(NamedTuple):
@@ -166,6 +183,7 @@ class Frame:
     finished: str | None
     updates: pandas.DataFrame
     machines: Sequence[UsedMachine]
+    judged_often: Sequence[JudgedOften] = ()  # the best of them, the best first
 
     @property
     def metrics(self) -> list[str]:
@@ -208,6 +226,8 @@ def read_frame(folder: Path) -> Frame:
     for step in course_of(folder, ledger):
         if isinstance(step, Updated):
             updates.append(_diagnostics(step))
+        elif step.learnt:
+            rows.find(step)
         else:
             rows.add(step)
 
@@ -227,6 +247,7 @@ def read_frame(folder: Path) -> Frame:
         finished=ledger.finished,
         updates=pandas.DataFrame(updates),
         machines=list(rows.machines.values()),
+        judged_often=rows.judged_often,
     )
 
 
@@ -238,6 +259,7 @@ class _Rows:
         self.bests: list[Best] = []
         self.best_metrics: Mapping[str, Any] = {}
         self.machines: dict[str, UsedMachine] = {}
+        self.judged_often: list[JudgedOften] = []
         self._columns: dict[str, array[Any]] = {
             **{name: array("q") for name in ("number", "ended")},
             **{name: array("d") for name in ("score", "seconds", "cost")},
@@ -260,6 +282,14 @@ class _Rows:
             _, trials, first, last = before or UsedMachine(machine, 0, number, number)
             used = UsedMachine(machine, trials + 1, min(first, number), max(last, number))
             self.machines[machine] = used
+        if not trial.reused and (spread := seed_spread(trial.metrics)):
+            one = JudgedOften(trial.number, trial.score, spread.error, spread.evaluations)
+            insort(self.judged_often, one, key=lambda one: -one.score)
+            del self.judged_often[_SHOWN_OFTEN:]
+        self.find(trial)
+
+    def find(self, trial: ToldTrial) -> None:
+        """Note the best so far; what was learnt from older studies may be that, and is no row."""
         if trial.best:
             self.bests.append(Best(trial.ended, trial.number, trial.score, trial.cost, {}))
             self.best_metrics = trial.metrics

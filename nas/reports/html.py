@@ -45,9 +45,10 @@ def _sections(
     yield _heading("While they searched", tables.curves_note(found))
     yield _figures(pictures, [name for name in pictures if name.startswith("incumbent")])
     yield _section("Speed and areas", _table(tables.speed(found)), tables.speed_note(found))
-    yield _heading("What they proposed", tables.tops_note())
+    yield _heading("What they proposed", tables.tops_note(found))
     yield _figures(
-        pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))]
+        pictures,
+        [name for name in pictures if name.startswith(("top-", "distribution", "front-", "seeds"))],
     )
     yield _section("What it cost", _table(tables.costs(found)), tables.costs_note(found))
     if curse := tables.curse(found):

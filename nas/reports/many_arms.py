@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nas.reports import curves
 from nas.reports.experiment import Arm, Experiment
 from nas.reports.findings import Axis, Band, ControllerCurves, Distribution, Incumbents, Tops
-from nas.reports.frame import Best
+from nas.reports.frame import Best, JudgedOften
 from nas.reports.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -108,6 +108,16 @@ def _front(arm: Arm, name: str) -> list[tuple[float, float]]:
         np.concatenate([study[name] for study in told]),
         np.concatenate([study["score"] for study in told]),
     )
+
+
+def judged_often(experiment: Experiment) -> dict[str, Sequence[JudgedOften]]:
+    """The best trials of the best study of each arm, where scores are means over seeds."""
+    found = {}
+    for arm in experiment.arms:
+        there = [study.judged_often for study in arm.studies.values() if study.judged_often]
+        if there:
+            found[arm.label] = max(there, key=lambda best: best[0].score)
+    return found
 
 
 def controllers(experiment: Experiment) -> dict[str, ControllerCurves]:

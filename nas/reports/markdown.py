@@ -35,9 +35,10 @@ def _lines(found: Findings, pictures: Mapping[str, str]) -> Iterator[str]:
     yield from _part("While they searched", tables.curves_note(found), None)
     yield from _images(pictures, [name for name in pictures if name.startswith("incumbent")])
     yield from _part("Speed and areas", tables.speed_note(found), tables.speed(found))
-    yield from _part("What they proposed", tables.tops_note(), None)
+    yield from _part("What they proposed", tables.tops_note(found), None)
     yield from _images(
-        pictures, [name for name in pictures if name.startswith(("top-", "distribution", "front-"))]
+        pictures,
+        [name for name in pictures if name.startswith(("top-", "distribution", "front-", "seeds"))],
     )
     yield from _part("What it cost", tables.costs_note(found), tables.costs(found))
     if curse := tables.curse(found):

@@ -165,6 +165,7 @@ def _counts(studies: Sequence[Frame]) -> Counts:
     kinds = sum((Counter(study.failure_kinds) for study in studies), Counter())
     names = ("asked", "evaluated", "reused", "stopped", "failed", "skipped", "retried")
     counts = {name: ends[name] for name in names}
+    counts["asked"] -= ends["learnt"]
     return Counts(**counts, failure_kinds=dict(sorted(kinds.items())))
 
 

@@ -94,5 +94,7 @@ def sampling(study: Frame, outcome: Outcome) -> tuple[float, float]:
     if not len(study.score):
         return math.nan, math.nan
     first = study.bests[0]
+    is_drawn = first.trials > 0  # else older studies judged it
     final = first.final.get(outcome.name, math.nan) if outcome.kind == "final" else math.nan
+    final = final if is_drawn else math.nan
     return float(study.score.mean()), final

@@ -66,6 +66,9 @@ def pictures(
     )
     for name in found.fronts:
         yield f"front-{name}", f"best score for {name}, by arm", partial(_front, found, name)
+    if found.judged_often:
+        alt = "the best trials of each arm's best study, with the standard error of their seeds"
+        yield "seeds", alt, partial(_seeds, found)
     for label, records in found.controllers.items():
         for what, (called, _) in _DIAGNOSTICS.items():
             if what not in records.curves:
@@ -300,6 +303,22 @@ def _front(found: Findings, name: str) -> Figure:
         axes.set_ylim(min(lows) - 0.15 * span, max(ends.values()) + 0.06 * span)
         name_lines(axes, ends, colour)
     axes.xaxis.set_major_formatter(_amount)
+    return figure
+
+
+def _seeds(found: Findings) -> Figure:
+    """Scores of the best trials with bars: where bars overlap, the order may be luck."""
+    figure, axes = panel("The best, judged with several seeds", "rank", _called(found, "score"))
+    colour, ends = _colours(found), {}
+    for index, (label, best) in enumerate(found.judged_often.items()):
+        places = [rank + 0.12 * index for rank in range(1, len(best) + 1)]
+        scores, errors = [one.score for one in best], [one.error for one in best]
+        axes.errorbar(
+            places, scores, errors, fmt="o", ms=4.5, lw=1.6, capsize=3, color=colour[label]
+        )
+        ends[label] = scores[-1]
+    axes.locator_params(axis="x", integer=True)
+    name_lines(axes, ends, colour)
     return figure
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nas.errors import shell_word
+from nas.errors import counted, shell_word
 from nas.reports.facts import budget_text
 from nas.reports.facts import facts as known_facts
 from nas.reports.findings import ArmRow, Champion, Comparison, Findings, Spread
 from nas.reports.frame import Task
 from nas.reports.outcome import Outcome
 from nas.reports.sentences import interval_text, p_text, score_text, seconds_text, short
+from nas.study.seed_spread import spread_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,15 @@ def task(found: Findings) -> str:
     shown = ("table", "dataset", "preset", "score", "cost", *judged)
     given = [f"{name} {options[name]}" for name in shown if options.get(name) is not None]
     budgets = " or ".join(budget_text(budget) for budget in found.honesty.budgets)
-    return f"{space} · {evaluator.name}: {', '.join(given) or 'as it is'} · {budgets} per study"
+    times = found.task.rules.get("evaluations_per_trial", 1)
+    each = f" · each score the mean of {times} seeds" if times > 1 else ""
+    if found.task.learnt is not None:
+        known = counted(found.task.learnt.get("evaluations", 0), "evaluation")
+        each += (
+            f" · {known} of {', '.join(found.task.learn_from)} known to every study from the start"
+        )
+    judge = f"{evaluator.name}: {', '.join(given) or 'as it is'}"
+    return f"{space} · {judge} · {budgets} per study{each}"
 
 
 def arms(found: Findings) -> Table:
@@ -189,13 +198,19 @@ def speed_note(found: Findings) -> str:
     )
 
 
-def tops_note() -> str:
+def tops_note(found: Findings) -> str:
     """How to read the figure of the paper."""
     return (
         "Means over seeds (bands: 95 % intervals) of the best, the best 5 and the best 25 "
         "distinct architectures found "
         "so far, as in Zoph et al. (2018), figure 6; then the distribution of the scores of all "
         "trials, with repeats."
+        + (
+            " Where a score is the mean of several seeds, the best trials stand with the standard "
+            "error of each: where bars overlap, the order may be luck."
+            if found.judged_often
+            else ""
+        )
     )
 
 
@@ -296,7 +311,7 @@ def winners_note(found: Findings) -> str:
 
 def winner(found: Findings, best: Champion) -> Iterator[tuple[str, str]]:
     """What is known of a winner."""
-    yield found.score, score_text(best.score)
+    yield found.score, score_text(best.score) + spread_told(best.metrics)
     yield from ((name, score_text(value)) for name, value in sorted(best.final.items()))
     for name in ("params", "macs"):
         if name in best.metrics:

@@ -110,9 +110,9 @@ def _replay(folder: Path, plan: Plan, result: LogCheck) -> Iterator[str]:
     strategy = plan.make_strategy(plan.make_space())
     # a running study has written more by now; what was looked at before is what is spoken of
     for offset, event in islice(events_of(folder), result.events):
-        if event["event"] in ("asked", "skipped"):
+        if event["event"] in ("asked", "skipped") and "learnt" not in event:
             result.proposals += 1
-            complaint = _differs(event, plan, strategy)
+            complaint = _differs(event, plan, strategy, ledger.counts["learnt"])
             if complaint:
                 yield complaint
                 return  # every later proposal hangs on this one
@@ -122,9 +122,11 @@ def _replay(folder: Path, plan: Plan, result: LogCheck) -> Iterator[str]:
             strategy.diagnostics()
 
 
-def _differs(event: Event, plan: Plan, strategy: Strategy) -> str | None:
+def _differs(event: Event, plan: Plan, strategy: Strategy, learnt: int) -> str | None:
+    """What is wrong with a proposal; `learnt` trials came before the first of them."""
     number = event["number"]
-    given = plan.start_from[number] if number < len(plan.start_from) else None
+    place = number - learnt
+    given = plan.start_from[place] if place < len(plan.start_from) else None
     proposal = Proposal(given) if given else strategy.ask(number)
     if proposal is None or proposal.genotype.to_dict() != event["genotype"]:
         return f"replay proposes another genotype as number {number}"

@@ -32,7 +32,9 @@ def confirmation(
     best = _best(searched.folder, top)
     seed = derive(searched.plan.seed, "confirm") % 2**31
     rest = {name: table for name, table in tree.items() if name not in _OF_SEARCH}
-    study = {"seed": seed, "out": str(searched.folder / "confirm")}
+    study: dict[str, Any] = {"seed": seed, "out": str(searched.folder / "confirm")}
+    if (times := searched.plan.rules.evaluations_per_trial) > 1:
+        study["evaluations_per_trial"] = times
     words = {**rest, "strategy": {"name": "random-search"}, "study": study}
     begun = assignment(judged_by(evaluator, words, tree.get("confirm", {})))
     plan = replace(begun.plan, start_from=best)

@@ -48,6 +48,7 @@ class SharedSettings(TypedDict, total=False):
     address: str
     duplicates: str
     retries: int
+    evaluations_per_trial: int
     failure_score: float
     stopped_as: str
     early_stop: str
@@ -60,6 +61,7 @@ class SharedSettings(TypedDict, total=False):
     objectives: str | Sequence[str]
     scales: str | Sequence[Sequence[float]]
     start_from: Sequence[str | Genotype]
+    learn_from: Sequence[str | Path]
     out: str | Path
     config: str | Path
     set: Mapping[str, Any] | Sequence[str]
@@ -91,7 +93,7 @@ def _plain(name: str, value: Any) -> Any:
         return [each if isinstance(each, str) else each.to_json() for each in value]
     if name == "dataset" and value is not None and not isinstance(value, str):
         return table_of("dataset", value)["name"]
-    if isinstance(value, list | tuple) and name == "table":
+    if isinstance(value, list | tuple) and name in ("table", "learn_from"):
         return [str(each) for each in value]
     return str(value) if isinstance(value, Path) else value
 

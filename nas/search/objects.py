@@ -44,7 +44,7 @@ def refuse_unrecorded(plan: Plan, given: Mapping[str, Any]) -> None:
         raise SettingsError(_differs("space", space))
     if evaluator is None or isinstance(evaluator, str | Mapping) or inspect.isclass(evaluator):
         return
-    if _state(plan.make_evaluator(made)) != _state(evaluator):
+    if _state(plan.make_judge(made)) != _state(evaluator):
         raise SettingsError(_differs("evaluator", evaluator))
 
 

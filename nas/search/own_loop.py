@@ -171,6 +171,16 @@ def open_study(folder: str | Path, **settings: Unpack[SearchSettings]) -> Iterat
 
     name = f"{OwnLoop.__module__}:{OwnLoop.__name__}"
     todo = assignment({**tree, "evaluator": {"name": name}})
+    if todo.plan.rules.evaluations_per_trial > 1:
+        raise SettingsError(
+            "open_study judges in your own loop: judge with several seeds there, and tell "
+            "Evaluation(mean, {'score_sd': sd, 'evaluations': n})"
+        )
+    if todo.plan.learn_from:
+        raise SettingsError(
+            "open_study judges in your own loop, and nobody can tell whether an older one judged "
+            "alike: leave learn_from out"
+        )
     refuse_unrecorded(todo.plan, settings)
     space = todo.plan.make_space()
     judge = OwnLoop(space)

@@ -64,6 +64,8 @@ class Plan:
     objectives: Objectives | None = None  # None: one score
     screen: Screen | None = None  # None: every proposal is tried
     scales: tuple[Scale, ...] | None = None  # of the objectives, fixed before the first trial
+    learn_from: tuple[str, ...] = ()  # folders of older studies
+    learnt: Mapping[str, Any] | None = None  # what was found there, fixed before the first trial
 
     @property
     def needs_trust(self) -> bool:
@@ -81,7 +83,7 @@ class Plan:
             "strategy": self.strategy.to_dict(),
             "evaluator": self.evaluator.to_dict(),
             "seed": self.seed,
-            "rules": {name: rule for name, rule in asdict(self.rules).items() if name != "repeats"},
+            "rules": self._rules_of_identity(),
             "limits": dict(self.limits),
             "start_from": [genotype.to_dict() for genotype in self.start_from],
         }
@@ -89,8 +91,17 @@ class Plan:
             identity["objectives"] = self.objectives.to_dict()
         if self.screen is not None:
             identity["screen"] = self.screen.to_dict()
+        if self.learn_from:
+            identity["learn_from"] = list(self.learn_from)
         plain: dict[str, Any] = json.loads(json.dumps(identity))
         return plain
+
+    def _rules_of_identity(self) -> dict[str, Any]:
+        """What a budget buys is no part of it; what came later is one where it says something."""
+        rules = {name: rule for name, rule in asdict(self.rules).items() if name != "repeats"}
+        if rules["evaluations_per_trial"] == 1:
+            del rules["evaluations_per_trial"]
+        return rules
 
     @property
     def fingerprint(self) -> str:
@@ -142,7 +153,16 @@ class Plan:
         return screened(strategy, self.screen.judge.name, judge, self.screen.proposals)
 
     def make_evaluator(self, space: SearchSpace) -> Evaluator:
-        """The evaluator, with what was measured before the first trial."""
+        """Who judges the trials of this study."""
+        judge, times = self.make_judge(space), self.rules.evaluations_per_trial
+        if times == 1:
+            return judge
+        from nas.evaluators._repeated import Repeated
+
+        return Repeated(judge, times)
+
+    def make_judge(self, space: SearchSpace) -> Evaluator:
+        """The evaluator that was named, with what was measured before the first trial."""
         options = dict(self.evaluator.options)
         options.update({name: value for name, value in self.measured.items() if name in options})
         return _made_evaluator(self.evaluator, space, options)
@@ -172,6 +192,8 @@ class Plan:
         }
         if self.objectives is not None:
             content["scales"] = self.scales
+        if self.learnt is not None:
+            content["learnt"] = dict(self.learnt)
         write_whole(folder / "study.json", json.dumps(content, indent=2) + "\n")
 
     @classmethod
@@ -201,6 +223,8 @@ class Plan:
                 rules=Rules(**content["rules"], repeats=content["repeats"]),
                 limits=content["limits"],
                 start_from=tuple(Genotype.from_dict(each) for each in content["start_from"]),
+                learn_from=tuple(content.get("learn_from", ())),
+                learnt=content.get("learnt"),
                 measured=content["measured"],
             )
         except (KeyError, TypeError, AttributeError, ValueError) as problem:
@@ -254,7 +278,8 @@ def _takes_space(factory: Callable[..., Any]) -> bool:
 def recorded_fingerprint(folder: Path) -> str:
     """The fingerprint of the settings that `study.json` records; nothing of them is loaded."""
     content = read_study_json(folder)
-    several = {name: content[name] for name in ("objectives", "screen") if name in content}
+    names = ("objectives", "screen", "learn_from")
+    several = {name: content[name] for name in names if name in content}
     return _fingerprint_of({name: content.get(name) for name in _IDENTITY} | several)
 
 
@@ -319,6 +344,10 @@ def _is_rules(value: object) -> bool:
     )
 
 
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_text, value))
+
+
 def _is_scales(value: object) -> bool:
     return value is None or (
         isinstance(value, list)
@@ -338,6 +367,8 @@ _FIELDS = (
     Field("limits", is_numbers, "a table of numbers"),
     Field("start_from", lambda value: isinstance(value, list), "a list of genotypes"),
     Field("measured", is_table, "a table"),
+    Field("learn_from", _are_texts, "a list of folders"),
+    Field("learnt", is_table, "a table"),
     Field("objectives", is_table, "a table of formulas and scales"),
     Field("screen", is_table, "a table of a judge and how many proposals"),
     Field("scales", _is_scales, "two or three pairs of numbers"),

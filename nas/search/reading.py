@@ -46,6 +46,7 @@ class ToldTrial(NamedTuple):
     ended: int
     cost: float
     best: bool
+    learnt: bool = False  # by an older study
 
 
 class Updated(NamedTuple):
@@ -131,6 +132,7 @@ def _told(event: Event, key: str, ledger: Ledger) -> ToldTrial:
         ended=counts["evaluated"] + counts["stopped"] + counts["failed"],
         cost=ledger.cost,
         best=best is not None and best.trial.number == event["number"],
+        learnt="learnt" in event,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nas import registry
 from nas.contracts import Evaluator, Runner, Strategy, Trial
@@ -23,13 +23,24 @@ from nas.errors import (
 from nas.search.plan import Plan, differences, read_study_json
 from nas.study import Budget
 from nas.study.attempt import plain
-from nas.study.store import SUPERNET, Store, Sync, checkpoint_of, write_whole
+from nas.study.store import (
+    LEARNT,
+    LEARNT_FILES,
+    SUPERNET,
+    Store,
+    Sync,
+    checkpoint_of,
+    write_whole,
+)
 from nas.study.study import NEEDS_BUDGET, Constraint, Study, Watch, Weigh
 from search_spaces.cells.genotype import OP_NAMES
 from search_spaces.cells.space import SearchSpace
 
+if TYPE_CHECKING:
+    from nas.search.learning import Learnt
+
 FRONT: Final = "front"  # below `best/`, where there are several objectives
-_OURS = {"study.json", "study.json.tmp", "events.jsonl"}
+_OURS = {"study.json", "study.json.tmp", "events.jsonl", LEARNT, f"{LEARNT}.tmp"}
 
 Notice = Callable[[str], None]
 
@@ -51,6 +62,7 @@ def open_search(
     budget: Budget | None,
     watch: Watch | None = None,
     evaluator: Evaluator | None = None,
+    learnt: Learnt | None = None,
 ) -> Iterator[OpenSearch]:
     """Begin a study in this folder, or continue the one with the same settings that lies there.
 
@@ -58,15 +70,23 @@ def open_search(
 
     Args:
         evaluator: what the plan would make, where several studies share one.
+        learnt: what older studies judged, where several studies share that.
     """
     is_there = (folder / "study.json").exists()
-    prepare = prepare_continuation if is_there else prepare_beginning
-    ready = prepare(plan, folder, budget, evaluator, _noticed(watch))
+    notice = _noticed(watch)
+    if is_there:
+        ready = prepare_continuation(plan, folder, budget, evaluator, notice)
+    else:
+        ready = prepare_beginning(plan, folder, budget, evaluator, notice, learnt)
 
     with _locked(folder, ready.sync) as store:
         if not is_there:
             _write_plan(ready, folder)
         with _study(ready, folder, watch, store) as study:
+            if ready.plan.learn_from:
+                from nas.search.learning import let_go
+
+                let_go(folder, study.ledger.kept)  # the log holds it now
             if is_there and not study.is_over:
                 ready.runner.check(ready.evaluator, folder)
             yield OpenSearch(ready.plan, study, ready.evaluator, ready.runner)
@@ -84,6 +104,7 @@ class Prepared:
     constraint: Constraint | None
     recorded: Mapping[str, Any]
     weigh: Weigh | None
+    learnt: Learnt | None = None
 
     @property
     def sync(self) -> Sync:
@@ -97,6 +118,7 @@ def prepare_beginning(
     budget: Budget | None,
     evaluator: Evaluator | None,
     notice: Notice = lambda _: None,
+    learnt: Learnt | None = None,
 ) -> Prepared:
     """A study that begins in a folder of its own."""
     _refuse_foreign(folder)
@@ -112,7 +134,12 @@ def prepare_beginning(
 
         scales = scales_of(plan.objectives, made.evaluator, made.strategy.space)
         plan = replace(plan, scales=scales)
-    return replace(made, plan=plan)
+    if not plan.learn_from:
+        return replace(made, plan=plan)
+    from nas.search.learning import learnt_for
+
+    learnt = learnt or learnt_for(plan, made.constraint)
+    return replace(made, plan=replace(plan, learnt=learnt.facts), learnt=learnt)
 
 
 def prepare_continuation(
@@ -132,7 +159,11 @@ def prepare_continuation(
     measured = plain(made.evaluator.measured())
     _refuse_changed(still_measured(plan.measured, measured), measured, folder)
     _refuse_changed(read_study_json(folder)["recorded"], made.recorded, folder)
-    return made
+    if not plan.learn_from:
+        return made
+    from nas.search.learning import read_learnt
+
+    return replace(made, learnt=read_learnt(folder))
 
 
 def run(search: OpenSearch) -> str | None:
@@ -164,6 +195,12 @@ def _made(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Pre
     recorded = plain(strategy.recorded())
     weigh = _weigher(plan, evaluator)
     return Prepared(plan, budget, strategy, evaluator, runner, constraint, recorded, weigh)
+
+
+def constraint_for(plan: Plan) -> Constraint | None:
+    """What is skipped in every study of this plan."""
+    space = plan.make_space()
+    return _constraint(plan, plan.make_evaluator(space), space)
 
 
 def _constraint(plan: Plan, evaluator: Evaluator, space: SearchSpace) -> Constraint | None:
@@ -208,6 +245,7 @@ def _study(ready: Prepared, folder: Path, watch: Watch | None, store: Store) -> 
         fingerprint=ready.plan.fingerprint,
         last_step=ready.evaluator.last_step,
         weigh=ready.weigh,
+        learnt=() if ready.learnt is None else ready.learnt.lessons,
     )
 
 
@@ -262,6 +300,10 @@ def _write_plan(ready: Prepared, folder: Path) -> None:
         raise StudyError(
             f"another search has begun in {folder} this moment: choose another with --out"
         )
+    if ready.learnt is not None:
+        from nas.search.learning import write_learnt
+
+        write_learnt(folder, ready.learnt, ready.plan.rules.keep)
     ready.plan.write(folder, ready.budget or Budget(), ready.recorded)
 
 
@@ -286,14 +328,19 @@ def _refuse_foreign(folder: Path) -> None:
             f"{folder} is a file: a study needs a folder of its own, choose another with --out"
         )
     try:
-        strangers = (
-            [path.name for path in folder.iterdir() if not is_ours(path)] if folder.exists() else []
+        names = (
+            {path.name for path in folder.iterdir() if not is_ours(path)}
+            if folder.exists()
+            else set()
         )
+        if (folder / LEARNT).exists():
+            names.discard(LEARNT_FILES)
+        strangers = sorted(names)
     except OSError as problem:
         raise StudyError(f"{folder} cannot be read: {problem.strerror}") from problem
     if strangers:
         raise StudyError(
-            f"{folder} is a folder of something else ({sorted(strangers)[0]} is in it): choose "
+            f"{folder} is a folder of something else ({strangers[0]} is in it): choose "
             "another with --out"
         )
     if (folder / "events.jsonl").exists() and (folder / "events.jsonl").stat().st_size:

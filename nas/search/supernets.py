@@ -24,7 +24,7 @@ def supernet_of(
     from nas.evaluators.train import Train
 
     plan = assignment({**tree, "evaluator": {**tree.get("evaluator", {}), "name": "train"}}).plan
-    train = plan.make_evaluator(plan.make_space())
+    train = plan.make_judge(plan.make_space())
     if not isinstance(train, Train):
         raise SettingsError("a supernet is trained as children are: its evaluator is train")
     place = folder or Path("results") / f"supernet-{plan.space.name}-{plan.fingerprint}-{steps}"

@@ -28,6 +28,7 @@ def trials_frame(folder: Path) -> pandas.DataFrame:
     """A row for every trial of the study in this folder, in the order of their numbers.
 
     The columns are `number`; `state`: `told`, `reused` (told again what an equal genotype scored),
+    `learnt` (taken over from an older study),
     `stopped`, `failed` or `open` (asked, not ended); `score`; `seconds`, those of the attempt that
     ended it; `key`; `failure`, the kind of one; then every metric, and every decision with the
     option that was chosen, under their own names. A name that is taken already is written
@@ -107,7 +108,7 @@ def _facts(asked: Event, end: Event | None) -> dict[str, Any]:
 def _state(end: Event | None) -> str:
     if end is None:
         return "open"
-    return "reused" if "reused" in end else str(end["event"])
+    return next((name for name in ("reused", "learnt") if name in end), str(end["event"]))
 
 
 def choices_of(space: SearchSpace | None, record: object) -> Mapping[str, Any]:

@@ -40,8 +40,9 @@ _FLAGS = {
     "study": (
         *("seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries"),
         *("failure_score", "stopped_as", "early_stop", "deterministic", "lag"),
+        "evaluations_per_trial",
         *("max_params", "max_macs", "max_latency_ms", "start_from", "out"),
-        *("objectives", "scales"),
+        *("objectives", "scales", "learn_from"),
     ),
 }
 PLACES = {name: (table, name) for table, names in _FLAGS.items() for name in names} | {
@@ -106,6 +107,7 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
         start_from=_genotypes(study["start_from"], space),
         objectives=objectives,
         screen=_screen(tree),
+        learn_from=tuple(str(Path(folder)) for folder in study["learn_from"]),
     )
     folder = Path(study["out"]) if study["out"] else plan.default_folder()
     return Assignment(plan, _budget(study, evaluator, folder), folder)
@@ -155,6 +157,7 @@ def _study_settings(
     budget_seconds: float | None = None,
     max_hours: float | None = None,
     duplicates: Duplicates = "reuse",
+    evaluations_per_trial: int = 1,
     retries: int = 1,
     failure_score: float | None = None,
     stopped_as: StoppedAs = "worst",
@@ -169,6 +172,7 @@ def _study_settings(
     max_macs: str | float | None = None,
     max_latency_ms: str | float | None = None,
     start_from: tuple[str, ...] = (),
+    learn_from: tuple[str, ...] = (),
     objectives: str | tuple[str, ...] | None = None,
     scales: str | tuple[tuple[float, float], ...] | None = None,
     out: str | None = None,
@@ -207,7 +211,7 @@ def _rules(study: Mapping[str, Any]) -> Rules:
         )
     lag = (study["lag"] or LAG) if study["deterministic"] else None
     names = ("duplicates", "retries", "failure_score", "stopped_as", "keep")
-    early = ("early_stop", "grace_steps", "reduction", "grace_trials")
+    early = ("evaluations_per_trial", "early_stop", "grace_steps", "reduction", "grace_trials")
     return Rules(**{name: study[name] for name in (*names, *early)}, lag=lag)
 
 

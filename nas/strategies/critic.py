@@ -87,7 +87,7 @@ class CriticSearch(Strategy):
             with alone():
                 expected = float(self._believed().mean(torch.tensor([choices]))[0])
         self._insight.hear(choices, evaluation.score, expected)
-        self.past.hear(trial, choices, evaluation.score)
+        self.past.hear(trial, choices, evaluation)
         self._critic = self._ranked = None
 
     def diagnostics(self) -> list[dict[str, Json]]:
@@ -107,7 +107,7 @@ class CriticSearch(Strategy):
     def _believed(self) -> Critic:
         """The critic of all trials told so far."""
         if self._critic is None:
-            self._critic = fit(self._kernel, *self.past.tensors())
+            self._critic = fit(self._kernel, *self.past.tensors(), self.past.noise())
         return self._critic
 
     def _candidates(self) -> list[Choices]:

@@ -59,7 +59,7 @@ def gains(log_probs: Tensor, advantages: Tensor) -> Tensor:
 class ImaginedRules:
     """The formulas this controller learns by; the self-test swaps in wrong ones and must notice."""
 
-    fit: Callable[[Kernel, Tensor, Tensor], Critic] = fit
+    fit: Callable[..., Critic] = fit
     ranks: Callable[[Tensor], Tensor] = ranks
     gains: Callable[[Tensor, Tensor], Tensor] = gains
     entropy: Callable[[Tensor, Tensor], Tensor] = entropy
@@ -212,7 +212,7 @@ class PolicyGradient(Strategy):
         with alone():
             drawn = self._imagined().drawn
             self._insight.hear(choices, evaluation.score, self._foreseen(choices))
-            self.past.hear(trial, choices, evaluation.score)
+            self.past.hear(trial, choices, evaluation)
             self._critic = self._ranked = None
             if len(self.past) % self.settings.every == 0:
                 if len(self.past) >= FIRST:
@@ -271,7 +271,7 @@ class PolicyGradient(Strategy):
     def _believed(self) -> Critic:
         """The critic of all trials told so far."""
         if self._critic is None:
-            self._critic = self.rules.fit(self._kernel, *self.past.tensors())
+            self._critic = self.rules.fit(self._kernel, *self.past.tensors(), self.past.noise())
         return self._critic
 
     def _candidates(self) -> list[Choices]:

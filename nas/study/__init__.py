@@ -73,6 +73,7 @@ class Rules:
     Args:
         duplicates: `reuse` tells the known score at no cost, `retrain` evaluates again, `resample`
             skips.
+        evaluations_per_trial: with how many seeds each genotype is judged; their mean is its score.
         repeats: `free`: a budget of trials buys evaluations, and a score told again is none.
             `charged`: it counts as a trial, as in studies that earlier versions began.
         retries: how often a failed evaluation is tried again before the failure is recorded.
@@ -90,6 +91,7 @@ class Rules:
     """
 
     duplicates: Duplicates = "reuse"
+    evaluations_per_trial: int = 1
     repeats: Repeats = "free"
     retries: int = 1
     failure_score: float | None = None
@@ -119,11 +121,12 @@ class Rules:
                 raise SettingsError(
                     f"{name} is {shortened(getattr(self, name))}: expected a number from 0 to 1000"
                 )
-        for name in ("grace_steps", "grace_trials"):
-            if not 1 <= getattr(self, name) <= 1_000_000:
+        most = {"grace_steps": 1_000_000, "grace_trials": 1_000_000, "evaluations_per_trial": 1_000}
+        for name, limit in most.items():
+            if not 1 <= getattr(self, name) <= limit:
                 raise SettingsError(
                     f"{name} is {shortened(getattr(self, name))}: expected a number from 1 to "
-                    "1000000"
+                    f"{limit}"
                 )
         if not (math.isfinite(self.reduction) and self.reduction >= 1.1):
             raise SettingsError(f"reduction is {self.reduction}: expected a number from 1.1, say 3")

@@ -163,6 +163,15 @@ def _is_failure(value: object) -> bool:
     )
 
 
+def _is_origin(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and is_text(value.get("study"))
+        and is_count(value.get("trial"))
+        and is_number(value.get("seconds"))
+    )
+
+
 class Field(NamedTuple):
     """One field of an event or of a file of ours."""
 
@@ -185,6 +194,7 @@ _OBJECTIVES = Field("objectives", is_point, "two or three numbers", needed=False
 _STEP = Field("step", is_count, _COUNT)
 _ATTEMPT = Field("attempt", is_count, _COUNT)
 _REUSED = Field("reused", is_count, _COUNT, needed=False)
+_LEARNT = Field("learnt", is_count, _COUNT, needed=False)
 _BUDGET = "a budget of trials, seconds or hours"
 
 _OF_OTHERS = (_TIME, _NUMBER._replace(needed=False))
@@ -201,6 +211,7 @@ _FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("notes", is_table, _TABLE),
         Field("duplicate_of", is_count, _COUNT, needed=False),
         Field("judged_seconds", is_number, "seconds", needed=False),
+        Field("learnt", _is_origin, "a study, a trial of it and its seconds", needed=False),
     ),
     "skipped": (_TIME, *_PROPOSED, Field("reason", is_text, _TEXT)),
     "attempted": (
@@ -210,7 +221,7 @@ _FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("after", _is_failure, "a failure with kind, message and seconds", needed=False),
     ),
     "progressed": (_TIME, _NUMBER, _ATTEMPT, _STEP, _METRICS),
-    "told": (_TIME, _NUMBER, _SCORE, _OBJECTIVES, _METRICS, _SECONDS, _REUSED),
+    "told": (_TIME, _NUMBER, _SCORE, _OBJECTIVES, _METRICS, _SECONDS, _REUSED, _LEARNT),
     "stopped": (_TIME, _NUMBER, _STEP, _SCORE, _METRICS, _SECONDS, _REUSED),
     "failed": (
         _TIME,

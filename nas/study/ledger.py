@@ -17,6 +17,7 @@ from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:  # of several objectives; nothing is loaded where there is one score
     from nas.study.front import Front, Point, Scale
+    from nas.study.seed_spread import SeedSpread
 
 
 class Incumbent(NamedTuple):
@@ -25,6 +26,7 @@ class Incumbent(NamedTuple):
     trial: Trial
     score: float
     cost: float  # summed evaluation cost of the study when it was told
+    spread: SeedSpread | None = None  # of its evaluations, where there were several
 
 
 class OnFront(NamedTuple):
@@ -88,7 +90,7 @@ class Ledger:
         self._listens = listens
         self.counts: Counter[str] = (
             Counter()
-        )  # asked, evaluated, reused, stopped, failed, skipped, retried
+        )  # asked, evaluated, reused, learnt, stopped, failed, skipped, retried
         self.failure_kinds: Counter[str] = Counter()
         self.next_number = 0
         self.cost = 0.0
@@ -130,7 +132,10 @@ class Ledger:
         return self.bought_trials - sum(not self._is_free(entry) for entry in self.open.values())
 
     def _is_free(self, entry: OpenTrial) -> bool:
-        """A repeat of what is known, or will be: its score is told again, and costs nothing."""
+        """A repeat of what is known, or will be, and what an older study has judged: its score is
+        told again, and costs nothing."""
+        if "learnt" in entry.asked:
+            return True
         return entry.duplicate_of is not None and self.rules.repeats == "free"
 
     @property
@@ -220,7 +225,7 @@ class Ledger:
         self.cost += event.get("judged_seconds", 0.0)  # of a screen
         self.next_number = number + 1
         self.counts["asked"] += 1
-        self.idle += 1
+        self.idle += "learnt" not in event
         if original is None and self._listens:
             self.known.setdefault(event["key"], number)
 
@@ -239,14 +244,16 @@ class Ledger:
             self._pay(after["seconds"])
 
     def _told(self, event: Event, offset: int) -> Heard | None:
-        entry = self._ended(event, offset, "reused" if "reused" in event else "evaluated")
+        how = next((name for name in ("reused", "learnt") if name in event), "evaluated")
+        entry = self._ended(event, offset, how)
         score = event["score"]
         if "reused" not in event:
             self._rank(score, event["number"])
         evaluation = evaluation_of(event)
         self._remember(entry, evaluation)
         if self.best is None or score > self.best.score or self._is_dominated(self.best):
-            self.incumbents.append(Incumbent(entry.trial, score, self.cost))
+            spread = _spread_of(event["metrics"])
+            self.incumbents.append(Incumbent(entry.trial, score, self.cost, spread))
         return (entry.trial, evaluation) if self._listens else None
 
     def _remember(self, entry: OpenTrial, told: Evaluation) -> None:
@@ -340,6 +347,15 @@ class Ledger:
         self.cost += seconds
         if seconds > 0:
             self.idle = 0
+
+
+def _spread_of(metrics: Mapping[str, Any]) -> SeedSpread | None:
+    """How far several seeds lie apart, where the score is their mean."""
+    if "score_sd" not in metrics:
+        return None
+    from nas.study.seed_spread import seed_spread
+
+    return seed_spread(metrics)
 
 
 def _trial(event: Event) -> Trial:

@@ -27,6 +27,8 @@ from nas.study.events import complaint_about
 WORK: Final = "work"  # the folder in which trials write, each in one of its own number
 # Weights that all children share: in the folder of the study, or of the comparison, that made them.
 SUPERNET: Final = "supernet"
+LEARNT: Final = "learnt.json"  # what older studies judged, until the log holds it
+LEARNT_FILES: Final = "learnt"  # and what the best of it kept
 WEIGHTS_FILE: Final = "weights.safetensors"  # of a trained network, wherever it lies
 
 FORMAT = 2

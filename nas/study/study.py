@@ -21,6 +21,7 @@ from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:  # what only some studies need is loaded by those
     from nas.study.early_stopping import EarlyStopping
+    from nas.study.lessons import Lesson
     from nas.study.order import InTurn
     from nas.study.snapshots import Snapshots
 
@@ -58,6 +59,7 @@ class Study:
         last_step: int | None = None,
         fingerprint: str | None = None,
         weigh: Weigh | None = None,
+        learnt: Sequence[Lesson] = (),
     ) -> None:
         self.folder = folder
         self.strategy = strategy
@@ -83,7 +85,7 @@ class Study:
         self._snapshots = _snapshots_of(strategy, self.store.path)
         try:
             self._replay()
-            self._begin(budget)
+            self._begin(budget, learnt)
         except BaseException:
             self.store.close()
             raise
@@ -292,8 +294,9 @@ class Study:
             self._end_like(number, original)
 
     def _proposal(self, number: int) -> Proposal | None:
-        if number < len(self._start_from):
-            return Proposal(self._start_from[number])
+        place = number - self.ledger.counts["learnt"]
+        if place < len(self._start_from):
+            return Proposal(self._start_from[place])
         with self._thinking():
             return self.strategy.ask(number)
 
@@ -350,7 +353,8 @@ class Study:
 
     def _end_like(self, number: int, original: int) -> None:
         """End a duplicate with what is known of the original, at no cost."""
-        event = self.store.event_at(self.ledger.ended_at[original])
+        event = dict(self.store.event_at(self.ledger.ended_at[original]))
+        event.pop("learnt", None)
         self._record({**event, "number": number, "seconds": 0.0, "reused": original})
 
     def _keep_files(self, number: int) -> None:
@@ -412,7 +416,7 @@ class Study:
                 ]
         self._lost_updates = updates[self.ledger.updates - known_updates :]
 
-    def _begin(self, budget: Budget | None) -> None:
+    def _begin(self, budget: Budget | None, learnt: Sequence[Lesson]) -> None:
         """Write the first line of this session, then settle what the last one could not."""
         first = self.ledger.sessions == 0
         if first and (budget is None or not budget.to_dict()):
@@ -429,9 +433,23 @@ class Study:
             self.extend(budget)
         for update in self._lost_updates:
             self._record(update)
+        self._learn(learnt)
         for number, entry in sorted(self.ledger.open.items()):
             self._settle(number, entry)
         tidy_files(self.folder, self.ledger.open, self._best)
+
+    def _learn(self, lessons: Sequence[Lesson]) -> None:
+        """Write down what older studies judged, from where the log has it, and tell the
+        strategy."""
+        for lesson in lessons[self.ledger.counts["learnt"] :]:
+            # Between its two lines a session may have been killed: then it stands open.
+            begun = next((n for n, e in self.ledger.open.items() if "learnt" in e.asked), None)
+            number = self.ledger.next_number if begun is None else begun
+            asked, told, trial = lesson.events(number)
+            if begun is None:
+                self._record(asked, told, trial=trial)
+            else:
+                self._record(told)
 
     def _settle(self, number: int, entry: OpenTrial) -> None:
         if entry.duplicate_of is not None:

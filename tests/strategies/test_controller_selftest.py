@@ -15,7 +15,7 @@ from nas.contracts import Evaluation, Trial
 from nas.strategies.controller import selftest, selftest_critic
 from nas.strategies.controller.batches import LearningRules, judge, ppo, reinforce
 from nas.strategies.controller.check import Check
-from nas.strategies.controller.gaussian_process import Critic, Kernel, fit
+from nas.strategies.controller.gaussian_process import NOISE, Critic, Kernel, fit
 from nas.strategies.controller.past import Past
 from nas.strategies.controller.policy import log_probs_of
 from nas.strategies.controller.settings import Settings
@@ -145,8 +145,10 @@ def test_the_random_state_is_left_alone() -> None:
 # ------------------------------------------------------------------ mistakes about the critic
 
 
-def shuffled_scores(kernel: Kernel, choices: Tensor, scores: Tensor) -> Critic:
-    return fit(kernel, choices, scores.roll(1))
+def shuffled_scores(
+    kernel: Kernel, choices: Tensor, scores: Tensor, noise: float = NOISE
+) -> Critic:
+    return fit(kernel, choices, scores.roll(1), noise)
 
 
 IMAGINED: dict[str, ImaginedRules] = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.contracts import Evaluator
 from nas.search.comparing.arms import BASELINE
@@ -18,6 +19,9 @@ from nas.settings import Part
 from nas.study import Budget
 from nas.study.study import Watch
 from search_spaces.cells.genotype import Genotype
+
+if TYPE_CHECKING:
+    from nas.search.learning import Learnt
 
 CONFIRM = "confirm"
 
@@ -40,6 +44,7 @@ class Judges:
 
     searching: Evaluator
     confirming: Evaluator
+    learnt: Learnt | None = None  # by older studies
 
 
 def judges(plan: Plan, confirm: Confirm | None) -> Judges:
@@ -58,7 +63,9 @@ def searches(
     """Open one study after another; each must be run before the next is asked for, and is settled
     then."""
     judges = _of_seed(lane, judges)
-    with open_search(lane.plan, lane.folder, lane.budget, watch, judges.searching) as search:
+    with open_search(
+        lane.plan, lane.folder, lane.budget, watch, judges.searching, judges.learnt
+    ) as search:
         yield search
         if settle(search) is None:
             return
@@ -79,7 +86,8 @@ def _of_seed(lane: Lane, judges: Judges) -> Judges:
         return judges
     own = lane.plan.make_evaluator(lane.plan.make_space())
     own.prepare(lane.folder.parents[1], lane.seed, lambda _: None)
-    return Judges(own, own if judges.confirming is judges.searching else judges.confirming)
+    confirming = own if judges.confirming is judges.searching else judges.confirming
+    return replace(judges, searching=own, confirming=confirming)
 
 
 def done(lane: Lane) -> bool:
@@ -117,6 +125,8 @@ def _confirmation(lane: Lane) -> Plan:
         seed=derive(lane.seed, "confirm"),
         rules=replace(lane.plan.rules, duplicates="retrain"),
         limits={},
+        learn_from=(),  # fresh seeds are the point
+        learnt=None,
         measured={} if lane.confirm.score or lane.confirm.cost else lane.plan.measured,
         start_from=tuple(Genotype.from_dict(asked["genotype"]) for _, asked, _, _ in best),
     )

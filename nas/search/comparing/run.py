@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.contracts import Runner
 from nas.errors import SettingsError, StudyError
@@ -29,10 +29,14 @@ from nas.search.old_options import still_measured
 from nas.search.plan import Plan, differences
 from nas.study import Budget
 from nas.study.attempt import plain
-from nas.study.store import SUPERNET
+from nas.study.store import LEARNT, SUPERNET
 from nas.study.study import Watch
 
+if TYPE_CHECKING:
+    from nas.search.learning import Learnt
+
 MOST_PROCESSES = 1024
+_LEFT = (f"{FILE}.tmp", LEARNT, f"{LEARNT}.tmp")  # by a comparison that was killed at once
 
 
 @dataclass(slots=True)
@@ -86,6 +90,11 @@ def compare(
         refuse_changed(folder, asked, there)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
+        shared = replace(shared, learnt=_learnt(folder, asked, there))
+        if shared.learnt is not None:
+            from nas.search.learning import learnt_told
+
+            progress.notice(learnt_told(asked.arms[0].plan, len(shared.learnt.lessons)))
         write_comparison(folder, asked, there)
         lanes = _lanes(folder, asked)
         progress.total = len(lanes)
@@ -173,6 +182,26 @@ def _refuse_one_judge(plan: Plan) -> None:
         )
 
 
+def _learnt(folder: Path, asked: Asked, there: Mapping[str, Any] | None) -> Learnt | None:
+    """What older studies judged, read once for all arms: they may grow or go meanwhile."""
+    plan = asked.arms[0].plan
+    if not plan.learn_from:
+        return None
+    from nas.search.learning import learnt_for, read_learnt, write_learnt
+    from nas.search.run import constraint_for
+
+    learnt = read_learnt(folder)
+    if learnt is None and there is not None:
+        raise StudyError(
+            f"{folder / LEARNT} is gone, so further studies would not know what the others did: "
+            "restore it, or begin another comparison with --out"
+        )
+    if learnt is None:
+        learnt = learnt_for(plan, constraint_for(plan))
+        write_learnt(folder, learnt, 0)
+    return learnt
+
+
 def _lanes(folder: Path, asked: Asked) -> list[Lane]:
     """All pairs, seed by seed, so that what comes late in the day comes late for every arm."""
     return [
@@ -258,7 +287,7 @@ def _refuse_foreign(folder: Path) -> None:
         sorted(
             path.name
             for path in folder.iterdir()
-            if path.name != f"{FILE}.tmp" and not path.name.startswith(SUPERNET)
+            if path.name not in _LEFT and not path.name.startswith(SUPERNET)
         )
         if folder.exists()
         else []

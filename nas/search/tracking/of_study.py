@@ -201,6 +201,8 @@ def _labels(asked: Event, end: Event) -> dict[str, str]:
     labels = {"key": str(asked["key"])}
     if "reused" in end:
         labels["reused"] = f"trial {end['reused']}"
+    if "learnt" in asked:
+        labels["learnt"] = f"trial {asked['learnt']['trial']} of {asked['learnt']['study']}"
     if end["event"] == "failed":
         labels["failure"] = f"{end['kind']}: {end['message']}"[:_LONGEST]
     return labels

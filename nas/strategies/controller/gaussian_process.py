@@ -22,6 +22,7 @@ HAMMING_LENGTH = 0.4  # of the number of decisions
 COUNTS_WEIGHT = 0.75
 _BEST = _LAST = 150  # trials it looks at, where there are more
 _LEAST_DEVIATION = 1e-6
+_LEAST_SHARE, _MOST_NOISE = 1e-3, 10.0
 
 
 class Belief(NamedTuple):
@@ -108,6 +109,7 @@ class Critic:
     weights: Tensor  # (N,)
     scale: float
     best: float
+    noise: float = NOISE
 
     def mean(self, choices: Tensor) -> Tensor:
         """The expected normal score of each architecture (N, T)."""
@@ -127,7 +129,7 @@ class Critic:
             self.root, self.kernel(self.seen, coming), upper=False
         )
         rest = self.kernel(coming, coming) - corner.T @ corner
-        rest.diagonal().add_(NOISE)
+        rest.diagonal().add_(self.noise)
         above = torch.cat([self.root, torch.zeros_like(corner)], 1)
         below = torch.cat([corner.T, torch.linalg.cholesky(rest)], 1)
         return Critic(
@@ -137,22 +139,44 @@ class Critic:
             torch.cat([self.weights, self.weights.new_zeros(len(choices))]),
             self.scale,
             max(self.best, float(self.mean(choices).max())),
+            self.noise,
         )
 
     def _across(self, choices: Tensor) -> Tensor:
         return self.kernel(self.kernel.features(choices), self.seen)
 
 
-def fit(kernel: Kernel, choices: Tensor, scores: Tensor) -> Critic:
-    """The critic of these trials: choices (N, T) and their scores (N,), oldest first."""
+def fit(kernel: Kernel, choices: Tensor, scores: Tensor, noise: float = NOISE) -> Critic:
+    """The critic of these trials: choices (N, T) and their scores (N,), oldest first.
+
+    Args:
+        noise: the variance of a score, as a share of that of the architectures.
+    """
     kept = _remembered(scores)
     seen, targets = kernel.features(choices[kept]), normal_scores(scores[kept])
     covariance = kernel(seen, seen)
-    covariance.diagonal().add_(NOISE)
+    covariance.diagonal().add_(noise)
     root = torch.linalg.cholesky(covariance)
     weights = torch.cholesky_solve(targets[:, None], root)[:, 0]
     scale = max(float(targets @ weights) / len(kept), _LEAST_DEVIATION**2) ** 0.5
-    return Critic(kernel, seen, root, weights, scale, float(targets.max()))
+    return Critic(kernel, seen, root, weights, scale, float(targets.max()), noise)
+
+
+def noise_of(scores: Tensor, errors: Tensor) -> float:
+    """The share that evaluations with several seeds show: the mean square of their standard errors
+    (N,), NaN where a trial has none, against what is left of the variance of all scores (N,).
+
+    Pooled, because the spread of three seeds says little of a single trial. Where no trial has
+    one, it is taken to be a tenth.
+    """
+    known = errors[~errors.isnan()]
+    if not len(known):
+        return NOISE
+    total = float(scores.double().var(unbiased=False))
+    if total <= 0.0:
+        return NOISE
+    noise = float(known.double().square().mean())
+    return min(max(noise / max(total - noise, _LEAST_SHARE * total), _LEAST_SHARE), _MOST_NOISE)
 
 
 def _remembered(scores: Tensor) -> Tensor:

@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas.strategies.controller.gaussian_process import noise_of
+from nas.study.seed_spread import seed_spread
+
 if TYPE_CHECKING:
-    from nas.contracts import Trial
+    from nas.contracts import Evaluation, Trial
     from search_spaces.cells.space import Choices, SearchSpace
 
 FIRST = 5  # trials before there is a critic
@@ -33,18 +36,22 @@ class Past:
         self._count = 0
         self._choices = np.empty((64, len(space.counts)), dtype=np.int64)  # grows by doubling
         self._scores = np.empty(64, dtype=np.float64)
+        self._errors = np.empty(64, dtype=np.float64)  # standard errors, NaN where unknown
         self._seen: set[Choices] = set()
         self._keys: dict[Choices, str] = {}
 
     def __len__(self) -> int:
         return self._count
 
-    def hear(self, trial: Trial, choices: Choices, score: float) -> None:
+    def hear(self, trial: Trial, choices: Choices, evaluation: Evaluation) -> None:
         """Take in a result, whoever proposed it."""
         if self._count == len(self._scores):
             self._choices = np.concatenate([self._choices, np.empty_like(self._choices)])
             self._scores = np.concatenate([self._scores, np.empty_like(self._scores)])
-        self._choices[self._count], self._scores[self._count] = choices, score
+            self._errors = np.concatenate([self._errors, np.empty_like(self._errors)])
+        self._choices[self._count], self._scores[self._count] = choices, evaluation.score
+        spread = seed_spread(evaluation.metrics)
+        self._errors[self._count] = np.nan if spread is None else spread.error
         self._count += 1
         self._seen.add(choices)
         self.known[trial.genotype.key] = None
@@ -56,6 +63,11 @@ class Past:
         """Choices (N, T) and scores (N,), oldest first; to be read only."""
         choices, scores = self._choices[: self._count], self._scores[: self._count]
         return torch.from_numpy(choices), torch.from_numpy(scores)
+
+    def noise(self) -> float:
+        """How noisy a score is, as the spread of seeds says where there is one."""
+        errors = torch.from_numpy(self._errors[: self._count])
+        return noise_of(self.tensors()[1], errors)
 
     def best(self) -> Tensor:
         """The choices of the best five; of equals the one told first."""
@@ -94,7 +106,9 @@ class Past:
 
     def pack(self) -> dict[str, np.ndarray]:
         """All of it as arrays."""
+        errors = self._errors[: self._count]
         return {
+            **({} if np.isnan(errors).all() else {"errors": errors.copy()}),
             "choices": self._choices[: self._count].astype(np.int32),
             "scores": self._scores[: self._count].copy(),
             "keys": _text("\n".join(self.known)),
@@ -105,14 +119,18 @@ class Past:
         """What `pack` took."""
         self._choices, self._scores = arrays["choices"].astype(np.int64), arrays["scores"].copy()
         self._count = len(self._scores)
+        self._errors = (
+            arrays["errors"].copy() if "errors" in arrays else np.full(self._count, np.nan)
+        )
         self._seen = {tuple(row) for row in self._choices.tolist()}
         keys = arrays["keys"].tobytes().decode()
         self.known = dict.fromkeys(keys.split("\n") if keys else ())
         self._recent = set(map(int, arrays["recent"].tobytes().split()))
         self.highest = max(self._recent, default=-1)
         if not self._count:
-            self._choices, self._scores = (
+            self._choices, self._scores, self._errors = (
                 np.empty((64, len(self.space.counts)), dtype=np.int64),
+                np.empty(64),
                 np.empty(64),
             )
 
