@@ -3,7 +3,8 @@ never run as code.
 
 Grammar: numbers, names, `+ - * / // % **`, one comparison (1 where it holds, else 0), parentheses
 and the functions below. A name that is no identifier goes in back quotes. All arithmetic is in
-floats, so nothing can grow without end.
+floats, so nothing can grow without end. `one_of(a, b, ...)` is one of its arguments, where whoever
+computes says which (`Expression.picking`).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _FUNCTIONS: Mapping[
     "min": (min, None),
     "sqrt": (math.sqrt, 1),
 }
+ONE_OF: Final = "one_of"
 _BINARY: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -65,23 +67,38 @@ _ALLOWED = (
 class Expression:
     """A formula, compiled once: `names` are what it reads; calling it gives one finite float."""
 
-    __slots__ = ("_names_known", "_node", "names", "text")
+    __slots__ = ("_names_known", "_node", "_pick", "alternatives", "names", "text")
 
-    def __init__(self, text: str, known: Iterable[str] | None = None) -> None:
-        """Compile `text`; with `known` names, one that is not among them is refused now."""
+    def __init__(
+        self, text: str, known: Iterable[str] | None = None, pick: int | None = None
+    ) -> None:
+        """Compile `text`; with `known` names, one that is not among them is refused now.
+
+        Args:
+            pick: which argument `one_of` is; None refuses one.
+        """
         self.text = text
         self._names_known = None if known is None else tuple(known)
-        compiler = _Compiler(text, () if self._names_known is None else self._names_known)
+        self._pick = pick
+        compiler = _Compiler(text, () if self._names_known is None else self._names_known, pick)
         self._node = compiler.compiled()
         self.names = tuple(compiler.positions)
+        self.alternatives = compiler.alternatives  # how many arguments `one_of` has; 1: no such
         if self._names_known is not None:
             self._check_names(self._names_known)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
 
-    def __reduce__(self) -> tuple[type[Expression], tuple[str, tuple[str, ...] | None]]:
-        return Expression, (self.text, self._names_known)
+    def __reduce__(
+        self,
+    ) -> tuple[type[Expression], tuple[str, tuple[str, ...] | None, int | None]]:
+        return Expression, (self.text, self._names_known, self._pick)
+
+    def picking(self) -> list[Expression]:
+        """The same formula for each argument of its `one_of`; itself, where it has none."""
+        count = self.alternatives
+        return [Expression(self.text, self._names_known, pick) for pick in range(count)]
 
     def __call__(self, values: Mapping[str, object]) -> float:
         """The value where each name stands for the number in `values`."""
@@ -160,8 +177,10 @@ class _Compiler:
     """Turns one text into nested functions of a row; `positions` says where in the row each name
     stands."""
 
-    def __init__(self, text: str, known: Iterable[str]) -> None:
+    def __init__(self, text: str, known: Iterable[str], pick: int | None) -> None:
         self.text = text
+        self.alternatives = 1
+        self._pick = pick
         self.positions: dict[str, int] = {}
         self._quoted: dict[str, str] = {}
         self._known = frozenset(known)
@@ -243,11 +262,27 @@ class _Compiler:
         position = self.positions.setdefault(name, len(self.positions))
         return operator.itemgetter(position)
 
-    def _call(self, name: str, arguments: list[ast.expr], depth: int) -> Node:
-        if name not in _FUNCTIONS:
+    def _one_of(self, arguments: list[ast.expr], depth: int) -> Node:
+        if self._pick is None:
             raise SettingsError(
-                f"expression {shortened(self.text)}: {known_names(name, _FUNCTIONS, 'function')}"
+                f"expression {shortened(self.text)}: {ONE_OF} picks a column for each trial, so it "
+                "stands in score, cost and steps of a table only; use mean here"
             )
+        if len(arguments) < 2 or self.alternatives not in (1, len(arguments)):
+            raise SettingsError(
+                f"expression {shortened(self.text)}: {ONE_OF} takes two or more arguments, "
+                "everywhere as many"
+            )
+        self.alternatives = len(arguments)
+        nodes = [self._node(argument, depth + 1) for argument in arguments]  # all must be there
+        return nodes[self._pick % len(nodes)]
+
+    def _call(self, name: str, arguments: list[ast.expr], depth: int) -> Node:
+        if name == ONE_OF:
+            return self._one_of(arguments, depth)
+        if name not in _FUNCTIONS:
+            known = known_names(name, [*_FUNCTIONS, ONE_OF], "function")
+            raise SettingsError(f"expression {shortened(self.text)}: {known}")
         function, wanted = _FUNCTIONS[name]
         if len(arguments) != wanted if wanted else len(arguments) < 2:
             takes = "one argument" if wanted else "two or more arguments"

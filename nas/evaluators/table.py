@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.contracts import Evaluation, Evaluator, Json, Report
-from nas.errors import NasError, SpaceError, TableError
+from nas.errors import NasError, SpaceError, TableError, shortened
 from nas.evaluators._expressions import Expression
 from nas.evaluators._joined_tables import digest_of_all, open_tables
 from nas.evaluators._row_index import (
@@ -27,6 +27,7 @@ from nas.evaluators._row_index import (
     possible_layouts,
 )
 from nas.evaluators._table_file import TableFile, cell_number
+from nas.seeding import derive
 
 if TYPE_CHECKING:
     from search_spaces.cells.genotype import Genotype
@@ -49,8 +50,14 @@ class Table(Evaluator):
     Args:
         table: path of the file, or the name of one that comes with the package; default: the one of
             this space. Several are read as one, joined by the columns that they have in common.
-        score: expression over columns, higher is better; default: the column `score`.
+        score: expression over columns, higher is better; default: the column `score`. With
+            `one_of(a, b, c)` the seed of a trial picks the column, as if it had been trained with
+            that seed.
         cost: expression over columns, in seconds; default: the column `cost`, else no cost.
+        steps: expressions by the step at which they were measured (`{"12": "val_12", "200":
+            "val_200"}`), reported one after another, so that early stopping sees them; the last one
+            is the score where nothing else is said. A trial that is stopped costs its share of
+            steps.
         final: expression over columns by which winners are judged; default: the column `final`, if
             there is one.
         decisions: a pattern of decision columns (`d_*`), or one column that holds a character per
@@ -71,6 +78,7 @@ class Table(Evaluator):
         table: str | list[str] | None = None,
         score: str | None = None,
         cost: str | None = None,
+        steps: dict[str, Any] | None = None,
         final: str | None = None,
         decisions: str | None = None,
         metrics: list[str] | None = None,
@@ -80,11 +88,18 @@ class Table(Evaluator):
         self._paths = tuple(path.absolute() for path in find_tables(table, space.name))
         file = open_tables(find_tables(table, space.name))
         self._name, self._file, self._digest = file.name, file.path.name, file.digest
-        self._final = _expression(file, "final", final)
+        self._final = _expression(file, "final", final, pick=None)
+        curve = _curve(file, steps)
+        last = curve[max(curve)] if curve else None
+        named = _expression(file, "score", score) if score or last is None else last
         formulas = [
-            _expression(file, "score", score) or _refuse_no_score(file),
+            named or _refuse_no_score(file),
             _expression(file, "cost", cost),
+            *curve.values(),
         ]
+        self._steps = tuple(curve)
+        self.last_step = max(curve) if curve else None
+        self._alternatives = _alternatives(file, formulas)
         layouts = possible_layouts(space, file, decisions)
         kept = _metric_columns(file, metrics, self._final)
         needed = {name for formula in formulas if formula for name in formula.names}
@@ -96,12 +111,17 @@ class Table(Evaluator):
     def evaluate(
         self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
     ) -> Evaluation:
-        """Look the genotype up; the seed changes nothing."""
-        del seed, workdir, report
+        """Look the genotype up; the seed changes nothing, but for `one_of`."""
+        del workdir
         row = self._row(genotype)
+        pick = derive(seed, "column") % self._alternatives if self._alternatives > 1 else 0
+        score, cost, *curve = (_picked(values, pick).item(row) for values in self._values)
+        for step, reached in zip(self._steps, curve, strict=True):
+            if not report(step, {"score": reached}) and step < self._steps[-1]:
+                return Evaluation(reached, {}, cost * step / self._steps[-1])
         metrics = {name: values.item(row) for name, values in self._metrics.items()}
         known = {name: value for name, value in metrics.items() if value == value}
-        return Evaluation(self._scores.item(row), known, self._costs.item(row))
+        return Evaluation(score, known, cost)
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
         """The final expression for this genotype, from the file as it was when the study began."""
@@ -139,7 +159,7 @@ class Table(Evaluator):
         return {
             "file": self._file,
             "sha256": self._digest,
-            "rows": len(self._scores),
+            "rows": self._rows,
             "columns": self._columns,
         }
 
@@ -154,20 +174,26 @@ class Table(Evaluator):
     ) -> None:
         texts = file.texts(self._columns)
         rows = len(texts[self._columns[0]])
-        self._scores, self._costs = (
-            _values(file, formula, texts, rows, gaps) for formula in formulas
-        )
-        negative = np.flatnonzero(self._costs < 0)
-        if len(negative):
-            row = int(negative[0])
-            raise TableError(
-                f"{file.name}, row {row + 1}: the cost is {self._costs[row]:g}; expected 0 or "
-                "more seconds"
-            )
+        self._rows = rows
+        self._values = [
+            [_values(file, each, texts, rows, gaps) for each in formula.picking()]
+            if formula
+            else [np.zeros(rows)]
+            for formula in formulas
+        ]
+        for costs in self._values[1]:
+            if len(negative := np.flatnonzero(costs < 0)):
+                row = int(negative[0])
+                raise TableError(
+                    f"{file.name}, row {row + 1}: the cost is {costs[row]:g}; expected 0 or "
+                    "more seconds"
+                )
         self._metrics = {
             name: _metric(file, column, texts[column]) for name, column in kept.items()
         }
-        usable = np.isfinite(self._scores) & np.isfinite(self._costs)
+        usable = np.logical_and.reduce(
+            [np.isfinite(column) for columns in self._values for column in columns]
+        )
         self._index = index_rows(
             self.space, file, chosen_layout(self.space, layouts, rows), texts, usable
         )
@@ -261,11 +287,50 @@ def _in_order(options: set[str]) -> tuple[str, ...]:
         return tuple(sorted(options))
 
 
-def _expression(file: TableFile, purpose: str, text: str | None) -> Expression | None:
+def _picked(values: Sequence[NDArray[np.float64]], pick: int) -> NDArray[np.float64]:
+    """The column that counts for a trial; a formula without `one_of` has one."""
+    return values[pick] if len(values) > 1 else values[0]
+
+
+def _curve(file: TableFile, steps: Mapping[str, Any] | None) -> dict[int, Expression]:
+    """Formulas by their steps, in order."""
+    try:
+        texts = {int(step): str(text) for step, text in (steps or {}).items()}
+    except (ValueError, AttributeError):
+        texts = {0: ""}
+    if any(step < 1 for step in texts):
+        raise TableError(
+            f"steps is {shortened(steps)}: expected an expression for each step, as in "
+            '{"12": "val_12", "200": "val_200"}'
+        )
+    return {step: _needed(file, "steps", texts[step]) for step in sorted(texts)}
+
+
+def _needed(file: TableFile, purpose: str, text: str) -> Expression:
+    formula = _expression(file, purpose, text)
+    assert formula is not None
+    return formula
+
+
+def _alternatives(file: TableFile, formulas: Sequence[Expression | None]) -> int:
+    """From how many columns the seed of a trial picks; the same number wherever it does."""
+    counts = {formula.alternatives for formula in formulas if formula} - {1}
+    if len(counts) > 1:
+        found = " and ".join(map(str, sorted(counts)))
+        raise TableError(
+            f"one_of has {found} arguments in expressions over {file.name}: the seed of a trial "
+            "picks one place in all of them, so give each as many"
+        )
+    return counts.pop() if counts else 1
+
+
+def _expression(
+    file: TableFile, purpose: str, text: str | None, pick: int | None = 0
+) -> Expression | None:
     if text is None:
         return Expression(purpose, file.header) if purpose in file.header else None
     try:
-        formula = Expression(text, file.header)
+        formula = Expression(text, file.header, pick)
     except NasError as problem:
         raise TableError(f"{purpose} of {file.name}: {problem}") from problem
     if not formula.names and purpose != "cost":
@@ -301,10 +366,8 @@ def _metric_columns(
 
 
 def _values(
-    file: TableFile, formula: Expression | None, texts: Texts, rows: int, gaps: bool
+    file: TableFile, formula: Expression, texts: Texts, rows: int, gaps: bool
 ) -> NDArray[np.float64]:
-    if formula is None:
-        return np.zeros(rows)
     columns = {name: file.numbers(name, texts[name], may_be_empty=gaps) for name in formula.names}
     try:
         return np.array(formula.over(columns, rows))

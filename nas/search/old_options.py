@@ -22,10 +22,13 @@ def in_todays_words(kind: str, name: str, options: Mapping[str, Any]) -> Mapping
     """The options under which today's part does what it did when these were written.
 
     Before policy-gradient had a critic, its preset `default` was what is `plain` now; such a record
-    lacks the options of the critic. Before a landscape had interactions, it had none.
+    lacks the options of the critic. Before a landscape had interactions, it had none, and a table
+    no steps.
     """
     if (kind, name) == ("evaluator", "landscape"):
         return {"interactions": 0.0, **options}
+    if (kind, name) == ("evaluator", "table"):
+        return {"steps": None, **options}
     if kind != "strategy" or name != "policy-gradient" or "draws" in options:
         return options
     preset = options.get("preset", "default")
