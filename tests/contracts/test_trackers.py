@@ -19,7 +19,7 @@ from search_spaces.zoo import load as published
 WHOLE = Whole("1a2b-3c", "my study", {"space.name": "nasnet", "seed": "7"}, 1000.0, Path())
 RUN = Run(
     name="trial-3",
-    parameters={"seed": "12", "normal.2.op_a": "sep_3x3", "recipe.epochs": 2},
+    parameters={"seed": "12", "normal.2.op_a": "sep_3x3", "recipe.epochs": 2, "0>1": "none"},
     state="finished",
     began=1001.0,
     ended=1009.0,
@@ -156,8 +156,10 @@ def from_mlflow(folder: Path) -> Told:
             history = client.get_metric_history(run.info.run_id, name)
             return sorted((one.step, one.value) for one in history)
 
+        params = dict(trial.data.params)
+        params["0>1"] = params.pop("0_1")  # MLflow takes no such name
         return Told(
-            trial.data.params,
+            params,
             series(trial, "val_accuracy"),
             trial.data.metrics["score"],
             series(study, "best_score"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -158,7 +159,7 @@ class MLflow(Tracker):
             self._client.log_batch(
                 run,
                 metrics=[
-                    Metric(point.name, point.value, _ms(point.time), point.step)
+                    Metric(_allowed(point.name), point.value, _ms(point.time), point.step)
                     for point in points[start : start + _METRICS]
                 ],
             )
@@ -166,9 +167,15 @@ class MLflow(Tracker):
     def _log_parameters(self, run: str, parameters: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
 
-        known = [Param(name, str(value)) for name, value in parameters.items()]
+        allowed = {_allowed(name): str(value) for name, value in parameters.items()}
+        known = [Param(name, value) for name, value in allowed.items()]
         for start in range(0, len(known), _PARAMETERS):
             self._client.log_batch(run, params=known[start : start + _PARAMETERS])
+
+
+def _allowed(name: str) -> str:
+    """A name as MLflow takes it: `edge 0_1` for `edge 0>1`."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
 
 
 def _ms(seconds: float) -> int:

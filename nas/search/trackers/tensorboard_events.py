@@ -62,7 +62,8 @@ class TensorBoard(Tracker):
         found.append(_Text("about", f"{run.state}\n\n{labels}", run.ended))
         if run.genotype is not None and run.genotype.cells:
             found += _drawn(run.genotype, run.ended, as_picture=run.stands_out)
-        hparams = summary.hparams(parameters, dict.fromkeys(run.metrics, 0.0))
+        first = sorted(run.metrics, key=lambda name: name != "score")  # in the order of the page
+        hparams = summary.hparams(parameters, dict.fromkeys(first, 0.0))
         self._write(run.name, found, hparams)
 
     def extend(self, points: Sequence[Point]) -> None:
