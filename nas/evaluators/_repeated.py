@@ -13,7 +13,7 @@ from nas.contracts import Evaluation, Evaluator, Json, Outlook, Report
 from nas.errors import counted
 from nas.seeding import derive
 from nas.study.attempt import plain
-from nas.study.seed_spread import mean_of, spread_metrics
+from nas.study.seed_spread import FIRST_SEED, mean_of, spread_metrics
 
 if TYPE_CHECKING:
     from search_spaces.cells.genotype import Genotype
@@ -150,10 +150,12 @@ def _joined(found: Sequence[Evaluation]) -> Evaluation:
 
     metrics: dict[str, Json] = {}
     measured = [plain(one.metrics) for one in found]
+    own = {name: value for name, value in measured[0].items() if type(value) in (int, float)}
     for name, first in measured[0].items():
         values = [metrics_of_one.get(name) for metrics_of_one in measured]
         if all(type(value) in (int, float) for value in values):
             metrics[name] = mean_of(values)
         elif all(value == first for value in values):
             metrics[name] = first
-    return Evaluation(mean_of(scores), {**metrics, **spread_metrics(scores)}, seconds)
+    metrics |= {**spread_metrics(scores), FIRST_SEED: own}  # what the kept weights came to
+    return Evaluation(mean_of(scores), metrics, seconds)

@@ -14,6 +14,7 @@ from nas.errors import NasError
 from nas.exporting.source.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import Weights, load_into, open_weights, refuse_other_genotype
+from nas.study.seed_spread import own_metrics, seed_spread
 from nas.study.store import WEIGHTS_FILE, checkpoint_of
 from search_spaces import zoo
 from search_spaces.cells.genotype import Genotype
@@ -173,16 +174,18 @@ def _trial(
     judged: Mapping[str, float],
 ) -> Choice:
     number = int(asked["number"])
+    spread = seed_spread(told["metrics"])
     origin = {
         "study": folder.resolve().name,
         "trial": number,
         "rank": rank,
         "score": score,
+        "score of": None if spread is None else f"{spread.evaluations} seeds, ± {spread.sd:.2g}",
         "strategy": study["strategy"]["name"],
         "evaluator": study["evaluator"]["name"],
         "commit": study.get("commit"),
         "data fingerprint": (study.get("measured") or {}).get("data"),
-        "validation accuracy": told["metrics"].get("val_accuracy"),
+        "validation accuracy": own_metrics(told["metrics"]).get("val_accuracy"),
         "test accuracy": judged.get("test_accuracy"),
     }
     skeleton = (study["evaluator"].get("options") or {}).get("skeleton")

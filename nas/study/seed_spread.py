@@ -12,6 +12,7 @@ from nas.study.events import is_number
 _SD: Final = "score_sd"
 _COUNT: Final = "evaluations"
 _SCORES: Final = "scores"
+FIRST_SEED: Final = "first_seed"  # the metrics of the evaluation whose files stay
 
 
 class SeedSpread(NamedTuple):
@@ -45,6 +46,12 @@ def seed_spread(metrics: Mapping[str, Any]) -> SeedSpread | None:
     if not isinstance(sd, int | float) or not is_number(sd) or sd < 0:
         return None
     return SeedSpread(float(sd), count) if type(count) is int and count >= 2 else None
+
+
+def own_metrics(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metrics of the very network whose weights stay, where others were judged beside it."""
+    first = metrics.get(FIRST_SEED)
+    return {**metrics, **first} if isinstance(first, dict) else metrics
 
 
 def spread_told(metrics: Mapping[str, Any]) -> str:

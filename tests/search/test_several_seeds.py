@@ -23,7 +23,7 @@ from nas.strategies.controller.gaussian_process import NOISE, noise_of
 from nas.strategies.controller.plain_space import PlainSpace
 from nas.strategies.critic import CriticSearch
 from nas.study.attempt import attempt, never_stop
-from nas.study.seed_spread import seed_spread
+from nas.study.seed_spread import own_metrics, seed_spread
 from parts.command_line import nas as command
 from parts.command_line import started
 from parts.studies import TINY, Judge, lines, story, tiny
@@ -80,7 +80,9 @@ def test_the_mean_of_several_seeds_is_the_score_and_seconds_add_up(tmp_path: Pat
         "scores": scores,
         "score_sd": stdev(scores),
         "evaluations": 3,
+        "first_seed": {"seed": 5, "params": 12},  # of the network whose file stays
     }
+    assert own_metrics(found.metrics)["seed"] == 5
     assert [step for step, _ in curve] == list(range(1, 10))
     assert ["score" in metrics for _, metrics in curve] == [True] * 3 + [False] * 6
     assert curve[-1][1] == {"loss": 3.0, "evaluation": 2}
