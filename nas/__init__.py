@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nas.search.own_loop import OwnStudy as OwnStudy
     from nas.search.own_loop import OwnTrial as OwnTrial
     from nas.search.own_loop import open_study as open_study
+    from runners.on_ray.for_tuners import ray_searcher as ray_searcher
 
 __version__ = "0.1.0"
 
@@ -53,6 +54,7 @@ _HOMES = {
     "nas.full_size.transfer": ("Transferred",),
     "nas.reports.verdict": ("Verdict", "compare"),
     "nas.search.own_loop": ("OwnStudy", "OwnTrial", "open_study"),
+    "runners.on_ray.for_tuners": ("ray_searcher",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -36,7 +36,7 @@ ROOM_MAY_USE: dict[str, set[str]] = {
         *("hall", "study", "strategies", "training", "drawings", "search", "reports"),
         *("exporting", "full_size", "search_spaces"),
     },
-    "runners": {"hall", "study", "training", "full_size"},
+    "runners": {"hall", "study", "training", "full_size", "search_spaces"},
     # For writers of parts; it is no room of the house, and no room may use it.
     "testing": {"hall", "study", "training", "search", "exporting", "search_spaces"},
 }
