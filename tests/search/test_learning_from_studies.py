@@ -128,6 +128,7 @@ def test_a_log_that_ends_within_what_is_learnt_goes_on(tmp_path: Path, old: Path
         assert not (cut / "learnt.json").exists()
 
 
+@pytest.mark.slow
 def test_killed_while_it_learns(tmp_path: Path) -> None:
     command("search", *TASK, "--strategy", "random-search", "--trials", "1200", "--out", "big")
     words = ("search", *TASK, "--strategy", "random-search", "--seed", "1", "--trials", "5")
@@ -225,7 +226,7 @@ def test_a_study_at_work_is_waited_for(tmp_path: Path, old: Path) -> None:
 
 def test_every_arm_begins_with_the_same_and_the_report_says_it(old: Path) -> None:
     words = ("compare", *TASK, "--strategies", "critic", "--seeds", "2", "--trials", "6")
-    words += ("--processes", "1", "--learn-from", str(old), "--out", "c")
+    words += ("--processes", "1", "--no-report", "--learn-from", str(old), "--out", "c")
     done = command(*words)
     assert done.code == 0, done.err
     assert f"24 evaluations of {old} are known from the start, at no cost" in done.err
@@ -234,17 +235,22 @@ def test_every_arm_begins_with_the_same_and_the_report_says_it(old: Path) -> Non
             folder = Path("c") / label / f"seed-{seed}"
             assert len(learnt(folder)) == 24
             assert sum("reused" not in e and "learnt" not in e for e in events(folder, "told")) == 6
+    shutil.rmtree(old)
+    more = [word if word != "2" else "3" for word in words]
+    assert command(*more).code == 0, "a third seed begins with what the first two did"
+    assert len(learnt(Path("c/critic/seed-3"))) == 24
+
+
+@pytest.mark.slow
+def test_a_report_says_what_was_known(old: Path) -> None:
+    words = ("compare", *TASK, "--strategies", "critic", "--seeds", "2", "--trials", "6")
+    assert command(*words, "--processes", "1", "--learn-from", old, "--out", "c").code == 0
     page = Path("c/report.md").read_text()
     assert f"24 evaluations of {old} known to every study from the start" in page.replace("\\", "")
     report = json.loads(Path("c/report.json").read_text())
     rows = {row["label"]: row for row in report["arms"]}
     assert rows["random-search"]["costs"]["trials"] == 6
     assert rows["random-search"]["counts"]["asked"] == 12
-
-    shutil.rmtree(old)
-    more = [word if word != "2" else "3" for word in words]
-    assert command(*more).code == 0, "a third seed begins with what the first two did"
-    assert len(learnt(Path("c/critic/seed-3"))) == 24
 
 
 def test_from_python(tmp_path: Path, old: Path) -> None:

@@ -118,6 +118,18 @@ def test_it_is_kept_shown_and_continued(tmp_path: Path) -> None:
     best = command("status", study, "--json").json["best"]
     assert (best["score_sd"], best["evaluations"]) == (winner["metrics"]["score_sd"], 3)
 
+    assert command(*words, study, "--trials", "14").code == 0
+    assert command("status", study, "--check").code == 0
+    other = command("search", *NOISY, "--strategy", "critic", "--trials", "14", "--out", study)
+    assert "rules.evaluations_per_trial: 3 there" in other.sentence
+
+
+@pytest.mark.slow
+def test_a_report_draws_it_as_bars(tmp_path: Path) -> None:
+    study = tmp_path / "s"
+    words = ("search", *NOISY, *THRICE, "--strategy", "critic", "--trials", "12", "--out", study)
+    assert command(*words).code == 0
+    winner = max(told(study), key=lambda event: event["score"])
     command("report", study)
     report = json.loads((study / "report.json").read_text())
     first = report["judged_often"]["critic"][0]
@@ -128,11 +140,6 @@ def test_it_is_kept_shown_and_continued(tmp_path: Path) -> None:
     assert "each score the mean of 3 seeds" in page
     assert (study / "figures" / "seeds.svg").is_file()
 
-    assert command(*words, study, "--trials", "14").code == 0
-    assert command("status", study, "--check").code == 0
-    other = command("search", *NOISY, "--strategy", "critic", "--trials", "14", "--out", study)
-    assert "rules.evaluations_per_trial: 3 there" in other.sentence
-
 
 def test_without_it_nothing_is_said_and_the_folder_is_called_as_ever(tmp_path: Path) -> None:
     command("search", *NOISY, "--trials", "3", "--strategy", "random-search", "--out", tmp_path)
@@ -141,6 +148,7 @@ def test_without_it_nothing_is_said_and_the_folder_is_called_as_ever(tmp_path: P
     assert "score_sd" not in told(tmp_path)[0]["metrics"]
 
 
+@pytest.mark.slow
 def test_killed_between_two_evaluations_every_trial_still_ends_once(tmp_path: Path) -> None:
     words = ("search", "--space", "nasbench201", "--evaluator", "landscape", *THRICE)
     words += ("--set", "evaluator.delay_seconds=0.03", "--set", "evaluator.noise=0.1")
@@ -198,7 +206,8 @@ def test_from_python_and_in_a_loop_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_every_arm_is_judged_alike(tmp_path: Path) -> None:
-    words = ("--strategies", "critic", "--seeds", "2", "--trials", "6", "--processes", "1")
+    words = ("--strategies", "evolution", "--seeds", "2", "--trials", "6", "--processes", "1")
+    words += ("--no-report",)
     assert command("compare", *NOISY, *THRICE, *words, "--out", tmp_path / "c").code == 0
     logs = sorted((tmp_path / "c").rglob("events.jsonl"))
     assert len(logs) == 4
