@@ -5,6 +5,7 @@ Called, this package is the function `nas.search(...)` of the public door, which
 """
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,10 @@ class _Called(ModuleType):
         import nas
 
         return nas.__getattr__("search")(**settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By name, as other modules, so that a function that calls it can travel."""
+        return import_module, (self.__name__,)
 
 
 sys.modules[__name__].__class__ = _Called

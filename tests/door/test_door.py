@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,11 @@ def test_every_public_function_has_an_example_that_runs(
     for example in examples:
         runner.run(example, out=said.append)
     assert runner.failures == 0, "".join(said)
+
+
+def test_a_function_that_calls_search_travels_to_other_processes() -> None:
+    """As Ray's remote tasks are: with the modules that they use."""
+    assert pickle.loads(pickle.dumps(nas.search)) is nas.search
 
 
 def test_the_package_is_typed() -> None:
