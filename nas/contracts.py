@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from nas.errors import SettingsError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -21,20 +23,30 @@ Report = Callable[[int, Mapping[str, Json]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a strategy draws; `notes` (JSON) come back with the trial on `tell`."""
+    """What a strategy draws; `notes` (JSON) come back with the trial on `tell`.
+
+    Args:
+        fidelity: which share of a whole training it is to have.
+    """
 
     genotype: Genotype
     notes: Mapping[str, Json] = field(default_factory=dict)
+    fidelity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An accepted proposal: its number in the study and the seed of its evaluation."""
+    """An accepted proposal: its number in the study and the seed of its evaluation.
+
+    Args:
+        fidelity: which share of a whole training it has; below 1 it ends as `Stopped`.
+    """
 
     number: int
     genotype: Genotype
     seed: int
     notes: Mapping[str, Json] = field(default_factory=dict)
+    fidelity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +156,10 @@ class Strategy(ABC):
         """How many results it must have heard before they decide anything; until then it draws at
         random."""
         return 0
+
+    def tried(self, trial: Trial) -> None:  # noqa: B027 - most need not know
+        """Hear that a proposal was tried, and by no score that it should learn from: it was trained
+        short. It may be told later, under another number."""
 
     def judged_seconds(self) -> float:
         """What judging proposals before one was tried took since the last call; a budget in seconds
@@ -258,6 +274,14 @@ class Evaluator(ABC):
         """
         del genotype, kept
         return {}
+
+    def at(self, fidelity: float) -> Evaluator:
+        """The same judge with this share of a whole training."""
+        del fidelity
+        raise SettingsError(
+            f"{type(self).__name__} knows no shorter training: leave --fidelity out, or take "
+            "--evaluator train"
+        )
 
     def outlook(self) -> Outlook | None:
         """What is said before a search begins; None where a trial costs nothing worth saying."""

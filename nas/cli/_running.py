@@ -301,6 +301,12 @@ def _opening(search: OpenSearch) -> Iterator[str]:
             f"{name}={_brief(value)}" for name, value in part.options.items() if value is not None
         )
         yield f"{kind:>10}: {part.name}" + (f" ({options})" if options else "")
+    if plan.screen is not None:
+        judge, count = plan.screen.judge.name, plan.screen.proposals
+        yield f"{'screen':>10}: of {count:,} proposals the best by {judge} is tried"
+    if plan.fidelity is not None:
+        shares = ", ".join(f"{share:.3g}" for share in plan.fidelity)
+        yield f"{'fidelity':>10}: {shares} of a training; of three the best goes on"
     times = plan.rules.evaluations_per_trial
     each = f", each judged with {times} seeds" if times > 1 else ""
     yield f"{'budget':>10}: {study.ledger.budget}{each}, seed {plan.seed}"

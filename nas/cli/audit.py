@@ -19,7 +19,8 @@ _AUDIT = "The audit"
         *("strategy", "evaluator", "seed", "start_from", "trials", "budget_seconds", "duplicates"),
         "evaluations_per_trial",
         "learn_from",
-        *("out", "early_stop", "screen", "deterministic", "lag", "failure_score", "stopped_as"),
+        *("out", "early_stop", "deterministic", "lag", "failure_score", "stopped_as"),
+        *("screen", "fidelity"),
     )
 )
 def command(

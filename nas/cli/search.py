@@ -233,6 +233,14 @@ def _options(
             rich_help_panel=_RULES,
         ),
     ] = None,
+    fidelity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARES",
+            help="Train short first, and of three the best in full: 1/4,1.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
     deterministic: Annotated[
         bool | None,
         typer.Option(

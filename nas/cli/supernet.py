@@ -30,7 +30,7 @@ _SUPERNET = "The supernet"
         ),
         *("retries", "max_params", "max_macs", "runner", "workers", "trial_timeout"),
         *("gpus_per_trial", "cpus_per_trial", "concurrency", "address", "table", "score", "cost"),
-        *("final", "decisions", "screen"),
+        *("final", "decisions", "screen", "fidelity"),
     )
 )
 def command(

@@ -24,6 +24,7 @@ _HIDDEN = (
     "out",
     "early_stop",
     "screen",
+    "fidelity",
 )
 _TABULATION = "The table"
 

@@ -3,6 +3,7 @@ strategy learns."""
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -87,6 +88,15 @@ class Landscape(Evaluator):
             if self.epochs and not report(step, {"score": reached}):
                 return Evaluation(reached, metrics, self.delay_seconds * step / steps)
         return Evaluation(score, metrics, self.delay_seconds)
+
+    def at(self, fidelity: float) -> Landscape:
+        """A share of the seconds and steps, with more noise."""
+        short = copy.copy(self)
+        short.noise = self.noise / math.sqrt(fidelity)
+        short.delay_seconds = self.delay_seconds * fidelity
+        short.epochs = self.epochs and max(1, round(self.epochs * fidelity))
+        short.last_step = short.epochs or None
+        return short
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
         """The score without noise."""

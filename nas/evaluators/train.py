@@ -3,6 +3,7 @@ or a formula."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -161,6 +162,14 @@ class Train(Evaluator):
             {**last, "epochs": len(curve), **self._settled()},
             time.perf_counter() - began,
         )
+
+    def at(self, fidelity: float) -> Train:
+        """So many of the epochs, at least one, with a schedule of their own."""
+        short = copy.copy(self)
+        epochs = max(1, round(self.recipe.epochs * fidelity))
+        short.recipe = dataclasses.replace(self.recipe, epochs=epochs)
+        short.last_step = epochs
+        return short
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
         """The accuracy on the test split of the very network that was trained; nothing where its

@@ -17,7 +17,7 @@ from nas.search.comparing.plan import read_comparison
 from nas.search.old_options import renewed
 from nas.search.plan import differences
 
-_TASK = ("space", "evaluator", "rules", "limits", "start_from", "screen")
+_TASK = ("space", "evaluator", "rules", "limits", "start_from", "screen", "fidelity")
 _DEEPEST = 4
 
 

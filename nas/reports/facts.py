@@ -42,6 +42,9 @@ def facts(found: Findings) -> list[tuple[str, str]]:
     ]
     if found.task.screen is not None:
         rows.append(("screen", screen_shown(found.task.screen)))
+    if found.task.fidelity is not None:
+        shares = ", ".join(short(share) for share in found.task.fidelity)
+        rows.append(("fidelity", f"{shares} of a training; of three the best goes on"))
     if known.audits:
         rows.append(("audit", " ".join(known.audits)))
     rows += [(f"options of {arm.label}", _arm_options(arm)) for arm in found.arms]

@@ -56,6 +56,7 @@ class Task:
     screen: Recorded = None
     learn_from: Sequence[str] = ()  # older studies whose judgements were known from the start
     learnt: Mapping[str, Any] | None = None
+    fidelity: Sequence[float] | None = None
 
     @property
     def duplicates(self) -> str:
@@ -98,6 +99,7 @@ class StudySettings:
                 found.get("screen"),
                 found.get("learn_from", ()),
                 found.get("learnt"),
+                found.get("fidelity"),
             ),
             strategy=strategy,
             seed=int(found["seed"]),

@@ -53,6 +53,7 @@ class SharedSettings(TypedDict, total=False):
     stopped_as: str
     early_stop: str
     screen: str
+    fidelity: str
     deterministic: bool
     lag: int
     max_params: str | float

@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # what only some studies have is loaded by those
 FORMAT = 1  # of study.json
 _PACKAGES = ("torch", "optuna", "ray", "numpy", "pandas")
 _IDENTITY = ("space", "strategy", "evaluator", "seed", "rules", "limits", "start_from")
+_IF_SET = ("objectives", "screen", "fidelity", "learn_from")
 _LARGEST_FILE = 64_000_000
 
 
@@ -63,6 +64,7 @@ class Plan:
     measured: Mapping[str, Any] = field(default_factory=dict)
     objectives: Objectives | None = None  # None: one score
     screen: Screen | None = None  # None: every proposal is tried
+    fidelity: tuple[float, ...] | None = None  # None: only whole trainings
     scales: tuple[Scale, ...] | None = None  # of the objectives, fixed before the first trial
     learn_from: tuple[str, ...] = ()  # folders of older studies
     learnt: Mapping[str, Any] | None = None  # what was found there, fixed before the first trial
@@ -93,6 +95,8 @@ class Plan:
             identity["screen"] = self.screen.to_dict()
         if self.learn_from:
             identity["learn_from"] = list(self.learn_from)
+        if self.fidelity is not None:
+            identity["fidelity"] = self.fidelity
         plain: dict[str, Any] = json.loads(json.dumps(identity))
         return plain
 
@@ -145,12 +149,16 @@ class Plan:
         """A strategy that knows nothing yet."""
         options = self.strategy.checked(self.strategy.options)
         strategy: Strategy = self.strategy.factory(space, self.seed, **options)
-        if self.screen is None:
-            return strategy
-        from nas.search.screening import screened
+        if self.screen is not None:
+            from nas.search.screening import screened
 
-        judge = _made_evaluator(self.screen.judge, space, self.screen.judge.options)
-        return screened(strategy, self.screen.judge.name, judge, self.screen.proposals)
+            judge = _made_evaluator(self.screen.judge, space, self.screen.judge.options)
+            strategy = screened(strategy, self.screen.judge.name, judge, self.screen.proposals)
+        if self.fidelity is not None:
+            from nas.search.fidelities import Halving
+
+            strategy = Halving(strategy, self.fidelity)
+        return strategy
 
     def make_evaluator(self, space: SearchSpace) -> Evaluator:
         """Who judges the trials of this study."""
@@ -214,11 +222,13 @@ class Plan:
             if trust and registry.is_outside("space", parts["space"].name):
                 parts["space"].factory  # noqa: B018 - its operations are known from now on
             objectives, scales = _several_of(content)
+            fidelity = content.get("fidelity")
             return cls(
                 **parts,
                 objectives=objectives,
                 scales=scales,
                 screen=_screen_of(content, trust=trust),
+                fidelity=None if fidelity is None else tuple(fidelity),
                 seed=content["seed"],
                 rules=Rules(**content["rules"], repeats=content["repeats"]),
                 limits=content["limits"],
@@ -278,8 +288,7 @@ def _takes_space(factory: Callable[..., Any]) -> bool:
 def recorded_fingerprint(folder: Path) -> str:
     """The fingerprint of the settings that `study.json` records; nothing of them is loaded."""
     content = read_study_json(folder)
-    names = ("objectives", "screen", "learn_from")
-    several = {name: content[name] for name in names if name in content}
+    several = {name: content[name] for name in _IF_SET if name in content}
     return _fingerprint_of({name: content.get(name) for name in _IDENTITY} | several)
 
 
@@ -357,6 +366,17 @@ def _is_scales(value: object) -> bool:
     )
 
 
+def _is_fidelity(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and 2 <= len(value) <= 4
+        and all(map(is_number, value))
+        and value == sorted({*value})
+        and value[0] > 0
+        and value[-1] == 1
+    )
+
+
 _WORDS = ("duplicates", "stopped_as", "early_stop")
 OLD_REPEATS = "charged"  # in studies begun before a budget of trials bought evaluations
 _PART = "a part with a name and options"
@@ -370,6 +390,7 @@ _FIELDS = (
     Field("learn_from", _are_texts, "a list of folders"),
     Field("learnt", is_table, "a table"),
     Field("objectives", is_table, "a table of formulas and scales"),
+    Field("fidelity", _is_fidelity, "shares of a training, rising to 1"),
     Field("screen", is_table, "a table of a judge and how many proposals"),
     Field("scales", _is_scales, "two or three pairs of numbers"),
     Field("recorded", is_table, "a table"),

@@ -190,6 +190,8 @@ def _made(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Pre
     _refuse_strangers(plan, space)
     runner = plan.make_runner()  # what its options lack is said before anything is written
     evaluator = evaluator or plan.make_evaluator(space)
+    for fidelity in plan.fidelity or ():
+        evaluator.at(fidelity)  # refused where it knows no shorter training
     strategy = plan.make_strategy(space)
     constraint = _constraint(plan, evaluator, space)
     recorded = plain(strategy.recorded())

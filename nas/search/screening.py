@@ -104,6 +104,11 @@ class Screened(Strategy):
         self._known.add(trial.genotype.key)
         self.inside.tell(self.own(trial), evaluation)
 
+    def tried(self, trial: Trial) -> None:
+        """Let the strategy hear that this was tried."""
+        self._known.add(trial.genotype.key)
+        self.inside.tried(self.own(trial))
+
     def own(self, trial: Trial) -> Trial:
         """A trial as the strategy knows it."""
         notes = dict(trial.notes)

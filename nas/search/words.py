@@ -42,7 +42,7 @@ _FLAGS = {
         *("failure_score", "stopped_as", "early_stop", "deterministic", "lag"),
         "evaluations_per_trial",
         *("max_params", "max_macs", "max_latency_ms", "start_from", "out"),
-        *("objectives", "scales", "learn_from"),
+        *("objectives", "scales", "learn_from", "fidelity"),
     ),
 }
 PLACES = {name: (table, name) for table, names in _FLAGS.items() for name in names} | {
@@ -108,6 +108,7 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
         objectives=objectives,
         screen=_screen(tree),
         learn_from=tuple(str(Path(folder)) for folder in study["learn_from"]),
+        fidelity=_fidelity(study),
     )
     folder = Path(study["out"]) if study["out"] else plan.default_folder()
     return Assignment(plan, _budget(study, evaluator, folder), folder)
@@ -138,6 +139,23 @@ def _screen(tree: Mapping[str, Any]) -> Screen | None:
     name, proposals = screen_words(str(text))
     table = dict(judged_by(name, tree, own)["evaluator"])
     return Screen(Part.named("evaluator", table.pop("name"), table), proposals)
+
+
+def _fidelity(study: Mapping[str, Any]) -> tuple[float, ...] | None:
+    if study["fidelity"] is None:
+        return None
+    from nas.search.fidelities import fidelities_of
+
+    for name, is_set in (
+        ("--early-stop", study["early_stop"] != "none"),
+        ("--objectives", study["objectives"] is not None),
+        ("--evaluations-per-trial", study["evaluations_per_trial"] != 1),
+    ):
+        if is_set:
+            raise SettingsError(
+                f"--fidelity and {name} do not go together: leave one of the two out"
+            )
+    return fidelities_of(study["fidelity"])
 
 
 def amount(text: str) -> float:
@@ -175,6 +193,7 @@ def _study_settings(
     learn_from: tuple[str, ...] = (),
     objectives: str | tuple[str, ...] | None = None,
     scales: str | tuple[tuple[float, float], ...] | None = None,
+    fidelity: str | None = None,
     out: str | None = None,
 ) -> None:
     """The signature is the list of study settings."""

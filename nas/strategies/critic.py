@@ -90,6 +90,10 @@ class CriticSearch(Strategy):
         self.past.hear(trial, choices, evaluation)
         self._critic = self._ranked = None
 
+    def tried(self, trial: Trial) -> None:
+        """Propose it no more."""
+        self.past.tried(trial)
+
     def diagnostics(self) -> list[dict[str, Json]]:
         """How well the critic foresaw, since the last call."""
         return self._insight.drain()

@@ -219,6 +219,11 @@ class PolicyGradient(Strategy):
                     self._learn(drawn)
                 self._pool = None
 
+    def tried(self, trial: Trial) -> None:
+        """Propose it no more, where there is a critic; draws of a policy may repeat."""
+        if self._batches is None:
+            self.past.tried(trial)
+
     def diagnostics(self) -> list[dict[str, Json]]:
         """What the policy did and how well the critic foresaw, since the last call."""
         return self._batches.diagnostics() if self._batches is not None else self._insight.drain()

@@ -69,10 +69,14 @@ def attempt(
         if not evaluator.cheap:
             workdir.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(workdir / "keep", ignore_errors=True)  # of an attempt that died
-        evaluation = evaluator.evaluate(
+        judge = evaluator if trial.fidelity == 1 else evaluator.at(trial.fidelity)
+        evaluation = judge.evaluate(
             trial.genotype, seed=trial.seed, workdir=workdir, report=watched
         )
-        return _checked(evaluation, watched)
+        outcome = _checked(evaluation, watched)
+        if trial.fidelity < 1 and isinstance(outcome, Evaluation):
+            return Stopped(judge.last_step or 0, outcome.score, outcome.metrics, outcome.seconds)
+        return outcome
     except (NetworkError, GenotypeError, SpaceError, ExpressionError) as problem:
         return Failure("error", str(problem), time.perf_counter() - began)
     except NasError:

@@ -29,6 +29,8 @@ def asked_event(
         "notes": trial.notes,
         "strategy_seconds": strategy_seconds,
     }
+    if trial.fidelity != 1:
+        event["fidelity"] = trial.fidelity
     return event if original is None else {**event, "duplicate_of": original}
 
 
@@ -210,6 +212,7 @@ _FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("seed", is_count, _COUNT),
         Field("notes", is_table, _TABLE),
         Field("duplicate_of", is_count, _COUNT, needed=False),
+        Field("fidelity", is_number, "a share of a training", needed=False),
         Field("judged_seconds", is_number, "seconds", needed=False),
         Field("learnt", _is_origin, "a study, a trial of it and its seconds", needed=False),
     ),

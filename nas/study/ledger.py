@@ -227,7 +227,7 @@ class Ledger:
         self.counts["asked"] += 1
         self.idle += "learnt" not in event
         if original is None and self._listens:
-            self.known.setdefault(event["key"], number)
+            self.known.setdefault(known_as(event["key"], event.get("fidelity", 1.0)), number)
 
     def _skipped(self, event: Event) -> None:
         self.next_number = event["number"] + 1
@@ -283,6 +283,8 @@ class Ledger:
 
     def _stopped(self, event: Event, offset: int) -> Heard | None:
         entry = self._ended(event, offset, "stopped")
+        if "fidelity" in entry.asked:
+            return self._heard(entry, (event["score"],), event["metrics"], event["seconds"])
         if self.rules.stopped_as == "ignore" or self.worst is None:
             return None
         return self._heard(entry, self.worst, event["metrics"], event["seconds"])
@@ -360,5 +362,14 @@ def _spread_of(metrics: Mapping[str, Any]) -> SeedSpread | None:
 
 def _trial(event: Event) -> Trial:
     return Trial(
-        event["number"], Genotype.from_dict(event["genotype"]), event["seed"], event["notes"]
+        event["number"],
+        Genotype.from_dict(event["genotype"]),
+        event["seed"],
+        event["notes"],
+        event.get("fidelity", 1.0),
     )
+
+
+def known_as(key: str, fidelity: float) -> str:
+    """What a repeat is known by: a short training says nothing of a whole one."""
+    return key if fidelity == 1 else f"{key} {fidelity}"

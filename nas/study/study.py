@@ -15,7 +15,7 @@ from nas.errors import StudyError
 from nas.seeding import derive
 from nas.study import Budget, Rules
 from nas.study.events import asked_event, end_event, skipped_event
-from nas.study.ledger import Ledger, OpenTrial
+from nas.study.ledger import Ledger, OpenTrial, known_as
 from nas.study.store import WORK, Store, Sync, keep_files, read_events, tidy_files
 from search_spaces.cells.genotype import Genotype
 
@@ -262,12 +262,14 @@ class Study:
         genotype = proposal.genotype
         key = genotype.key
         seconds = self._take_strategy_seconds()
-        if reason := self._objection(genotype, key):
+        known_by = known_as(key, proposal.fidelity)
+        if reason := self._objection(genotype, known_by):
             self._record(skipped_event(number, genotype, key, reason, seconds))
             return None
 
-        original = None if self.rules.duplicates == "retrain" else self.ledger.known.get(key)
-        trial = Trial(number, genotype, derive(self.seed, "trial", number), proposal.notes)
+        original = None if self.rules.duplicates == "retrain" else self.ledger.known.get(known_by)
+        seed = derive(self.seed, "trial", number)
+        trial = Trial(number, genotype, seed, proposal.notes, proposal.fidelity)
         asked = asked_event(trial, key, original, seconds)
         if judged := self.strategy.judged_seconds():
             asked["judged_seconds"] = round(judged, 6)
@@ -279,9 +281,9 @@ class Study:
         self._follow(number, original)
         return None
 
-    def _objection(self, genotype: Genotype, key: str) -> str | None:
+    def _objection(self, genotype: Genotype, known_by: str) -> str | None:
         """Why this genotype becomes no trial; one that is known was within the limits."""
-        original = self.ledger.known.get(key)
+        original = self.ledger.known.get(known_by)
         if original is None:
             return self._constraint(genotype) if self._constraint else None
         return f"duplicate of trial {original}" if self.rules.duplicates == "resample" else None

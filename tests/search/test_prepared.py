@@ -58,7 +58,7 @@ def test_weights_are_made_once_and_are_the_same_for_every_seed(tmp_path: Path) -
 def test_all_arms_of_a_comparison_are_judged_alike(
     tmp_path: Path, supernets: str, made: int
 ) -> None:
-    words = ("--strategies", "evolution", "--seeds", "2", "--processes", "1")
+    words = ("--strategies", "evolution", "--seeds", "2", "--no-report", "--processes", "1")
     own = ("--set", f"evaluator.supernets={supernets}")
     said = nas("compare", *SHARED, *QUICK, *own, *words, "--out", tmp_path / "c")
     assert said.code == 0, said.err

@@ -60,7 +60,7 @@ def asked(folder: Path) -> list[dict[str, Any]]:
 
 def test_the_best_new_proposal_is_tried_and_all_stand_in_the_log(tmp_path: Path) -> None:
     words = ("--strategies", "evolution", "--set", "evolution.population=5", "--seeds", "1")
-    own = ("--set", "evolution.sample=2", "--trials", "12")
+    own = ("--set", "evolution.sample=2", "--trials", "12", "--no-report")
     said = nas("compare", *JUDGED, *SCREEN, *words, *own, "--out", tmp_path / "c")
     assert said.code == 0, said.err
     drawn = load("strategy", "random-search")(SPACE, 1)

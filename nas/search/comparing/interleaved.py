@@ -4,6 +4,7 @@ arms alike."""
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -111,7 +112,7 @@ class Interleaved:
         self._number += 1
         self._under_way[number] = (active, trial.number)
         active.under_way += 1
-        return Trial(number, trial.genotype, trial.seed, trial.notes)
+        return replace(trial, number=number)
 
     def _of(self, number: int) -> tuple[Study, int]:
         active, own = self._under_way[number]

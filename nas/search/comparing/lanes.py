@@ -127,6 +127,8 @@ def _confirmation(lane: Lane) -> Plan:
         limits={},
         learn_from=(),  # fresh seeds are the point
         learnt=None,
+        screen=None,
+        fidelity=None,
         measured={} if lane.confirm.score or lane.confirm.cost else lane.plan.measured,
         start_from=tuple(Genotype.from_dict(asked["genotype"]) for _, asked, _, _ in best),
     )

@@ -54,6 +54,10 @@ class Past:
         self._errors[self._count] = np.nan if spread is None else spread.error
         self._count += 1
         self._seen.add(choices)
+        self.tried(trial)
+
+    def tried(self, trial: Trial) -> None:
+        """Neither open nor new any more, whatever it scored."""
         self.known[trial.genotype.key] = None
         self.highest = max(self.highest, trial.number)
         self._recent.add(trial.number)
