@@ -143,5 +143,5 @@ def test_a_critic_counts_trials_and_not_what_was_screened_out() -> None:
     assert [past.ahead(number, 4) for number in range(9)] == [0, 1, 2, 3, 1, 2, 3, 4, 2]
     genotype = SPACE.sample(numpy_rng(0))
     for number in (2, 5, 15):  # of the trials 0, 1 and 3
-        past.hear(Trial(number, genotype, 0), SPACE.encode(genotype), 0.0)
+        past.hear(Trial(number, genotype, 0), SPACE.encode(genotype), Evaluation(0.0))
     assert [past.ahead(number, 4) for number in (16, 17, 20)] == [1, 2, 2]
