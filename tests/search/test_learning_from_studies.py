@@ -157,6 +157,21 @@ def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def test_what_the_best_kept_comes_along(old: Path) -> None:
+    best = max(judged(old), key=lambda event: event["score"])
+    for number in (best["number"], best["number"] + 1000):
+        (old / "checkpoints" / str(number)).mkdir(parents=True)
+        (old / "checkpoints" / str(number) / "weights").write_text(str(number))
+    words = [word if word != "critic" else "random-search" for word in new(old)]
+    words[words.index("10")] = "1"
+    assert command(*words, "--out", "n").code == 0
+    place = judged(old).index(best)
+    kept = [path.relative_to("n") for path in Path("n").rglob("weights")]
+    assert kept == [Path("checkpoints", str(place), "weights")]
+    assert Path("n", kept[0]).read_text() == str(best["number"])
+    assert not Path("n/learnt").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "difference"),
     [

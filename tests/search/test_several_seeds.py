@@ -26,7 +26,7 @@ from nas.study.attempt import attempt, never_stop
 from nas.study.seed_spread import own_metrics, seed_spread
 from parts.command_line import nas as command
 from parts.command_line import started
-from parts.studies import TINY, Judge, lines, story, tiny
+from parts.studies import TINY, Judge, lines, story, tiny, write_log
 from search_spaces.cells.genotype import Genotype
 
 NOISY = ("--evaluator", "landscape", "--set", "evaluator.noise=0.1", "--space", "nasbench201")
@@ -87,6 +87,31 @@ def test_the_mean_of_several_seeds_is_the_score_and_seconds_add_up(tmp_path: Pat
     assert ["score" in metrics for _, metrics in curve] == [True] * 3 + [False] * 6
     assert curve[-1][1] == {"loss": 3.0, "evaluation": 2}
     assert (tmp_path / "keep" / "seed").read_text() == "5", "the network of the first seed stays"
+
+
+def test_a_card_says_what_the_kept_weights_came_to(tmp_path: Path) -> None:
+    from nas.exporting.choosing import choices
+
+    command(
+        "search",
+        *NOISY,
+        *THRICE,
+        "--strategy",
+        "random-search",
+        "--trials",
+        "2",
+        "--out",
+        tmp_path / "s",
+    )
+    study = tmp_path / "s"
+    log = lines(study)
+    for event in log:
+        if event["event"] == "told":
+            event["metrics"] |= {"val_accuracy": 0.5, "first_seed": {"val_accuracy": 0.25}}
+    write_log(study, log)
+    origin = choices(str(study))[0].origin
+    assert origin["validation accuracy"] == 0.25
+    assert origin["score of"].startswith("3 seeds, ± ")
 
 
 def test_a_trial_that_is_stopped_early_is_judged_no_further(tmp_path: Path) -> None:
