@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nas.errors import counted
 from nas.exporting.source.python_file import plain
 from nas.exporting.subject import Subject, accuracies_of
 from nas.search.record import Check
@@ -47,7 +48,8 @@ def _summary(subject: Subject, cost: Cost) -> Iterator[str]:
     skeleton = subject.skeleton
     yield (
         f"A network of {cost.params:,} parameters and {cost.macs:,} multiply-adds for images of "
-        f"{skeleton.image_size}x{skeleton.image_size} pixels, {skeleton.channels} channels, "
+        f"{skeleton.image_size}x{skeleton.image_size} pixels, "
+        f"{counted(skeleton.channels, 'channel')}, "
         f"{skeleton.classes} classes."
     )
     if not subject.trained:
