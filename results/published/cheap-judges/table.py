@@ -21,6 +21,7 @@ from nas.search.tabulation import TableRow, joined
 TRUE = ("true-0", "true-1")
 CUTS = {"a quarter": 0.25, "half": 0.5}
 TOGETHER = (
+    ("short", "shared-170"),
     ("short", "shared-560"),
     ("short", "grasp"),
     ("short", "turned-gradients"),
@@ -76,7 +77,7 @@ def floats(rows: Sequence[Mapping[str, str]], name: str) -> Floats:
 
 def table(scores: Scores, costs: Mapping[str, str]) -> Iterator[str]:
     """A line for each judge."""
-    true = [scores[name] for name in TRUE]
+    true = [scores[name].tolist() for name in TRUE]
     again = agreement(true[0], true)
     yield f"{again.genotypes} genotypes; a whole training takes {float(costs[TRUE[0]]):.2g} s."
     yield ""
@@ -84,8 +85,8 @@ def table(scores: Scores, costs: Mapping[str, str]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     yield f"| a whole training, another seed | {words(again.again)} | | | | {costs[TRUE[0]]} |"
     yield f"| a judge without any noise | {again.perfect:.2f} | | | | |"
-    for name, said in judges(scores):
-        found = agreement(said, true)
+    every = [(name, agreement(said.tolist(), true)) for name, said in judges(scores)]
+    for name, found in sorted(every, key=lambda one: -one[1].tau.value):
         cost = sum(float(costs.get(part, 0)) for part in name.split(" + "))
         yield (
             f"| {name} | {words(found.tau)} | {words(found.upper)} | "
@@ -107,6 +108,8 @@ def judges(scores: Scores) -> Iterator[tuple[str, Floats]]:
         if not name.startswith("true-"):
             yield name, said
     for names in TOGETHER:
+        if not scores.keys() >= {*names}:
+            continue  # judges that are not there yet
         yield " + ".join(names), np.mean([ranks(scores[name]) for name in names], axis=0)
 
 
