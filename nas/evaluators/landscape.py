@@ -84,8 +84,10 @@ class Landscape(Evaluator):
         for step in range(1, steps + 1):
             if self.delay_seconds:
                 time.sleep(self.delay_seconds / steps)
+            if not self.epochs:
+                continue
             reached = score * _risen(step, steps)
-            if self.epochs and not report(step, {"score": reached}):
+            if not report(step, {"score": reached}):
                 return Evaluation(reached, metrics, self.delay_seconds * step / steps)
         return Evaluation(score, metrics, self.delay_seconds)
 

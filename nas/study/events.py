@@ -73,17 +73,12 @@ def outcome_of(event: Mapping[str, Any]) -> Outcome:
     """What a last line says."""
     match event["event"]:
         case "told":
-            return evaluation_of(event)
+            objectives = tuple(event.get("objectives", ()))
+            return Evaluation(event["score"], event["metrics"], event["seconds"], objectives)
         case "stopped":
             return Stopped(event["step"], event["score"], event["metrics"], event["seconds"])
         case _:
             return Failure(event["kind"], event["message"], event["seconds"])
-
-
-def evaluation_of(event: Mapping[str, Any]) -> Evaluation:
-    """What a `told` line says."""
-    objectives = tuple(event.get("objectives", ()))
-    return Evaluation(event["score"], event["metrics"], event["seconds"], objectives)
 
 
 # ------------------------------------------------------------------ what a line must hold

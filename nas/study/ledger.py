@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from nas.contracts import Evaluation, Trial
 from nas.errors import GenotypeError, SettingsError, StoreError, UnknownOpError, shortened
 from nas.study import Budget, Rules
-from nas.study.events import evaluation_of
 from nas.study.store import FORMAT, WITHOUT_CHECKS, Event
 from search_spaces.cells.genotype import Genotype
 
@@ -125,6 +124,10 @@ class Ledger:
     def bought_trials(self) -> int:
         """How many of the trials that a budget buys have been asked for."""
         return self.counts["asked"] - self._free
+
+    def spent(self, wall_seconds: float) -> str | None:
+        """Which limit of the budget is reached by now, in words."""
+        return self.budget.spent(self.bought_trials, self.cost, wall_seconds)
 
     @property
     def ended_trials(self) -> int:
@@ -249,7 +252,8 @@ class Ledger:
         score = event["score"]
         if "reused" not in event:
             self._rank(score, event["number"])
-        evaluation = evaluation_of(event)
+        objectives = tuple(event.get("objectives", ()))
+        evaluation = Evaluation(score, event["metrics"], event["seconds"], objectives)
         self._remember(entry, evaluation)
         if self.best is None or score > self.best.score or self._is_dominated(self.best):
             spread = _spread_of(event["metrics"])
@@ -258,7 +262,7 @@ class Ledger:
 
     def _remember(self, entry: OpenTrial, told: Evaluation) -> None:
         """What is the worst so far, and the front."""
-        point, worst = told.point, self.worst
+        point, worst = told.objectives or (told.score,), self.worst
         self.worst = point if worst is None else tuple(map(min, worst, point))
         if told.objectives:
             self._offer(point, OnFront(entry, told.score, told.metrics, told.seconds))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from nas.contracts import Failure, Outcome
+from nas.contracts import Failure, Outcome, Trial
 from nas.study.attempt import plain
 from nas.study.events import end_event, outcome_of
 from nas.study.ledger import Ledger, OpenTrial
@@ -26,10 +26,10 @@ class Steps:
     """What a study does when its order says so."""
 
     may_begin: Callable[[], bool]
-    propose: Callable[[], int | None]
+    propose: Callable[[], Trial | None]
     announce: Callable[[int], None]
     progress: Callable[[int, int, Mapping[str, Any]], bool]
-    end: Callable[[OpenTrial, Outcome], None]
+    end: Callable[[int, OpenTrial, Outcome], None]
 
 
 @final
@@ -84,9 +84,8 @@ class InTurn:
             if self._steps.may_begin() and self._ledger.next_number < turn + self._lag:
                 if stopping:
                     return
-                number = self._steps.propose()
-                if number is not None:
-                    self._steps.announce(number)
+                if (trial := self._steps.propose()) is not None:
+                    self._steps.announce(trial.number)
             elif not self._end(turn):
                 return
 
@@ -106,7 +105,7 @@ class InTurn:
             for step, metrics in attempt.progress[entry.steps :]:
                 self._steps.progress(number, step, metrics)
             assert attempt.outcome is not None
-            self._steps.end(entry, attempt.outcome)
+            self._steps.end(number, entry, attempt.outcome)
 
         self._pending.forget(entry)
         return True

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
 
@@ -114,9 +114,8 @@ class Study:
         if self._waiting:
             return self._start(self._waiting.popleft())
         while self._order is None and self.end_reason is None:
-            number = self._propose()
-            if number is not None:
-                return self.ledger.open[number].trial
+            if (trial := self._propose()) is not None:
+                return trial
         return None
 
     def todo(self, trials: int | None = None) -> Iterator[Trial]:
@@ -136,7 +135,7 @@ class Study:
         if self._weigh is not None and isinstance(outcome, Evaluation):
             outcome = self._weigh(outcome)
         if self._order is None:
-            self._hear(entry, outcome)
+            self._hear(number, entry, outcome)
         elif self._order.hear(entry, outcome):
             self._order.advance(stopping=self.stopping)
         else:
@@ -158,12 +157,11 @@ class Study:
     @property
     def end_reason(self) -> str | None:
         """Why no new trial may start, or None while one may."""
-        ledger, budget = self.ledger, self.ledger.budget
         if self._exhausted:
             return "every architecture of the space has been proposed"
-        if spent := budget.spent(ledger.bought_trials, ledger.cost, self.wall_seconds()):
+        if spent := self.ledger.spent(self.wall_seconds()):
             return spent
-        if ledger.idle >= NUMBERS_WITHOUT_COST:
+        if self.ledger.idle >= NUMBERS_WITHOUT_COST:
             return f"{NUMBERS_WITHOUT_COST:,} proposals in a row brought no new evaluation"
         return None
 
@@ -250,9 +248,9 @@ class Study:
 
     # ------------------------------------------------------------------ one proposal
 
-    def _propose(self) -> int | None:
-        """Ask the strategy once and write it down; the number of a trial to run, whose first
-        attempt is written down too, or None."""
+    def _propose(self) -> Trial | None:
+        """Ask the strategy once and write it down; a trial to run, whose first attempt is written
+        down too, or None."""
         number = self.ledger.next_number
         proposal = self._proposal(number)
         if proposal is None:
@@ -276,7 +274,7 @@ class Study:
         if original is None:
             attempted = {"event": "attempted", "number": number, "attempt": 1}
             self._record(asked, attempted, trial=trial)
-            return number
+            return trial
         self._record(asked, trial=trial)
         self._follow(number, original)
         return None
@@ -299,15 +297,10 @@ class Study:
         place = number - self.ledger.counts["learnt"]
         if place < len(self._start_from):
             return Proposal(self._start_from[place])
-        with self._thinking():
-            return self.strategy.ask(number)
-
-    @contextmanager
-    def _thinking(self) -> Iterator[None]:
-        """Count the strategy's own seconds."""
         began = time.perf_counter()
-        yield
+        proposal = self.strategy.ask(number)
         self._strategy_seconds += time.perf_counter() - began
+        return proposal
 
     def _take_strategy_seconds(self) -> float:
         """What was counted since the last call."""
@@ -322,10 +315,9 @@ class Study:
             self._record({"event": "attempted", "number": number, "attempt": entry.attempts + 1})
         return entry.trial
 
-    def _hear(self, entry: OpenTrial, outcome: Outcome) -> None:
-        number = entry.trial.number
+    def _hear(self, number: int, entry: OpenTrial, outcome: Outcome) -> None:
         if isinstance(outcome, Failure) and entry.failures < self.rules.retries:
-            self._retry(entry, outcome)
+            self._retry(number, entry, outcome)
             return
         self._record(end_event(number, outcome))
         self._keep_files(number)
@@ -344,9 +336,8 @@ class Study:
             }
         )
 
-    def _retry(self, entry: OpenTrial, failure: Failure) -> None:
+    def _retry(self, number: int, entry: OpenTrial, failure: Failure) -> None:
         after = {"kind": failure.kind, "message": failure.message, "seconds": failure.seconds}
-        number = entry.trial.number
         self._record(
             {"event": "attempted", "number": number, "attempt": entry.attempts + 1, "after": after}
         )
@@ -394,8 +385,9 @@ class Study:
 
     def _teach(self, trial: Trial, evaluation: Evaluation) -> None:
         """Let the strategy hear a result, and write down what it says of itself."""
-        with self._thinking():
-            self.strategy.tell(trial, evaluation)
+        began = time.perf_counter()
+        self.strategy.tell(trial, evaluation)
+        self._strategy_seconds += time.perf_counter() - began
         for update in self.strategy.diagnostics():
             self._record({"event": "updated", "number": trial.number, **update})
         if self._snapshots is not None:

@@ -204,7 +204,7 @@ class SearchSpace(ABC):
 
     def check_loose_ends(self, cell: Cell, role: str) -> None:
         """Refuse a cell that puts out anything but its loose ends."""
-        if cell.output_states != cell.loose_ends:
+        if cell.outputs is not None and cell.output_states != cell.loose_ends:
             raise SpaceError(
                 f"the {role} cell puts out states {', '.join(map(str, cell.output_states))}, not "
                 f"just its loose ends, as every cell that space {self.name!r} draws"
