@@ -20,7 +20,7 @@ from nas.errors import (
     StudyError,
     shell_word,
 )
-from nas.search.plan import Plan, differences, read_study_json
+from nas.search.plan import Plan, read_study_json
 from nas.study import Budget
 from nas.study.attempt import plain
 from nas.study.store import (
@@ -150,15 +150,16 @@ def prepare_continuation(
     notice: Notice = lambda _: None,
 ) -> Prepared:
     """The study that lies in this folder, which goes on exactly as it would have."""
+    from nas.search.continuing import begun_plan, budget_before_first_line, refuse_changed
     from nas.search.old_options import still_measured
 
-    plan = _continued(plan, folder)
-    made = _made(plan, budget or _budget_before_first_line(folder, plan), evaluator)
+    plan = begun_plan(plan, folder)
+    made = _made(plan, budget or budget_before_first_line(folder, plan), evaluator)
     if evaluator is None:
         made.evaluator.prepare(folder, plan.seed, notice)
     measured = plain(made.evaluator.measured())
-    _refuse_changed(still_measured(plan.measured, measured), measured, folder)
-    _refuse_changed(read_study_json(folder)["recorded"], made.recorded, folder)
+    refuse_changed(still_measured(plan.measured, measured), measured, folder)
+    refuse_changed(read_study_json(folder)["recorded"], made.recorded, folder)
     if not plan.learn_from:
         return made
     from nas.search.learning import read_learnt
@@ -251,29 +252,6 @@ def _study(ready: Prepared, folder: Path, watch: Watch | None, store: Store) -> 
     )
 
 
-def _continued(plan: Plan, folder: Path) -> Plan:
-    old = Plan.read(folder)
-    lines = differences(old.identity(), plan.identity())
-    if lines:
-        raise StudyError(
-            f"{folder} holds a study with other settings ({'; '.join(lines)}): give these "
-            "settings, resume it as it is "
-            f"with `{old.resume_command(folder)}`, "
-            "or choose another folder with --out"
-        )
-    return old.with_runner(plan.runner)
-
-
-def _budget_before_first_line(folder: Path, plan: Plan) -> Budget | None:
-    from nas.search.reading import budget_of, ledger_of
-    from nas.study.ledger import Ledger
-
-    log = folder / "events.jsonl"
-    if log.exists() and log.stat().st_size and ledger_of(folder, plan.rules).sessions:
-        return None
-    return budget_of(folder, Ledger(plan.rules))
-
-
 @contextmanager
 def _locked(folder: Path, sync: Sync) -> Iterator[Store]:
     """The log, ours alone; if that fails, the folder is as it was."""
@@ -349,18 +327,6 @@ def _refuse_foreign(folder: Path) -> None:
         raise StudyError(
             f"{folder} has a log but no study.json: restore study.json from a copy, or choose "
             "another with --out"
-        )
-
-
-def _refuse_changed(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
-    """Data that was replaced, weights that a controller started from, a preset that means something
-    else by now."""
-    lines = differences(old, new)
-    if lines:
-        raise StudyError(
-            f"what {folder} was begun with has changed ({'; '.join(lines)}), so it would not "
-            "continue exactly: "
-            "restore it, or begin another study with --out"
         )
 
 

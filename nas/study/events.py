@@ -48,6 +48,19 @@ def skipped_event(
     }
 
 
+def progressed_event(
+    number: int, attempt: int, step: int, metrics: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One step of a learning curve."""
+    return {
+        "event": "progressed",
+        "number": number,
+        "attempt": attempt,
+        "step": step,
+        "metrics": dict(metrics),
+    }
+
+
 def end_event(number: int, outcome: Outcome) -> dict[str, Any]:
     """The last line of a trial."""
     match outcome:

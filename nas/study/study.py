@@ -14,7 +14,7 @@ from nas.contracts import Evaluation, Failure, Outcome, Proposal, Strategy, Tria
 from nas.errors import StudyError
 from nas.seeding import derive
 from nas.study import Budget, Rules
-from nas.study.events import asked_event, end_event, skipped_event
+from nas.study.events import asked_event, end_event, progressed_event, skipped_event
 from nas.study.ledger import Ledger, OpenTrial, known_as
 from nas.study.store import WORK, Store, Sync, keep_files, read_events, tidy_files
 from search_spaces.cells.genotype import Genotype
@@ -326,15 +326,7 @@ class Study:
 
     def _progressed(self, number: int, step: int, metrics: Mapping[str, Any]) -> bool:
         attempt = self.ledger.open[number].attempts
-        return self._record(
-            {
-                "event": "progressed",
-                "number": number,
-                "attempt": attempt,
-                "step": step,
-                "metrics": dict(metrics),
-            }
-        )
+        return self._record(progressed_event(number, attempt, step, metrics))
 
     def _retry(self, number: int, entry: OpenTrial, failure: Failure) -> None:
         after = {"kind": failure.kind, "message": failure.message, "seconds": failure.seconds}
@@ -352,12 +344,7 @@ class Study:
 
     def _keep_files(self, number: int) -> None:
         if self.workdir(number).is_dir():
-            keep_files(self.folder, number, self._best)
-
-    @property
-    def _best(self) -> set[int]:
-        """The numbers of the trials whose files stay."""
-        return self.ledger.kept
+            keep_files(self.folder, number, self.ledger.kept)
 
     # ------------------------------------------------------------------ the log
 
@@ -430,7 +417,7 @@ class Study:
         self._learn(learnt)
         for number, entry in sorted(self.ledger.open.items()):
             self._settle(number, entry)
-        tidy_files(self.folder, self.ledger.open, self._best)
+        tidy_files(self.folder, self.ledger.open, self.ledger.kept)
 
     def _learn(self, lessons: Sequence[Lesson]) -> None:
         """Write down what older studies judged, from where the log has it, and tell the
