@@ -49,6 +49,7 @@ class Nasbench201Space(SearchSpace):
         cell = genotype.cells["normal"]
         self.check_shape(cell, "normal", nodes=3, inputs=1)
         self.check_loose_ends(cell, "normal")
+        ops = self.op_indices(cell, self.ops, "normal")
         for index, node in enumerate(cell.nodes):
             if [edge.source for edge in node.edges] != list(
                 range(1 + index)
@@ -58,4 +59,4 @@ class Nasbench201Space(SearchSpace):
                     "from each of the states "
                     f"0 to {index}, in this order"
                 )
-        return tuple(chain.from_iterable(self.op_indices(cell, self.ops, "normal")))
+        return tuple(chain.from_iterable(ops))

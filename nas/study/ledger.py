@@ -247,7 +247,7 @@ class Ledger:
             self._pay(after["seconds"])
 
     def _told(self, event: Event, offset: int) -> Heard | None:
-        how = next((name for name in ("reused", "learnt") if name in event), "evaluated")
+        how = "reused" if "reused" in event else "learnt" if "learnt" in event else "evaluated"
         entry = self._ended(event, offset, how)
         score = event["score"]
         if "reused" not in event:
@@ -255,7 +255,8 @@ class Ledger:
         objectives = tuple(event.get("objectives", ()))
         evaluation = Evaluation(score, event["metrics"], event["seconds"], objectives)
         self._remember(entry, evaluation)
-        if self.best is None or score > self.best.score or self._is_dominated(self.best):
+        best = self.best
+        if best is None or score > best.score or (self._front and self._is_dominated(best)):
             spread = _spread_of(event["metrics"])
             self.incumbents.append(Incumbent(entry.trial, score, self.cost, spread))
         return (entry.trial, evaluation) if self._listens else None

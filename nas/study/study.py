@@ -259,8 +259,8 @@ class Study:
 
         genotype = proposal.genotype
         key = genotype.key
-        seconds = self._take_strategy_seconds()
         known_by = known_as(key, proposal.fidelity)
+        seconds = self._take_strategy_seconds()
         if reason := self._objection(genotype, known_by):
             self._record(skipped_event(number, genotype, key, reason, seconds))
             return None

@@ -125,8 +125,8 @@ class Genotype:
 
         space, cells, choices = from_record(record)
         made = {
-            role: Cell(tuple([shared_node(*node) for node in cell.nodes]), *cell[1:])
-            for role, cell in cells.items()
+            role: Cell(tuple([shared_node(pairs, how) for pairs, how in nodes]), outputs, inputs)
+            for role, (nodes, outputs, inputs) in cells.items()
         }
         return cls(space, made, choices)
 
