@@ -190,27 +190,29 @@ def agree(found: Any, wanted: Any) -> None:
     assert not differences, "\n".join(differences[:10])
 
 
-def apart(found: Any, wanted: Any, where: str) -> Iterator[str]:
+def apart(found: Any, wanted: Any, where: str, close: float = 1e-9) -> Iterator[str]:
     """Every difference, with the way to it."""
     if isinstance(found, dict) and isinstance(wanted, dict):
+        if found.get("event") == "updated":
+            close = 1e-4  # what a policy says of itself is of single precision, and rounded
         for key in sorted(found.keys() | wanted.keys()):
             if key in found and key in wanted:
-                yield from apart(found[key], wanted[key], f"{where}.{key}")
+                yield from apart(found[key], wanted[key], f"{where}.{key}", close)
             else:
                 yield f"{where}.{key} is {'new' if key in found else 'missing'}"
     elif isinstance(found, list) and isinstance(wanted, list):
         if len(found) != len(wanted):
             yield f"{where} has {len(found)} entries, not {len(wanted)}"
         for place, (one, other) in enumerate(zip(found, wanted, strict=False)):
-            yield from apart(one, other, f"{where}[{place}]")
-    elif not same(found, wanted):
+            yield from apart(one, other, f"{where}[{place}]", close)
+    elif not same(found, wanted, close):
         yield f"{where} is {found!r}, not {wanted!r}"
 
 
-def same(found: Any, wanted: Any) -> bool:
+def same(found: Any, wanted: Any, close: float) -> bool:
     """Whether two leaves are the same."""
     if isinstance(found, float) and isinstance(wanted, float):
-        return math.isclose(found, wanted, rel_tol=1e-9, abs_tol=1e-12)
+        return math.isclose(found, wanted, rel_tol=close, abs_tol=1e-12)
     return type(found) is type(wanted) and bool(found == wanted)
 
 
