@@ -47,7 +47,8 @@ class Moody(Evaluator):
 
 CLOCKS = {"time", "strategy_seconds", "wall_seconds", "idle_seconds"}
 CLOCKS |= {"total_strategy_seconds", "total_wall_seconds"}
-CLOCKS |= {"running", "pace", "alarm", "proves_itself", "as_of"}  # what an earlier status did not say
+# What an earlier status did not say.
+CLOCKS |= {"running", "pace", "alarm", "proves_itself", "as_of"}
 PROOFS = {"format", "study"}  # of a log; its checksums hang on its clocks
 MEASURED = CLOCKS | {"seconds", "images_per_second", "peak_memory_mib"}
 PLACES = {"folder", "folders"}
