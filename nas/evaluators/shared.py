@@ -171,15 +171,17 @@ class Shared(Evaluator):
             for key, tensor in self._shared_weights().tensors.items()
         }
         images = {split: self.dataset.load(split) for split in ("train", "val")}
-        return {**images, "weights": weights}
+        return {**images, "weights": weights, "record": dict(self._made)}
 
     def take_shared(self, shared: dict[str, Any]) -> None:
-        """Use these instead of reading them again."""
+        """Use these instead of reading them again; a worker may have been sent before they were
+        made."""
         import torch
 
         from nas.training.shared_weights import SharedWeights
 
         share(self.dataset, {split: shared[split] for split in ("train", "val")})
+        self._record = shared["record"]
         tensors = {key: torch.from_numpy(array.copy()) for key, array in shared["weights"].items()}
         self._weights = self._on_device(SharedWeights(self._made["seed"], tensors))
 

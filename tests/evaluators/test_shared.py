@@ -142,6 +142,18 @@ def test_a_judged_child_depends_on_weights_genotype_and_seed_alone(
     assert score(judge, drawn[0], tmp_path, seed=2) != there[0]  # calibrated on other pictures
 
 
+def test_a_worker_that_was_sent_before_the_weights_were_made_judges_alike(tmp_path: Path) -> None:
+    own = {name: QUICK[name] for name in ("dataset", "device", "recipe", "skeleton")}
+    judge = Shared(LADDER, **own, steps=2)
+    sent = pickle.loads(pickle.dumps(judge))  # as Ray's workers are, when a runner is checked
+    said: list[str] = []
+    judge.prepare(tmp_path / "study", 5, said.append)
+    assert "2 steps" in said[-1]
+    sent.take_shared(judge.shared())
+    genotype = LADDER.sample(numpy_rng(0))
+    assert score(sent, genotype, tmp_path) == score(judge, genotype, tmp_path)
+
+
 def test_what_is_no_supernet_of_this_space_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="holds no supernet: make one with `nas supernet"):
         Shared(LADDER, supernet=str(tmp_path / "none"))
