@@ -1,5 +1,5 @@
-"""`make soak-ray`: a thousand trials while workers, a node and the driver are killed hundreds of
-times; JSON lines.
+"""`make soak-ray`: workers, a node and the driver are killed hundreds of times, Ray's memory
+monitor ends children, processes break under them; JSON lines.
 
 Every trial must end exactly once, nothing that was told may be lost, and at most what was running
 may run again.
@@ -20,13 +20,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from nas.seeding import numpy_rng
+from nas.seeding import derive, numpy_rng
 from parts.clusters import (
     busy_workers,
     cluster,
     count,
     ended,
+    free_megabytes,
     kill,
+    memory_monitor,
     run,
     running,
     search,
@@ -40,31 +42,59 @@ CPUS_PER_NODE = 2
 # Quietly, for nobody empties the pipe of a driver that is watched.
 RAY = ("--runner", "ray", "--address", "auto", "--retries", "50", "--json")
 HANG_SECONDS = 30
+GREED, ROOM = 5_000, 2_500  # megabytes of a child, and what the machine may hold more than now
+SICKENS = 5  # every fifth child leaves its process broken
+PARTS = ("workers", "drivers", "memory", "poison")
 
 
 def main() -> None:
     """Kill, resume, count."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("workers", "drivers", "all"), default="all")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--trials", type=int, default=1_000, help="of the part `workers`")
     parser.add_argument("--worker-kills", type=int, default=210, help="with those that only hang")
     parser.add_argument("--hangs", type=int, default=5, help="workers that are stopped for ever")
     parser.add_argument("--studies", type=int, default=5, help="of the part `drivers`")
     parser.add_argument("--driver-kills", type=int, default=50)
+    parser.add_argument("--memory-kills", type=int, default=20, help="by Ray's memory monitor")
+    parser.add_argument("--poisons", type=int, default=20, help="processes that break")
     asked = parser.parse_args()
     if reason := why_not_here():
         sys.exit(reason)
     base = Path(tempfile.mkdtemp(prefix="soak-ray-"))
     say({"folder": str(base), **vars(asked)})
-    with cluster(CPUS_PER_NODE, CPUS_PER_NODE, CPUS_PER_NODE) as nodes:
-        if asked.part != "drivers":
-            say(
-                under_worker_kills(
-                    base / "workers", nodes, asked.trials, asked.worker_kills, asked.hangs
-                )
-            )
-        if asked.part != "workers":
-            all_driver_kills(base, asked.studies, asked.driver_kills)
+    failed = [part for part in asked.parts if not is_withstood(part, base, asked)]
+    sys.exit(1 if failed else 0)
+
+
+def is_withstood(part: str, base: Path, asked: argparse.Namespace) -> bool:
+    """One part, on a cluster of its own; whether nothing was lost in it."""
+    began = time.monotonic()
+    room = memory_monitor(ROOM) if part == "memory" else {}
+    os.environ.update(room)  # Ray reads them when it starts
+    try:
+        with cluster(CPUS_PER_NODE, CPUS_PER_NODE, CPUS_PER_NODE) as nodes:
+            match part:
+                case "workers":
+                    say(
+                        under_worker_kills(
+                            base / part, nodes, asked.trials, asked.worker_kills, asked.hangs
+                        )
+                    )
+                case "drivers":
+                    all_driver_kills(base, asked.studies, asked.driver_kills)
+                case "memory":
+                    say(under_the_memory_monitor(base / part, asked.memory_kills))
+                case "poison":
+                    say(under_poison(base / part, asked.poisons))
+    except AssertionError as problem:
+        say({"part": part, "failed": str(problem)[-2_000:]})
+        return False
+    finally:
+        for name in room:
+            del os.environ[name]
+    say({"part": part, "withstood": True, "seconds": round(time.monotonic() - began)})
+    return True
 
 
 def say(facts: dict[str, Any]) -> None:
@@ -170,12 +200,58 @@ def under_driver_kills(
     return {"study": folder.name, **facts, **checked(folder, trials)}
 
 
+def under_the_memory_monitor(folder: Path, kills: int) -> dict[str, Any]:
+    """Children that ask for more than the machine may hold, each tried twice."""
+    assert free_megabytes() > GREED + ROOM, "the machine has not enough memory for a greedy child"
+    trials = trials_until(-(-kills // 2), every=2)
+    greed = ("--set", f"evaluator.megabytes={GREED}", "--set", "evaluator.greedy=true")
+    alone = ("--concurrency", "2")  # two greedy ones at once, and room for the third
+    words = ("--runner", "ray", "--address", "auto", "--retries", "1", "--json")
+    done = run(search(folder, *words, *greed, *alone, trials=trials))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    facts = checked(folder, trials)
+    events = lines(folder)
+    greedy = {event["number"] for event in events if event.get("seed", 1) % 2 == 0}
+    failed = {event["number"] for event in events if event["event"] == "failed"}
+    assert greedy <= failed, "a child lived that asked for too much"
+    kinds = {event["kind"] for event in events if event["event"] == "failed"}
+    assert kinds == {"out_of_memory"}, kinds
+    ended_by_it = len(failed) + facts["retried"].get("out_of_memory", 0)
+    assert ended_by_it >= kills
+    return {"study": folder.name, "memory_kills": ended_by_it, "greedy": len(greedy), **facts}
+
+
+def under_poison(folder: Path, poisons: int) -> dict[str, Any]:
+    """Processes that break under a child: each may cost one attempt, and no trial."""
+    trials = trials_until(poisons, every=SICKENS)
+    done = run(search(folder, *RAY, "--set", f"evaluator.sicken={SICKENS}", trials=trials))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    facts = checked(folder, trials)
+    assert facts["ends"] == {"told": trials}
+    sick = [event for event in lines(folder) if event.get("seed", 1) % SICKENS == 0]
+    lost = facts["retried"].get("error", 0)
+    assert 0 < lost <= len(sick), "a broken process took more than one attempt"
+    return {"study": folder.name, "poisoned": len(sick), "attempts_lost": lost, **facts}
+
+
+def trials_until(count: int, *, every: int) -> int:
+    """How many trials a study of seed 0 needs until so many have a seed that this divides."""
+    number = found = 0
+    while found < count:
+        found += derive(0, "trial", number) % every == 0
+        number += 1
+    return number + 4  # of a broken process a later trial hears
+
+
 def checked(folder: Path, trials: int) -> dict[str, Any]:
     """Every trial ended exactly once, and `nas status --check` agrees."""
     events = lines(folder)
     rows = story(events)
     assert len(rows) == trials
-    verdict = json.loads(run(["nas", "status", str(folder), "--check", "--json"]).stdout)["check"]
+    check = run(["nas", "status", str(folder), "--check", "--json", "--trust"])
+    verdict = json.loads(check.stdout)["check"]
     assert verdict["sound"], verdict
     ends = Counter(row[5] for row in rows)
     lost = Counter(

@@ -27,6 +27,7 @@ HERE = Path(__file__).parents[1]
 ANYWHERE = "NAS_TEST_RAY_ANYWHERE"
 FAULT = "NAS_TEST_NODE_FAULT"
 GPU = "NAS_TEST_GPU"
+SICK = "NAS_TEST_SICK_PROCESS"
 PATIENCE = 300.0  # seconds until we believe that something hangs; a busy machine takes its time
 
 
@@ -57,6 +58,8 @@ class Keeper(Evaluator):
         leave: every third seed raises SystemExit, every other third KeyboardInterrupt.
         spoil: every third seed leaves its process so that the step after it raises.
         nan: from the second report on the score is no number, for every third seed.
+        sicken: a child whose seed it divides ends well and leaves its process broken, so that any
+            later child in it raises, as after a fault of a GPU; 0 breaks none.
     """
 
     def __init__(
@@ -73,17 +76,20 @@ class Keeper(Evaluator):
         leave: bool = False,
         spoil: bool = False,
         greedy: bool = False,
+        sicken: int = 0,
     ) -> None:
         super().__init__(space)
         self.epochs, self.epoch_seconds, self.megabytes = epochs, epoch_seconds, megabytes
         self.out_of_memory, self.mend, self.poison, self.nan = out_of_memory, mend, poison, nan
-        self.leave, self.spoil, self.greedy = leave, spoil, greedy
+        self.leave, self.spoil, self.greedy, self.sicken = leave, spoil, greedy, sicken
         self.last_step = epochs
 
     def evaluate(
         self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
     ) -> Evaluation:
         """A score from the genotype and the seed alone."""
+        if os.environ.get(SICK) == str(os.getpid()):
+            raise RuntimeError("an illegal memory access was encountered")
         if self.out_of_memory and seed % 2 == 0:
             _ask_for_too_much()
         if self.mend:
@@ -106,6 +112,8 @@ class Keeper(Evaluator):
             reached = float("nan") if lost else score * epoch / self.epochs
             if not report(epoch, {"score": reached}):
                 return Evaluation(reached, {"epochs": epoch}, self.epoch_seconds * epoch)
+        if self.sicken and seed % self.sicken == 0:
+            os.environ[SICK] = str(os.getpid())
         (workdir / "keep" / "deep").mkdir(parents=True)
         (workdir / "keep" / "deep" / "weights").write_text(f"{seed}")
         return Evaluation(
@@ -294,6 +302,27 @@ def processes(beginning: str) -> list[int]:
             except OSError:
                 continue
     return sorted(found)
+
+
+def memory_monitor(room: int) -> dict[str, str]:
+    """Variables for a Ray whose monitor ends children once the machine holds so many megabytes more
+    than now."""
+    total, available = (_megabytes(name) for name in ("MemTotal", "MemAvailable"))
+    threshold = 1 - (available - room) / total
+    return {
+        "RAY_memory_usage_threshold": f"{threshold:.4f}",
+        "RAY_memory_monitor_refresh_ms": "100",
+    }
+
+
+def free_megabytes() -> int:
+    """What the machine could still hold."""
+    return _megabytes("MemAvailable")
+
+
+def _megabytes(name: str) -> int:
+    rows = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(row.split()[1]) for row in rows if row.startswith(name + ":")) // 1024
 
 
 def kill(pid: int, how: int = signal.SIGKILL) -> bool:

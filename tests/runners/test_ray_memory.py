@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parts.clusters import cluster, run, search
+from parts.clusters import cluster, free_megabytes, memory_monitor, run, search
 from parts.studies import lines
 
 pytestmark = pytest.mark.ray
@@ -18,12 +18,10 @@ def test_a_child_that_the_memory_monitor_ends_is_a_failure_of_its_trial(
 ) -> None:
     """The node may fill a little more than it holds now; a child that asks for much more is
     ended by Ray itself."""
-    total, available = (_kilobytes(name) for name in ("MemTotal", "MemAvailable"))
-    if available < 6_000_000:
+    if free_megabytes() < 6_000:
         pytest.skip("the child needs four gigabytes, and less than six are free")
-    threshold = 1 - (available - 1_500_000) / total  # one and a half gigabytes are left to fill
-    monkeypatch.setenv("RAY_memory_usage_threshold", f"{threshold:.4f}")
-    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    for name, value in memory_monitor(1_500).items():
+        monkeypatch.setenv(name, value)
     folder = tmp_path / "study"
     words = ("--runner", "ray", "--address", "auto", "--retries", "1")
     greedy = ("--set", "evaluator.megabytes=4000", "--set", "evaluator.greedy=true")
@@ -43,8 +41,3 @@ def test_a_child_that_the_memory_monitor_ends_is_a_failure_of_its_trial(
     assert all(attempts.count(number) == 2 for number in greedy_ones), "each was tried again"
     check = run(["nas", "status", str(folder), "--check", "--json", "--trust"])
     assert json.loads(check.stdout)["check"]["sound"], check.stdout
-
-
-def _kilobytes(name: str) -> int:
-    rows = Path("/proc/meminfo").read_text().splitlines()
-    return next(int(row.split()[1]) for row in rows if row.startswith(name + ":"))
