@@ -33,8 +33,8 @@ test-slow: $(READY) ## Run the tests that take minutes.
 test-ray: $(READY) ## Run the tests that start a real Ray, in a network of loopback alone.
 	$(ALONE) $(abspath $(BIN))/python -m pytest -m ray $$(grep -rl --include='test_*.py' 'mark\.ray' tests)
 
-soak-ray: $(READY) ## Kill workers, nodes and drivers of a Ray cluster hundreds of times; nothing may be lost.
-	cd tests && $(ALONE) $(abspath $(BIN))/python soak_ray.py
+soak-ray: $(READY) ## Kill workers, nodes and drivers of a Ray cluster hundreds of times (ARGS=... for counts); nothing may be lost.
+	cd tests && $(ALONE) $(abspath $(BIN))/python soak_ray.py $(ARGS)
 
 fuzz: $(READY) ## Give damaged files and wrong command lines to every reader (INPUTS=1000 for each).
 	$(BIN)/python tests/fuzz.py --inputs $(or $(INPUTS),1000)

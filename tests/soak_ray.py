@@ -1,8 +1,8 @@
 """`make soak-ray`: workers, a node and the driver are killed hundreds of times, Ray's memory
 monitor ends children, processes break under them; JSON lines.
 
-Every trial must end exactly once, nothing that was told may be lost, and at most what was running
-may run again.
+Every trial must end exactly once, nothing that was told may be lost, and at most what was running,
+or on its way to the driver, may run again.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from parts.clusters import (
 from parts.studies import lines, story
 
 CPUS_PER_NODE = 2
+EPOCHS = 2  # of a child of Keeper
 # Quietly, for nobody empties the pipe of a driver that is watched.
 RAY = ("--runner", "ray", "--address", "auto", "--retries", "50", "--json")
 HANG_SECONDS = 30
@@ -173,7 +174,7 @@ def under_driver_kills(
         folder, *RAY, "--seed", str(seed), "--set", "evaluator.epoch_seconds=0.2", trials=trials
     )
     rng = numpy_rng(seed, "soak driver")
-    again: list[int] = []
+    again: list[tuple[int, int]] = []
     for _ in range(kills):
         before = (folder / "events.jsonl").read_bytes() if folder.exists() else b""
         told, attempted, began = count(folder, "told"), count(folder, "attempted"), time.monotonic()
@@ -194,9 +195,14 @@ def under_driver_kills(
     done = run(command)
     assert done.returncode == 0, done.stdout + done.stderr
     most = 3 * CPUS_PER_NODE
-    assert max(again) <= most, again
+    assert max(working for _, working in again) <= most, again
     seconds = {"median_restart_seconds": statistics.median(restarts[-kills:])}
-    facts = {"driver_kills": kills, "run_again": sum(again), "most_in_flight": most, **seconds}
+    facts = {
+        "driver_kills": kills,
+        "run_again": sum(count for count, _ in again),
+        "most_in_flight": most,
+        **seconds,
+    }
     return {"study": folder.name, **facts, **checked(folder, trials)}
 
 
@@ -268,10 +274,19 @@ def checked(folder: Path, trials: int) -> dict[str, Any]:
     }
 
 
-def open_trials(folder: Path) -> int:
-    """How many trials were running."""
-    kinds = Counter(event["event"] for event in map(json.loads, whole_lines_of(folder)))
-    return kinds["asked"] - kinds["told"] - kinds["failed"]
+def open_trials(folder: Path) -> tuple[int, int]:
+    """How many trials were open, and how many of these a child was at work on: others had reported
+    their last epoch, and what they left was on its way."""
+    steps: dict[int, int] = {}
+    for event in map(json.loads, whole_lines_of(folder)):
+        match event["event"]:
+            case "attempted":
+                steps[event["number"]] = 0
+            case "progressed":
+                steps[event["number"]] = event["step"]
+            case "told" | "failed":
+                steps.pop(event["number"], None)
+    return len(steps), sum(step < EPOCHS for step in steps.values())
 
 
 def whole_lines_of(folder: Path) -> list[bytes]:
