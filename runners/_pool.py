@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import final
 
 from nas.contracts import Evaluator, Failure, Outcome, Trial, Turns
 from runners._process import VISIBLE, WorkerProcess, wait_for_any
 
 _SLICE_SECONDS = 0.5  # how often an idle driver looks at deadlines and at a wish to stop
+_SECONDS_OF_A_LOOK = 5.0  # longer between two looks, and the driver was asleep itself
+_BEATS = 4  # a worker says so often that it is alive before it is silent
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a trial may run (None: as long as it takes), and a worker say nothing; seconds."""
+
+    timeout: float | None
+    silence: float
 
 
 @final
@@ -26,13 +38,14 @@ class WorkerPool:
         study: Turns,
         evaluator: Evaluator,
         size: int,
-        timeout: float | None,
+        limits: Limits,
         gpus: Sequence[str] = (),
     ) -> None:
         self._study = study
         self._evaluator = evaluator
         self._size = size
-        self._timeout = timeout
+        self._limits = limits
+        self._looked_at = time.monotonic()
         self._gpus = gpus
         self._idle: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, Trial] = {}
@@ -44,6 +57,7 @@ class WorkerPool:
                 self._study.free(self._size - len(self._busy))
                 for worker in wait_for_any(list(self._busy), _SLICE_SECONDS):
                     self._hear(worker)
+                self._leave_out_own_sleep()
                 self._end_late_ones()
         finally:
             for worker in [*self._idle, *self._busy]:
@@ -65,7 +79,8 @@ class WorkerPool:
             if worker.is_alive:
                 return worker
             worker.kill()
-        return WorkerProcess(self._evaluator, self._least_used_gpu())
+        beat = self._limits.silence / _BEATS
+        return WorkerProcess(self._evaluator, self._least_used_gpu(), beat)
 
     def _least_used_gpu(self) -> str | None:
         """The GPU of a new process: one each, then several on each; None where all see the same."""
@@ -75,6 +90,8 @@ class WorkerPool:
     def _hear(self, worker: WorkerProcess) -> None:
         trial = self._busy[worker]
         match worker.receive():
+            case ("alive",):
+                pass  # that was heard
             case ("begun",):
                 worker.mark_begun()
             case ("progressed", step, metrics):
@@ -104,12 +121,23 @@ class WorkerPool:
             self._idle.append(worker)
 
     def _end_late_ones(self) -> None:
-        if self._timeout is None:
-            return
-        for worker in [worker for worker in self._busy if worker.is_late(self._timeout)]:
-            self._lose(
-                worker, Failure("timeout", f"no result within {self._timeout:g} s", worker.age)
-            )
+        timeout, silence = self._limits.timeout, self._limits.silence
+        for worker in list(self._busy):
+            if timeout is not None and worker.is_late(timeout):
+                words = f"no result within {timeout:g} s"
+                self._lose(worker, Failure("timeout", words, worker.age))
+            elif worker.is_silent(silence):
+                words = f"the worker was alive and said nothing for {silence:g} s"
+                self._lose(worker, Failure("worker_lost", words, worker.age))
+
+    def _leave_out_own_sleep(self) -> None:
+        """While this process was stopped, no worker could be heard."""
+        now = time.monotonic()
+        slept = now - self._looked_at
+        if slept > _SECONDS_OF_A_LOOK:
+            for worker in self._busy:
+                worker.forgive(slept)
+        self._looked_at = now
 
     def _lose(self, worker: WorkerProcess, failure: Failure) -> None:
         trial = self._busy.pop(worker)

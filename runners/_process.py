@@ -33,12 +33,18 @@ _FOR_THE_DRIVER = (
 class WorkerProcess:
     """The driver's end of a worker process."""
 
-    def __init__(self, evaluator: Evaluator, gpu: str | None = None) -> None:
-        self.gpu = gpu  # the only one it sees; None: those that its driver sees
+    def __init__(self, evaluator: Evaluator, gpu: str | None = None, beat: float = 15.0) -> None:
+        """Start it.
+
+        Args:
+            gpu: the only one it sees; None: those that its driver sees.
+            beat: seconds after which it says that it is alive, whatever its child does.
+        """
+        self.gpu = gpu
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, evaluator, os.getpid()), daemon=True
+            target=_serve, args=(theirs, evaluator, os.getpid(), beat), daemon=True
         )
         try:
             with _without_signals(), _seeing(gpu):
@@ -46,7 +52,7 @@ class WorkerProcess:
         except (TypeError, AttributeError, pickle.PicklingError) as problem:
             raise SettingsError(_unsendable(evaluator, problem)) from problem
         theirs.close()
-        self._given_at = time.monotonic()
+        self._given_at = self._heard_at = time.monotonic()
         self._begun_at: float | None = None
         self._has_begun_once = False
 
@@ -66,17 +72,30 @@ class WorkerProcess:
         its time."""
         return self.age > (max(seconds, _SECONDS_TO_START) if self._begun_at is None else seconds)
 
+    def is_silent(self, seconds: float) -> bool:
+        """Whether it has said nothing for so long, though it is there."""
+        if self._begun_at is None:
+            return self.age > max(seconds, _SECONDS_TO_START)
+        return time.monotonic() - self._heard_at > seconds
+
+    def forgive(self, seconds: float) -> None:
+        """Leave out so many seconds in which it could not be heard."""
+        self._heard_at += seconds
+
     def mark_begun(self) -> None:
         """The process says that it has begun the present trial."""
         self._begun_at, self._has_begun_once = time.monotonic(), True
 
     def begin(self, trial: Trial, workdir: Path) -> None:
         """Give it a trial."""
-        self._given_at, self._begun_at = time.monotonic(), None
+        self._given_at = self._heard_at = time.monotonic()
+        self._begun_at = None
         self._send((trial, workdir))
 
     def receive(self) -> tuple[Any, ...] | None:
-        """Its next message: `begun`, `progressed`, `ended` or `raised`; None when it is dead."""
+        """Its next message: `alive`, `begun`, `progressed`, `ended` or `raised`; None when it is
+        dead."""
+        self._heard_at = time.monotonic()
         try:
             message: tuple[Any, ...] = self._connection.recv()
         except (EOFError, OSError):
@@ -172,15 +191,52 @@ def _seeing(gpu: str | None) -> Iterator[None]:
             del os.environ[VISIBLE]
 
 
-def _serve(connection: Connection[Any, Any], evaluator: Evaluator, driver: int) -> None:
+def _serve(
+    connection: Connection[Any, Any], evaluator: Evaluator, driver: int, beat: float
+) -> None:
     for name in _FOR_THE_DRIVER:
         signal.signal(name, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(driver,), daemon=True).start()
+    voice = _Voice(connection)
+    threading.Thread(target=voice.beat, args=(beat,), daemon=True).start()
     with suppress(EOFError, OSError):  # the driver is gone
         while True:
             trial, workdir = connection.recv()
-            connection.send(("begun",))
-            connection.send(_attempt(evaluator, trial, workdir, partial(_report, connection)))
+            with voice.at_work():
+                voice.say(("begun",))
+                report = partial(_report, connection, voice)
+                voice.say(_attempt(evaluator, trial, workdir, report))
+
+
+@final
+class _Voice:
+    """What is said to the driver, by one thread at a time."""
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._is_at_work = False
+
+    def say(self, message: tuple[Any, ...]) -> None:
+        with self._lock:
+            self._connection.send(message)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While there is a trial, whose end is waited for."""
+        self._is_at_work = True
+        try:
+            yield
+        finally:
+            self._is_at_work = False
+
+    def beat(self, seconds: float) -> None:
+        """Say again and again that this process is alive."""
+        with suppress(OSError):
+            while True:
+                time.sleep(seconds)
+                if self._is_at_work:
+                    self.say(("alive",))
 
 
 def _attempt(
@@ -192,8 +248,10 @@ def _attempt(
         return "raised", problem
 
 
-def _report(connection: Connection[Any, Any], step: int, metrics: Mapping[str, Any]) -> bool:
-    connection.send(("progressed", step, dict(metrics)))
+def _report(
+    connection: Connection[Any, Any], voice: _Voice, step: int, metrics: Mapping[str, Any]
+) -> bool:
+    voice.say(("progressed", step, dict(metrics)))
     go_on: bool = connection.recv()
     return go_on
 

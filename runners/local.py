@@ -20,17 +20,28 @@ class Local(Runner):
             train on GPUs, each process sees one of them: as many workers as GPUs use all.
         trial_timeout: seconds after which a trial is ended as a failure of kind `timeout` (it then
             runs in a process of its own, which can be killed).
+        silence: seconds after which a worker process is given up that is there and says nothing;
+            one that lives says so, however long a step of its child takes.
     """
 
-    def __init__(self, *, workers: int = 1, trial_timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        trial_timeout: float | None = None,
+        silence: float = 60.0,
+    ) -> None:
         if not 1 <= workers <= 4096:
             raise SettingsError(f"workers is {workers}: expected a number from 1 to 4096")
         if trial_timeout is not None and not (math.isfinite(trial_timeout) and trial_timeout > 0):
             raise SettingsError(
                 f"trial-timeout is {shortened(trial_timeout)}: expected seconds, more than 0"
             )
+        if not (math.isfinite(silence) and silence >= 1):
+            raise SettingsError(f"silence is {shortened(silence)}: expected seconds, 1 or more")
         self.workers = workers
         self.trial_timeout = trial_timeout
+        self.silence = silence
 
     def check(self, evaluator: Evaluator, folder: Path) -> None:
         """Refuse a device that this machine does not have, and what cannot be sent to a process."""
@@ -51,10 +62,11 @@ class Local(Runner):
             while (trial := study.ask()) is not None:
                 _run_here(study, evaluator, trial)
         else:
-            from runners._pool import WorkerPool, visible_gpus
+            from runners._pool import Limits, WorkerPool, visible_gpus
 
             gpus = visible_gpus() if settled.get("device") == "cuda" else ()
-            WorkerPool(study, evaluator, self.workers, self.trial_timeout, gpus).run()
+            limits = Limits(self.trial_timeout, self.silence)
+            WorkerPool(study, evaluator, self.workers, limits, gpus).run()
 
 
 def _run_here(study: Turns, evaluator: Evaluator, trial: Trial) -> None:

@@ -128,7 +128,7 @@ class Plan:
         """The words for a runner that is not the one with which the study was begun."""
         begun = read_study_json(folder)["runner"]
         same = begun["name"] == self.runner.name
-        known = begun["options"] if same else self.runner.defaults()
+        known = {**self.runner.defaults(), **(begun["options"] if same else {})}
         words = [
             f" --set {shell_word(f'runner.{name}={value}')}"
             for name, value in self.runner.options.items()

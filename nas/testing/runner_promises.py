@@ -39,8 +39,8 @@ class ScriptedEvaluator(Evaluator):
     """Reports two steps, keeps a file, and does something drastic at the seeds it is told to.
 
     Args:
-        acts: what to do (raise, refuse, leave, interrupt, die, exit or hang), by the remainder of
-            the seed divided by 3.
+        acts: what to do (raise, refuse, leave, interrupt, die, exit, hang or stop), by the
+            remainder of the seed divided by 3.
         seconds: how long a trial takes.
     """
 
@@ -80,6 +80,8 @@ class ScriptedEvaluator(Evaluator):
                 raise KeyboardInterrupt
             case "hang":
                 time.sleep(600)
+            case "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class SlowToStart(ScriptedEvaluator):

@@ -89,6 +89,39 @@ def test_a_trial_that_hangs_is_ended(tmp_path: Path) -> None:
     assert all(1 <= e["seconds"] < 60 for e in lines(tmp_path) if e["event"] == "failed")
 
 
+def test_a_process_that_is_alive_and_silent_is_noticed_without_a_timeout(tmp_path: Path) -> None:
+    """A child that stops its own process, as a debugger or a full terminal would."""
+    with opened(tmp_path, trials=4, retries=0) as study:
+        Local(workers=2, silence=2.0).run(study, Worker(SPACE, {1: "stop"}))
+    words = "the worker was alive and said nothing for 2 s"
+    assert failures(tmp_path) == {("worker_lost", words)}
+    assert len(story(lines(tmp_path))) == 4
+
+
+def test_a_long_step_of_a_child_is_no_silence(tmp_path: Path) -> None:
+    with opened(tmp_path, trials=2, retries=0) as study:
+        Local(workers=2, silence=2.5).run(study, Worker(SPACE, seconds=7.0))
+        assert study.ledger.counts["evaluated"] == 2
+
+
+def test_a_driver_that_was_stopped_gives_up_no_worker(tmp_path: Path) -> None:
+    words = ("search", *SMALL, "--workers", "2", "--set", "runner.silence=2.5", "--trials", "4")
+    slow = ("--set", "evaluator.delay_seconds=2", "--set", "study.retries=0")
+    driver = started(*words, *slow, "--out", tmp_path / "study")
+    log = tmp_path / "study" / "events.jsonl"
+    end = time.monotonic() + 60
+    while not (log.exists() and b'"attempted"' in log.read_bytes()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.kill(driver.pid, signal.SIGSTOP)
+    time.sleep(6.0)
+    os.kill(driver.pid, signal.SIGCONT)
+    out, error = driver.communicate(timeout=120)
+    assert driver.returncode == 0, out + error
+    assert {event["event"] for event in lines(tmp_path / "study")}.isdisjoint({"failed"})
+
+
 def test_the_start_of_a_process_is_not_its_trials_time(tmp_path: Path) -> None:
     """Python and torch take seconds to import on a busy machine."""
     with opened(tmp_path, trials=1, retries=0) as study:
