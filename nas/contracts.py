@@ -206,6 +206,25 @@ class Outlook:
     seconds: tuple[float, float] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What one child will cost, from a small part of its training.
+
+    Args:
+        seconds: of its whole evaluation.
+        memory_mib: at its peak: of its GPU, or of its process where it is on a processor.
+        room_mib: what that GPU or machine has in all.
+        kept_mib: what it leaves on disk.
+        opening_seconds: what the first child of a process takes besides, to read data, say.
+    """
+
+    seconds: float
+    memory_mib: float | None = None
+    room_mib: float | None = None
+    kept_mib: float = 0.0
+    opening_seconds: float = 0.0
+
+
 class Evaluator(ABC):
     """Who judges: one genotype at a time, the same way each time.
 
@@ -285,6 +304,12 @@ class Evaluator(ABC):
 
     def outlook(self) -> Outlook | None:
         """What is said before a search begins; None where a trial costs nothing worth saying."""
+        return None
+
+    def foresee(self, genotype: Genotype) -> Foreseen | None:
+        """What this child would cost, in a process that evaluates, within seconds; None where only
+        an evaluation tells."""
+        del genotype
         return None
 
     @property

@@ -23,6 +23,7 @@ QUICK: tuple[tuple[str, ...], ...] = (
         *("search", *_LANDSCAPE, "12", "--strategy", "random-search", "--out", "k"),
         *("--confirm", "2", "--confirm-evaluator", "landscape"),
     ),
+    ("plan", *_LANDSCAPE, "40", "--strategy", "random-search"),
     ("resume", "s", "--trials", "+10"),
     ("status", "s"),
     ("status", "s", "--check"),
@@ -58,6 +59,7 @@ QUICK: tuple[tuple[str, ...], ...] = (
 )
 _TINY = ("--dataset", "digits", "--set", "recipe.epochs=1", "--set", "recipe.train_images=100")
 SLOW: tuple[tuple[str, ...], ...] = (
+    ("plan", "--space", "ladder", "--trials", "2", *_TINY),
     ("search", "--space", "ladder", "--trials", "2", "--set", "recipe.epochs=1", "--out", "t"),
     ("export", "t", "--to", "python,json"),
     ("predict", "t", "picture.png"),

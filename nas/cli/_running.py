@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -340,15 +340,52 @@ def _objectives(search: OpenSearch) -> Iterator[str]:
 
 
 def _outlook(search: OpenSearch) -> Iterator[str]:
-    """Data, network, and how long it may take; nothing where trials cost nothing."""
+    """Data, network, and what it may cost; nothing where trials cost nothing."""
     outlook = None if search.study.is_over else search.evaluator.outlook()
     if outlook is None:
         return
     yield f"{'data':>10}: {outlook.data}"
     yield f"{'network':>10}: {outlook.network}"
-    if outlook.seconds is None:
+    yield from _foreseen(search) if outlook.seconds is None else _estimated(search, outlook.seconds)
+
+
+def _foreseen(search: OpenSearch) -> Iterator[str]:
+    """What the trials that are left may cost, from two of them; kept beside the log, for the end
+    tells how it came."""
+    from nas.search.forecasting import short_forecast
+    from nas.search.forecasts import keep_forecast, short
+
+    study, budget = search.study, search.study.ledger.budget
+    left = budget if budget.trials is None else replace(budget, trials=_trials_left(search))
+    began = study.ledger.session.began
+    found = short_forecast(search.plan, left, search.evaluator, began)
+    if found is None:
         return
-    least, most = outlook.seconds
+    if study.ledger.next_number == 0:
+        keep_forecast(study.folder, found)
+    a_trial, wall = found.seconds_a_trial, found.wall_seconds
+    words = [f"a trial takes {durations(a_trial.low, a_trial.high)} here"]
+    if left.trials is not None and left.trials > 1:
+        words.append(f"all {left.trials:,} that are left {durations(wall.low, wall.high)}")
+    if found.memory_mib is not None:
+        words.append(f"{short(found.memory_mib.high / 1024)} GiB a child at most")
+    words.append(f"{short(found.disk_mib.high)} MiB on disk")
+    yield f"{'estimate':>10}: {', '.join(words)}"
+    if found.too_large:
+        yield (
+            f"{'note':>10}: {found.too_large:.0%} of the space does not fit into memory with so "
+            "many at once; `nas plan` says more"
+        )
+
+
+def _trials_left(search: OpenSearch) -> int:
+    ledger = search.study.ledger
+    return max(1, (ledger.budget.trials or 0) - ledger.ended_trials)
+
+
+def _estimated(search: OpenSearch, seconds: tuple[float, float]) -> Iterator[str]:
+    """How long it may take, as the evaluator says."""
+    least, most = seconds
     estimate = f"a trial takes {durations(least, most)} here"
     from nas.search.pace import rounds_left
 
@@ -356,8 +393,7 @@ def _outlook(search: OpenSearch) -> Iterator[str]:
     rounds = rounds_left(ledger, runner.options["workers"]) if runner.name == "local" else 0
     if rounds > 1 and ledger.budget.trials is not None:
         all_left = durations(least * rounds, most * rounds)
-        left = ledger.budget.trials - ledger.ended_trials
-        estimate += f", all {left:,} that are left {all_left}"
+        estimate += f", all {_trials_left(search):,} that are left {all_left}"
     yield f"{'estimate':>10}: {estimate}"
 
 
@@ -381,6 +417,12 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
 
         if (alarm := alarm_of(study.folder)) is not None:
             print(f"alarm: {alarm}")
+    if not search.evaluator.cheap:
+        from nas.search.forecasts import compared, sentence_of
+
+        costs = [one for one in compared(study.folder, ledger) if one.name != "disk_mib"]
+        if costs:  # the winner's export is still to come
+            print(f"cost: {sentence_of(costs)}")
     if search.evaluator.stands_in or search.plan.screen is not None:
         from nas.search.auditing import judges_that_guess, sentence_beside
 

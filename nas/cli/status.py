@@ -39,7 +39,7 @@ def command(
     if verdict is not None:
         facts["check"] = verdict
     if as_json:
-        print(json.dumps(facts))
+        print(json.dumps({name: fact for name, fact in facts.items() if name != "costs"}))
     else:
         _print(facts)
     if verdict is not None and not verdict["sound"]:
@@ -63,13 +63,14 @@ def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
 
 
 def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
+    from nas.search.forecasts import compared, sentence_of
     from nas.search.pace import pace_of
     from nas.search.reading import alarm_of, budget_of, is_running, ledger_of
 
     running = is_running(folder)
     ledger = ledger_of(folder, plan.rules)
     pace = pace_of(ledger, time.time()) if running else None
-    best = ledger.best
+    best, costs = ledger.best, compared(folder, ledger)
     return {
         "space": plan.space.name,
         "strategy": plan.strategy.name,
@@ -88,6 +89,8 @@ def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
         "best": None if best is None else _told(best),
         **({} if plan.objectives is None else {"front": ledger.covered(plan.scales)}),
         "alarm": alarm_of(folder),
+        "forecast": [{**asdict(one), "within": one.within} for one in costs],
+        "costs": sentence_of(costs),
         "final": {str(number): dict(final) for number, final in ledger.opened.items()},
     }
 
@@ -127,6 +130,8 @@ def _print_progress(facts: dict[str, Any]) -> None:
         f"{facts['cost_seconds']:,.1f} s of evaluation, {facts['wall_seconds']:,.1f} s of wall "
         "clock"
     )
+    if facts["forecast"]:
+        print(f"cost: {facts['costs']}")
     if facts["best"]:
         from nas.study.seed_spread import spread_told
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
-from nas.contracts import Evaluation, Evaluator, Json, Outlook, Report
+from nas.contracts import Evaluation, Evaluator, Foreseen, Json, Outlook, Report
 from nas.errors import SettingsError, known_names
 from nas.evaluators._expressions import Expression
 from nas.seeding import numpy_rng, torch_rng
@@ -203,24 +203,37 @@ class Train(Evaluator):
         return found
 
     def outlook(self) -> Outlook:
-        """The data, a typical child, and how long the children of this space may train."""
-        from nas.training.forecast import data_told, network_told, seconds_of_epoch
+        """The data, and a typical child."""
+        from nas.training.forecast import data_told, network_told
         from search_spaces.cells.cost import cost
 
         drawn = [self.space.sample(numpy_rng(0, "outlook", number)) for number in range(3)]
-        costs = {genotype: cost(genotype, self.skeleton) for genotype in drawn}
-        least, typical, most = sorted(drawn, key=lambda genotype: costs[genotype].macs)
-        data, spent, how = self._data(), costs[typical], self._computation
-        seconds = None
-        if how is not None:  # children train here
-            network = self._network(typical, 0, len(data.train))
-            seconds = seconds_of_epoch(network, data, self.recipe, how)
-        if seconds is not None:
-            epochs = self.recipe.epochs
-            shares = costs[least].macs / spent.macs, costs[most].macs / spent.macs
-            seconds = epochs * seconds[0] * shares[0], epochs * seconds[1] * shares[1]
-        told = f"a typical child has {network_told(spent, how)}"
-        return Outlook(data_told(self.dataset, data), told, seconds)
+        costs = [cost(genotype, self.skeleton) for genotype in drawn]
+        typical = sorted(costs, key=lambda one: one.macs)[1]
+        told = f"a typical child has {network_told(typical, self._computation)}"
+        return Outlook(data_told(self.dataset, self._data()), told, None)
+
+    def foresee(self, genotype: Genotype) -> Foreseen:
+        """Train a few steps of the child; one that carries nothing costs nothing."""
+        began = time.perf_counter()
+        from nas.training.forecast import foretaste
+        from nas.training.measurement import room_mib
+
+        if not carries_input(genotype):
+            return Foreseen(0.0)
+        costs, data, how = self.costs(genotype), self._data(), self.computation()
+        opened = time.perf_counter()
+        self.costs(genotype)  # again, for the first time is longer
+        network = self._network(genotype, 0, len(data.train))
+        prepared = time.perf_counter() - opened
+        found = foretaste(network, data, self.recipe, how)
+        return Foreseen(
+            prepared + found.seconds,
+            found.memory_mib,
+            room_mib(how.torch_device),
+            4 * costs["params"] / 2**20 if self._keep_weights else 0.0,
+            opened - began,
+        )
 
     def shared(self) -> dict[str, Images]:
         """The images of the search splits."""

@@ -31,6 +31,7 @@ def honesty(experiment: Experiment) -> Honesty:
         folders=[str(folder) for folder in experiment.folders],
         machines=_distinct(frame.settings.hardware for frame in frames),
         evaluated_on=list(_evaluated_on(frames)),
+        foreseen=[f"{frame.folder.name}: {frame.costs}" for frame in frames if frame.costs],
         versions=_distinct(frame.settings.versions for frame in frames),
         commits=_distinct(frame.settings.commit for frame in frames),
         measured=_distinct(frame.settings.measured for frame in frames),

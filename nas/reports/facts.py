@@ -23,6 +23,7 @@ def facts(found: Findings) -> list[tuple[str, str]]:
             "; ".join(_machine(machine) for machine in known.machines) or "not recorded",
         ),
         ("evaluated on", "; ".join(known.evaluated_on) or "not recorded"),
+        *([("cost, as foreseen", "; ".join(known.foreseen))] if known.foreseen else []),
         ("versions", "; ".join(_pairs(versions) for versions in known.versions)),
         ("commit", ", ".join(str(commit) for commit in known.commits)),
         ("budget", " or ".join(budget_text(budget) for budget in known.budgets) + " per study"),

@@ -280,6 +280,7 @@ class Honesty:
     folders: Sequence[str]
     machines: Sequence[Mapping[str, Any] | None]
     evaluated_on: Sequence[str]
+    foreseen: Sequence[str]
     versions: Sequence[Mapping[str, Any] | None]
     commits: Sequence[str | None]
     measured: Sequence[Mapping[str, Any] | None]

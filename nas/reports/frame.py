@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.search.forecasts import compared, sentence_of
 from nas.search.plan import Plan, read_study_json
 from nas.search.reading import ToldTrial, Updated, course_of
 from nas.study.ledger import Ledger
@@ -168,6 +169,7 @@ class Frame:
             equal genotype; `key`: equal for equal genotypes; then what networks cost, NaN where
             a trial does not say.
         updates: a row for every update of a controller, a column for every number in one.
+        costs: what it cost beside what was foreseen; empty, where nothing was.
     """
 
     folder: Path
@@ -185,6 +187,7 @@ class Frame:
     finished: str | None
     updates: pandas.DataFrame
     machines: Sequence[UsedMachine]
+    costs: str
     judged_often: Sequence[JudgedOften] = ()  # the best of them, the best first
 
     @property
@@ -249,6 +252,7 @@ def read_frame(folder: Path) -> Frame:
         finished=ledger.finished,
         updates=pandas.DataFrame(updates),
         machines=list(rows.machines.values()),
+        costs=sentence_of(compared(folder, ledger)),
         judged_often=rows.judged_often,
     )
 

@@ -124,7 +124,7 @@ def prepare_beginning(
     _refuse_foreign(folder)
     if budget is None or not budget.to_dict():
         raise StudyError(NEEDS_BUDGET)
-    made = _made(plan, budget, evaluator)
+    made = parts_of(plan, budget, evaluator)
     made.runner.check(made.evaluator, folder)
     if evaluator is None:
         made.evaluator.prepare(folder, plan.seed, notice)
@@ -154,7 +154,7 @@ def prepare_continuation(
     from nas.search.old_options import still_measured
 
     plan = begun_plan(plan, folder)
-    made = _made(plan, budget or budget_before_first_line(folder, plan), evaluator)
+    made = parts_of(plan, budget or budget_before_first_line(folder, plan), evaluator)
     if evaluator is None:
         made.evaluator.prepare(folder, plan.seed, notice)
     measured = plain(made.evaluator.measured())
@@ -186,7 +186,8 @@ def settle(search: OpenSearch) -> str | None:
     return reason
 
 
-def _made(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Prepared:
+def parts_of(plan: Plan, budget: Budget | None, evaluator: Evaluator | None) -> Prepared:
+    """The parts of a study, each as its options say."""
     space = plan.make_space()
     _refuse_strangers(plan, space)
     runner = plan.make_runner()  # what its options lack is said before anything is written

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import nn
 
 from nas.training.computation import Computation
 from nas.training.datasets import Dataset
 from nas.training.failures import TrainingFailure
+from nas.training.measurement import peak_memory_mib
 from nas.training.recipe import Recipe
 from nas.training.trainer import Data, Trainer, steps_per_epoch
 from search_spaces.cells.cost import Cost
 
 _LONGEST_SECONDS = 5.0
 _ROUNDS = 3  # the first of which warms up
+_MOST_ROUNDS, _ENOUGH_SECONDS = 12, 1.0  # of a foretaste
+_JUDGED = 256  # images
 _LEAST, _MOST = 0.8, 1.3  # other steps are faster or slower than those that were timed
 
 
@@ -68,3 +71,47 @@ def seconds_of_epoch(
         steps = steps_per_epoch(recipe, len(data.train)) * count
         whole.append(steps * learning + len(data.val) * judging)
     return _LEAST * min(whole), _MOST * max(whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Foretaste:
+    """What a whole training will take, from a few steps of it.
+
+    Args:
+        memory_mib: at the peak, with the images where these lie on the device.
+    """
+
+    seconds: float
+    memory_mib: float
+
+
+def foretaste(
+    network: nn.Module, data: Data, recipe: Recipe, computation: Computation
+) -> Foretaste:
+    """Train a few steps of this network, which is of no use afterwards, on full batches; what goes
+    wrong is raised."""
+    count = min(recipe.batch_size, len(data.train))
+    judged = min(_JUDGED, len(data.val))
+    few = Data(data.train.fewer(count), data.val.fewer(judged), data.mean, data.std)
+    began = time.monotonic()
+    trainer = Trainer(
+        network,
+        few,
+        replace(recipe, epochs=_MOST_ROUNDS, train_images=None),
+        seed=0,
+        computation=computation,
+    )
+    curve = trainer.run(
+        lambda epoch, _: epoch < _ROUNDS or time.monotonic() - began < _ENOUGH_SECONDS
+    )
+
+    rest = curve[1:]  # the first warms up
+    learning = sum(1 / each["images_per_second"] for each in rest) / len(rest)
+    seconds = sum(each["seconds"] for each in rest) / len(rest)
+    judging = (seconds - count * learning) / judged
+    steps = steps_per_epoch(recipe, len(data.train)) * count
+    epoch = steps * learning + len(data.val) * judging
+
+    device = computation.torch_device
+    images = 0 if device.type == "cpu" else data.train.pixels.nbytes + data.val.pixels.nbytes
+    return Foretaste(recipe.epochs * epoch, peak_memory_mib(device) + images / 2.0**20)

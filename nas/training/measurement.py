@@ -4,6 +4,7 @@ fastest, measured once before a study and then kept for every child."""
 from __future__ import annotations
 
 import itertools
+import os
 import resource
 import sys
 import time
@@ -54,6 +55,13 @@ def peak_memory_mib(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / _MIB
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MIB
+
+
+def room_mib(device: torch.device) -> float:
+    """The memory that the GPU, or this machine, has in all."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1] / _MIB
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _MIB
 
 
 def candidates(base: Computation, precision: str, layout: str) -> list[Computation]:

@@ -59,6 +59,7 @@ WITHOUT_A_FOLDER = {
     "describe",
     "doctor",
     "list",
+    "plan",
     "sample",
     "search",
     "selftest",

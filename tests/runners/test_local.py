@@ -162,9 +162,11 @@ def test_the_next_process_takes_the_gpu_that_is_used_least(
     given: list[str | None] = []
     begin = WorkerProcess.__init__
 
-    def remember(worker: WorkerProcess, evaluator: Evaluator, gpu: str | None = None) -> None:
+    def remember(
+        worker: WorkerProcess, evaluator: Evaluator, gpu: str | None = None, beat: float = 15.0
+    ) -> None:
         given.append(gpu)
-        begin(worker, evaluator, gpu)
+        begin(worker, evaluator, gpu, beat)
 
     monkeypatch.setattr(WorkerProcess, "__init__", remember)
     with opened(tmp_path, trials=6) as study:

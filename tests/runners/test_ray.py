@@ -317,6 +317,22 @@ def test_what_only_the_user_can_mend_ends_the_search_at_once(
     assert count(folder, "failed") == count(folder, "told") == 0, "its trials are still open"
 
 
+def test_a_search_is_planned_on_the_places_where_it_would_run(
+    tmp_path: Path, nodes: list[int]
+) -> None:
+    words = search(tmp_path / "study", *RAY, "--json", trials=8)
+    words[words.index("search")] = "plan"
+    done = run(words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["places"] == 2
+    assert found["tried"] >= 5
+    assert found["device_hours"]["likely"] * 3600 == pytest.approx(8 * 0.1), (
+        "no more than it sleeps"
+    )
+    assert not (tmp_path / "study").exists()
+
+
 def test_ctrl_c_twice_stops_at_once(tmp_path: Path, nodes: list[int]) -> None:
     folder = tmp_path / "study"
     with running(search(folder, *RAY, "--set", "evaluator.epoch_seconds=600", trials=8)) as driver:

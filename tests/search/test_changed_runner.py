@@ -17,7 +17,7 @@ def test_nothing_said_nothing_changed() -> None:
 
 def test_options_change_and_the_others_stay() -> None:
     changed = changed_runner(LOCAL, "loc", {"runner": {"trial_timeout": 5.0}})
-    assert changed.options == {"workers": 3, "trial_timeout": 5.0}
+    assert changed.options == {"workers": 3, "trial_timeout": 5.0, "silence": 60.0}
 
 
 def test_another_runner_begins_with_its_defaults() -> None:

@@ -52,6 +52,8 @@ PLACES |= {
     "as_of",
     "repeats",
     "evaluated_on",
+    "foreseen",
+    "forecast",
 }  # what that commit did not say yet
 
 

@@ -1,0 +1,186 @@
+"""What a search will cost is said before, with a range, and compared with what came."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nas.contracts import Evaluation, Evaluator, Foreseen, Report
+from nas.search.forecasting import (
+    _Drawn,
+    _fitted,
+    _forecast,
+    _wall_of_cheap,
+)
+from nas.search.forecasts import FORECAST, Forecast, Span, compared
+from nas.search.foresight import Probed, Probing
+from nas.search.words import assignment
+from nas.study import Budget, Rules
+from nas.study.ledger import Ledger
+from parts.command_line import nas
+from search_spaces.cells.genotype import Genotype
+
+CHILDREN = ("--space", "ladder", "--strategy", "random-search", "--dataset", "digits")
+CHILDREN += ("--set", "recipe.epochs=1", "--set", "recipe.train_images=200")
+CHILDREN += ("--set", "evaluator.precision=fp32", "--set", "evaluator.layout=channels-last")
+TABLE = ("--space", "nasbench201", "--strategy", "random-search", "--evaluator", "table")
+
+
+def test_a_search_is_planned_run_and_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = (*CHILDREN, "--trials", "3", "--out", "study")
+    planned = nas("plan", *words, "--samples", "2", "--json")
+    assert planned.code == 0, planned.err
+    found = json.loads(planned.out)
+    assert found["tried"] == 2
+    assert found["trials"] == {"low": 3.0, "likely": 3.0, "high": 3.0}
+    assert 0 < found["seconds_a_trial"]["low"] < found["seconds_a_trial"]["high"]
+    assert found["wall_seconds"]["likely"] > 3 * found["seconds_a_trial"]["likely"]
+    assert found["memory_mib"]["low"] > 50, "a process with torch in it"
+    assert found["at_once"] > 0
+    assert found["too_large"] == 0.0
+    assert not list(tmp_path.iterdir()), "a plan begins nothing"
+
+    _, *search = shlex.split(found["search"])
+    searched = nas(*search)
+    assert searched.code == 0, searched.err
+    assert "estimate: a trial takes " in searched.err
+    assert "GiB a child at most" in searched.err
+    assert "cost: a trial " in searched.out
+
+    kept = (tmp_path / "study" / FORECAST).read_text()
+    status = json.loads(nas("status", "study", "--json").out)
+    names = [one["name"] for one in status["forecast"]]
+    assert names == ["seconds_a_trial", "wall_seconds", "memory_mib", "disk_mib"]
+    for one in status["forecast"]:
+        span, actual = one["foreseen"], one["actual"]
+        assert one["within"] == (span["low"] <= actual <= span["high"])
+    assert "cost: a trial " in nas("status", "study").out
+    assert nas("report", "study").code == 0
+    assert "cost, as foreseen" in (tmp_path / "study" / "report.md").read_text()
+
+    assert nas("resume", "study", "--trials", "+1").code == 0
+    assert (tmp_path / "study" / FORECAST).read_text() == kept, "the first forecast stays"
+    (tmp_path / "study" / FORECAST).write_text("{damaged")
+    assert json.loads(nas("status", "study", "--json").out)["forecast"] == []
+
+
+def test_a_search_of_a_table_is_tried_for_some_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = nas("plan", *TABLE, "--trials", "300")
+    assert told.code == 0, told.err
+    assert "tried: 200 trials" in told.out
+    assert told.out.splitlines()[-1] == (
+        "begin it with `nas search --space nasbench201 --strategy random-search --evaluator table "
+        "--trials 300`"
+    )
+    assert nas("search", *TABLE, "--trials", "5", "--out", "study").code == 0
+    assert not (tmp_path / "study" / FORECAST).exists(), "what costs nothing is not foreseen"
+
+
+def test_a_study_that_is_there_is_not_planned_without_a_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert nas("search", *TABLE, "--trials", "5", "--out", "study").code == 0
+    refused = nas("plan", *TABLE, "--out", "study")
+    assert refused.code == 2
+    assert "study holds this study already" in refused.err
+
+
+def test_what_is_made_before_the_first_trial_is_not_planned() -> None:
+    refused = nas("plan", "--space", "ladder", "--evaluator", "shared", "--trials", "3")
+    assert refused.code == 2
+    assert "evaluator 'shared' makes what all its trials share" in refused.err
+
+
+class Doomed(Evaluator):
+    """Holds no child in memory."""
+
+    def evaluate(
+        self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
+    ) -> Evaluation:
+        raise MemoryError("not one")
+
+    def foresee(self, genotype: Genotype) -> Foreseen:
+        raise MemoryError("not one")
+
+
+def test_where_nothing_can_be_trained_one_sentence_says_why() -> None:
+    told = nas("plan", "--evaluator", "search.test_forecasts:Doomed", "--trials", "3")
+    assert told.code == 2
+    assert (
+        "none of 5 genotypes could be trained (out of memory: 'MemoryError: not one')" in told.err
+    )
+
+
+def test_ranges_follow_the_budget_and_the_memory() -> None:
+    settings = {"space": {"name": "ladder"}, "strategy": {"name": "random-search"}}
+    plan = assignment({**settings, "evaluator": {"name": "landscape"}}).plan
+    space = plan.make_space()
+    genotypes = [space.decode((0, 0, choice)) for choice in range(3)]
+    sizes = {genotype.key: float(size) for size, genotype in enumerate(genotypes, start=1)}
+    drawn = _Drawn(genotypes, sizes, idle=0.0)
+
+    def found(budget: Budget, workers: int) -> Forecast:
+        here = replace(plan.runner, options={**plan.runner.options, "workers": workers})
+        tries = [
+            Probed(one, Foreseen(sizes[one.key], 500 * sizes[one.key], 3_000.0), None)
+            for one in genotypes
+        ]
+        made = _forecast(
+            plan.with_runner(here), budget, drawn, Probing(tries, workers, 0.0), 1, 0.0
+        )
+        assert made is not None
+        return made
+
+    alone, two = found(Budget(trials=12), 1), found(Budget(trials=12), 2)
+    assert alone.seconds_a_trial.likely == pytest.approx(2.0)
+    assert alone.wall_seconds.likely == pytest.approx(24.0)
+    assert two.wall_seconds.likely == pytest.approx(12.5), "one of two may wait in the end"
+    assert alone.device_hours.likely == pytest.approx(two.device_hours.likely)
+    assert (alone.at_once, alone.too_large) == (1, 0.0)
+    assert found(Budget(trials=12), 3).too_large == pytest.approx(1 / 3)
+    assert found(Budget(trials=12), 7).too_large == 1.0
+
+    hours = found(Budget(hours=1), 2)
+    assert hours.trials.likely == pytest.approx(3_600)
+    assert hours.trials.low < hours.trials.likely < hours.trials.high
+    assert hours.wall_seconds.likely == pytest.approx(3_600.5)
+
+
+def test_a_line_never_falls_and_never_begins_below_nothing() -> None:
+    rising, noise = _fitted([1, 2, 3], [3, 5, 7])
+    assert rising(10) == pytest.approx(21)
+    assert noise == pytest.approx(0, abs=1e-9)
+    falling, noise = _fitted([1, 2, 3], [3, 2, 1])
+    assert falling(1) == falling(100)
+    assert noise > 0.3
+    steep, _ = _fitted([1, 2, 3], [0.1, 2, 4])
+    assert steep(0) >= 0
+    assert _fitted([1, 1], [2, 8])[0](1) == pytest.approx(4)
+
+
+def test_trials_that_become_slower_are_foreseen_as_such() -> None:
+    steady = [0.1 * number for number in range(201)]
+    assert _wall_of_cheap(steady, 1_000) == pytest.approx(100)
+    slower = [0.0]
+    for number in range(200):
+        slower.append(slower[-1] + 0.001 * number)
+    assert 300 < _wall_of_cheap(slower, 1_000) < 600, "it will be 500"
+
+
+def test_a_span_holds_four_of_five() -> None:
+    span = Span.around(100.0, 0.2)
+    assert (round(span.low), round(span.high)) == (77, 129)
+    assert span.holds(80)
+    assert not span.holds(130)
+    assert compared(Path("nowhere"), Ledger(Rules())) == []
