@@ -111,6 +111,9 @@ def _of_part(kind: str, name: str) -> tuple[str, list[dict[str, Any]]]:
         return _of_record(part), []
     known = options_of(part)
     text, words = _text_and_words(inspect.getdoc(part) or "", known)
+    if kind == "strategy":
+        heard = "all" if part.takes_several else "the first alone"
+        text += f"\n\nOf several objectives it learns from {heard}."
     options = [
         {
             "name": option.name,

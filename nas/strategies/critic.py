@@ -45,6 +45,8 @@ class CriticSearch(Strategy):
         rounds: how often the most promising candidates have children, 0 to 100 (4).
     """
 
+    takes_several = True
+
     def __init__(
         self,
         space: SearchSpace,
@@ -59,7 +61,7 @@ class CriticSearch(Strategy):
         _check("mutants", mutants, 0, _MOST)
         _check("rounds", rounds, 0, 100)
         self.uniform, self.mutants, self.rounds = uniform, mutants, rounds
-        self.past = Past(space)
+        self.past = Past(space, seed)
         self._kernel = Kernel(space)
         self._insight = Insight(space.counts)
         self._critic: Critic | None = None
@@ -81,12 +83,12 @@ class CriticSearch(Strategy):
 
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Learn from a trial, whoever proposed it."""
-        choices = self.space.encode(trial.genotype)
+        choices, point = self.space.encode(trial.genotype), evaluation.point
         expected = None
         if len(self.past) >= FIRST:
             with alone():
                 expected = float(self._believed().mean(torch.tensor([choices]))[0])
-        self._insight.hear(choices, evaluation.score, expected)
+        self._insight.hear(choices, self.past.reward(point), expected)
         self.past.hear(trial, choices, evaluation)
         self._critic = self._ranked = None
 

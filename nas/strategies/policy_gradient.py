@@ -133,6 +133,8 @@ class PolicyGradient(Strategy):
     warm_start: a folder (or file) with the weights of an earlier controller, or None.
     """
 
+    takes_several = True
+
     def __init__(
         self,
         space: SearchSpace,
@@ -177,7 +179,7 @@ class PolicyGradient(Strategy):
         self.optimizer = torch.optim.Adam(
             self.policy.parameters(), lr=settings.learning_rate, fused=True
         )
-        self.past = Past(space)
+        self.past = Past(space, seed)
         self._warm_start = None if warm_start is None else read_weights(warm_start, self.policy)
         self._kernel = Kernel(space)
         self._insight = Insight(space.counts)
@@ -208,10 +210,10 @@ class PolicyGradient(Strategy):
         if self._batches is not None:
             self._batches.tell(trial, evaluation)
             return
-        choices = self.space.encode(trial.genotype)
+        choices, point = self.space.encode(trial.genotype), evaluation.point
         with alone():
             drawn = self._imagined().drawn
-            self._insight.hear(choices, evaluation.score, self._foreseen(choices))
+            self._insight.hear(choices, self.past.reward(point), self._foreseen(choices))
             self.past.hear(trial, choices, evaluation)
             self._critic = self._ranked = None
             if len(self.past) % self.settings.every == 0:

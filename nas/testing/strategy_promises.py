@@ -87,6 +87,7 @@ def describes_its_options(part: Callable[..., Strategy]) -> None:
     """Options are keyword arguments with defaults in JSON, and the docstring says what each
     does."""
     parameters = inspect.signature(part).parameters.values()
+    assert isinstance(part.takes_several, bool), "takes_several is True or False"  # type: ignore[attr-defined]
     for option in [p for p in parameters if p.name not in ("space", "seed")]:
         assert option.kind is inspect.Parameter.KEYWORD_ONLY, f"{option.name} stands before the *"
         assert json.loads(json.dumps(option.default)) == option.default, option.name

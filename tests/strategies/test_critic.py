@@ -23,6 +23,7 @@ from nas.strategies.controller.gaussian_process import (
 )
 from nas.strategies.controller.insight import Insight
 from nas.strategies.controller.plain_space import PlainSpace
+from nas.strategies.controller.scalarising import scalarised
 from nas.strategies.critic import CriticSearch
 from nas.strategies.policy_gradient import PolicyGradient
 from search_spaces.nasbench201 import Nasbench201Space
@@ -65,6 +66,53 @@ def teach(strategy: PolicyGradient | CriticSearch, trials: int, first: int = 0) 
 
 
 @pytest.mark.parametrize("trials", [0, 3, 5, 6, 33, 44])
+def teach_several(
+    strategy: PolicyGradient | CriticSearch, trials: int, first: int = 0
+) -> list[tuple[int, ...]]:
+    """Two objectives against each other: how often option 1 is taken, and how seldom the last."""
+    drawn = []
+    for number in range(first, first + trials):
+        proposal = strategy.ask(number)
+        choices = strategy.space.encode(proposal.genotype)
+        last = sum(c == n - 1 for c, n in zip(choices, strategy.space.counts, strict=True))
+        point = (score(strategy, proposal), float(last))
+        trial = Trial(number, proposal.genotype, number, proposal.notes)
+        strategy.tell(trial, Evaluation(point[0], {}, 0.0, point))
+        drawn.append(choices)
+    return drawn
+
+
+@pytest.mark.parametrize("options", [{}, {"preset": "plain", "batch": 4, "hidden": 16}])
+def test_a_snapshot_of_several_objectives_is_worth_a_replay(
+    make: Make, options: dict[str, Any]
+) -> None:
+    if options and make is critic:
+        pytest.skip("it has no presets")
+
+    def fresh() -> PolicyGradient | CriticSearch:
+        return PolicyGradient(PlainSpace.of(*COUNTS), 0, **options) if options else make()
+
+    lived, restored = fresh(), fresh()
+    teach_several(lived, 13)
+    restored.restore(lived.snapshot())
+    assert teach_several(restored, 9, 13) == teach_several(lived, 9, 13)
+
+
+def test_both_ends_of_a_front_are_found(make: Make) -> None:
+    drawn = teach_several(make(counts=(3,) * 6), 40)
+    assert (1,) * 6 in drawn
+    assert (2,) * 6 in drawn
+
+
+def test_a_reward_heeds_all_objectives_whatever_one_child_did() -> None:
+    rows = [[0.1, 5.0], [0.2, 4.0], [0.3, 3.0], [-1e300, -1e308], [0.0, -1e308]]
+    told = torch.tensor(rows, dtype=torch.float64)
+    one, other = torch.eye(2, dtype=torch.float64)
+    assert scalarised(told, (one + other) / 2).isfinite().all()
+    assert [int(scalarised(told, weights).argmax()) for weights in (one, other)] == [2, 0]
+    assert scalarised(torch.ones_like(told), one).unique().numel() == 1
+
+
 def test_a_snapshot_is_worth_a_replay_to_the_bit(make: Make, trials: int) -> None:
     lived = make()
     past = teach(lived, trials)

@@ -23,6 +23,7 @@ from nas.seeding import numpy_rng, torch_rng
 from nas.strategies.controller.diagnostics import Diagnostics, Step
 from nas.strategies.controller.memory import Memory, Told
 from nas.strategies.controller.policy import Policy, alone, log_probs_of
+from nas.strategies.controller.scalarising import Rewards
 from nas.strategies.controller.settings import Settings
 from nas.strategies.controller.snapshot import pack, unpack
 from nas.strategies.controller.weights import read_weights
@@ -164,6 +165,7 @@ class BatchLearner(Strategy):
             self.policy.parameters(), lr=settings.learning_rate, fused=True
         )
         self.memory = Memory(settings)
+        self._rewards = Rewards(seed, settings.batch)
         self._warm_start = None if warm_start is None else read_weights(warm_start, self.policy)
         self._diagnostics = Diagnostics(space.counts, settings)
         self._blocks: dict[int, list[Proposal]] = {}
@@ -180,11 +182,12 @@ class BatchLearner(Strategy):
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Remember the result; with the last one of a batch, learn."""
         choices = self.space.encode(trial.genotype)
-        self.memory.hear(choices, evaluation.score)
+        reward = self._rewards.hear(evaluation.point)
+        self.memory.hear(choices, reward)
         self._diagnostics.hear(choices)
         log_probs = _noted(trial.notes, len(choices))
         if log_probs is not None:
-            self.memory.batch.append(Told(choices, log_probs, evaluation.score))
+            self.memory.batch.append(Told(choices, log_probs, reward))
         if len(self.memory.batch) == self.settings.batch:
             with alone():
                 self._update()
@@ -200,11 +203,13 @@ class BatchLearner(Strategy):
 
     def snapshot(self) -> Mapping[str, np.ndarray]:
         """Everything the past has changed, as arrays: `restore` brings it back to the bit."""
-        return pack(self.policy, self.optimizer, self.memory, self._diagnostics)
+        learned = pack(self.policy, self.optimizer, self.memory, self._diagnostics)
+        return {**learned, **self._rewards.pack()}
 
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
         """Continue from a snapshot of a controller with the same space, seed and options."""
         unpack(snapshot, self.policy, self.optimizer, self.memory, self._diagnostics)
+        self._rewards.unpack(snapshot)
         self._blocks.clear()
 
     def _draw(self, block: int) -> list[Proposal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nas.strategies.controller.gaussian_process import noise_of
+from nas.strategies.controller.scalarising import drawn_weights, scalarised
 from nas.study.seed_spread import seed_spread
 
 if TYPE_CHECKING:
@@ -26,17 +27,25 @@ _KEYS_KEPT = 10_000
 
 @final
 class Past:
-    """A fold over tells: choices, scores and keys of trials, and the last numbers among them."""
+    """A fold over tells: choices, scores and keys of trials, and the last numbers among them.
 
-    def __init__(self, space: SearchSpace) -> None:
+    With several objectives a score is their weighted mean, with other weights after every trial.
+
+    Args:
+        seed: of these weights.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space = space
+        self.seed = seed
         self.known: dict[str, None] = {}  # keys
         self.highest = -1
         self._recent: set[int] = set()  # numbers told, of the last 32
         self._count = 0
         self._choices = np.empty((64, len(space.counts)), dtype=np.int64)  # grows by doubling
-        self._scores = np.empty(64, dtype=np.float64)
+        self._points = np.empty((64, 1), dtype=np.float64)
         self._errors = np.empty(64, dtype=np.float64)  # standard errors, NaN where unknown
+        self._rewards: Tensor | None = None  # of several objectives; follows from the points
         self._seen: set[Choices] = set()
         self._keys: dict[Choices, str] = {}
 
@@ -45,14 +54,18 @@ class Past:
 
     def hear(self, trial: Trial, choices: Choices, evaluation: Evaluation) -> None:
         """Take in a result, whoever proposed it."""
-        if self._count == len(self._scores):
+        point = evaluation.point
+        if not self._count:
+            self._points = np.empty((len(self._choices), len(point)))
+        if self._count == len(self._points):
             self._choices = np.concatenate([self._choices, np.empty_like(self._choices)])
-            self._scores = np.concatenate([self._scores, np.empty_like(self._scores)])
+            self._points = np.concatenate([self._points, np.empty_like(self._points)])
             self._errors = np.concatenate([self._errors, np.empty_like(self._errors)])
-        self._choices[self._count], self._scores[self._count] = choices, evaluation.score
-        spread = seed_spread(evaluation.metrics)
+        self._choices[self._count], self._points[self._count] = choices, point
+        spread = seed_spread(evaluation.metrics) if len(point) == 1 else None
         self._errors[self._count] = np.nan if spread is None else spread.error
         self._count += 1
+        self._rewards = None
         self._seen.add(choices)
         self.tried(trial)
 
@@ -65,8 +78,7 @@ class Past:
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """Choices (N, T) and scores (N,), oldest first; to be read only."""
-        choices, scores = self._choices[: self._count], self._scores[: self._count]
-        return torch.from_numpy(choices), torch.from_numpy(scores)
+        return torch.from_numpy(self._choices[: self._count]), self._scores()
 
     def noise(self) -> float:
         """How noisy a score is, as the spread of seeds says where there is one."""
@@ -77,6 +89,13 @@ class Past:
         """The choices of the best five; of equals the one told first."""
         choices, scores = self.tensors()
         return choices[scores.argsort(descending=True, stable=True)[:_BEST]]
+
+    def reward(self, point: Sequence[float]) -> float:
+        """What a result would be worth, by the weights of now."""
+        if len(point) == 1 or not self._count:
+            return point[0]
+        told = torch.from_numpy(np.vstack([self._points[: self._count], point]))
+        return float(scalarised(told, self._weights())[-1])
 
     def share_known(self, drawn: Tensor) -> float:
         """How many of these choices (N, T) were told already, of one."""
@@ -110,19 +129,20 @@ class Past:
 
     def pack(self) -> dict[str, np.ndarray]:
         """All of it as arrays."""
-        errors = self._errors[: self._count]
+        points, errors = self._points[: self._count], self._errors[: self._count]
         return {
             **({} if np.isnan(errors).all() else {"errors": errors.copy()}),
             "choices": self._choices[: self._count].astype(np.int32),
-            "scores": self._scores[: self._count].copy(),
+            "scores": points[:, 0].copy() if points.shape[1] == 1 else points.copy(),
             "keys": _text("\n".join(self.known)),
             "recent": _text(" ".join(map(str, sorted(self._recent)))),
         }
 
     def unpack(self, arrays: Mapping[str, np.ndarray]) -> None:
         """What `pack` took."""
-        self._choices, self._scores = arrays["choices"].astype(np.int64), arrays["scores"].copy()
-        self._count = len(self._scores)
+        self._choices, scores = arrays["choices"].astype(np.int64), arrays["scores"]
+        self._points = scores.reshape(len(scores), -1 if scores.size else 1).copy()
+        self._count, self._rewards = len(scores), None
         self._errors = (
             arrays["errors"].copy() if "errors" in arrays else np.full(self._count, np.nan)
         )
@@ -132,11 +152,19 @@ class Past:
         self._recent = set(map(int, arrays["recent"].tobytes().split()))
         self.highest = max(self._recent, default=-1)
         if not self._count:
-            self._choices, self._scores, self._errors = (
-                np.empty((64, len(self.space.counts)), dtype=np.int64),
-                np.empty(64),
-                np.empty(64),
-            )
+            self._choices = np.empty((64, len(self.space.counts)), dtype=np.int64)
+            self._errors = np.empty(64)
+
+    def _scores(self) -> Tensor:
+        points = torch.from_numpy(self._points[: self._count])
+        if points.shape[1] == 1:
+            return points[:, 0]
+        if self._rewards is None:
+            self._rewards = scalarised(points, self._weights())
+        return self._rewards
+
+    def _weights(self) -> Tensor:
+        return drawn_weights(self.seed, self._count, self._points.shape[1])
 
     def _key(self, choices: Choices) -> str:
         if choices not in self._keys:
