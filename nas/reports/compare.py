@@ -15,6 +15,7 @@ from nas.reports.extras import INSTALL, is_there
 from nas.reports.findings import Axis, Comparison, Findings, Goal, Margin, Sampling
 from nas.reports.one_arm import arm_row, described, known
 from nas.reports.outcome import Outcome, outcome_of, outcomes, sampling, score_name
+from nas.reports.several import objectives_of
 from nas.reports.statistics import Judged, judged, paired, untested
 
 FORMAT = 1
@@ -42,7 +43,9 @@ def analysed(
     end = float(curves.grid(list(experiment.frames), axis)[-1:].sum())
     arms = [arm_row(arm, outcome, values, sampled, axis, goal, end) for arm in experiment.arms]
     return Findings(
-        verdict=sentences.verdict(comparisons, arms, experiment.baseline, stated),
+        verdict=sentences.verdict(
+            comparisons, arms, experiment.baseline, stated, several=task.scales is not None
+        ),
         format=FORMAT,
         title=_title(experiment),
         task=task,
@@ -59,6 +62,7 @@ def analysed(
         distributions=many_arms.distributions(experiment),
         fronts=many_arms.fronts(experiment),
         judged_often=many_arms.judged_often(experiment),
+        objectives=objectives_of(experiment),
         controllers=many_arms.controllers(experiment),
         honesty=checklist.honesty(experiment),
         checklist=checklist.checklist(experiment, outcome),
@@ -177,6 +181,8 @@ def _margin(
         return Margin(margin, "with this report, after the studies were run")
     if planned is not None:
         return Margin(planned, "before the first trial")
+    if experiment.task.scales is not None:
+        return Margin(MARGIN_SHARE, "by default: a thousandth of what the scales enclose")
     every = [abs(value) for seeds in values.values() for value in seeds.values()]
     percent = bool(every) and float(np.median(every)) > 1.5
     value = MARGIN_SHARE * (100 if percent else 1)
@@ -186,8 +192,8 @@ def _margin(
 def _sampling(experiment: Experiment, outcome: Outcome) -> Sampling | None:
     """What an average cell scores, from the draws of random search."""
     arm = next((arm for arm in experiment.arms if arm.label == experiment.baseline), None)
-    if arm is None:
-        return None
+    if arm is None or experiment.task.scales is not None:
+        return None  # a front of one draw says nothing of a search
     pairs = {seed: sampling(study, outcome) for seed, study in arm.finished.items() if study.bests}
     if not pairs:
         return None

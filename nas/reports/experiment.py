@@ -146,7 +146,8 @@ def _work(frame: Frame) -> dict[str, Any]:
     recorded = frame.settings.recorded
     work = {name: recorded.get(name) for name in (*_TASK, *counted)}
     work |= {name: recorded.get(name) for name in ("learn_from", "learnt")}
-    return {**work, "evaluator": renewed("evaluator", recorded["evaluator"])}
+    several = {name: recorded[name] for name in ("objectives", "scales") if name in recorded}
+    return {**work, **several, "evaluator": renewed("evaluator", recorded["evaluator"])}
 
 
 def _labels(frames: Sequence[tuple[Path, Path, Frame]], planned: bool) -> dict[Path, str]:

@@ -261,6 +261,57 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Surface:
+    """What a quarter, half and three quarters of the fronts of an arm attain at each place."""
+
+    quarter: Numbers
+    half: Numbers
+    three_quarters: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Attainment:
+    """The first objective against another: at each value of the other, what fronts attain there
+    or beyond, by arm."""
+
+    objective: str
+    x: Numbers
+    surfaces: Mapping[str, Surface]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMember:
+    """A trial that none of all studies dominates, and who found it."""
+
+    arm: str
+    seed: int
+    folder: str
+    number: int
+    key: str
+    point: Sequence[float]
+    metrics: Mapping[str, float]
+    final: Mapping[str, float]
+    genotype: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fronts:
+    """Several objectives: what their fronts attain, and the front of all studies together.
+
+    Args:
+        scales: the worst that counts of each and a good value, as hypervolumes are measured.
+        union: the best by the first objective first.
+        shown: the places in it of its two ends and of its knee.
+    """
+
+    formulas: Sequence[str]
+    scales: Sequence[Interval]
+    attained: Sequence[Attainment]
+    union: Sequence[FrontMember]
+    shown: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class ControllerCurves:
     """Diagnostics of an arm that has a controller, over the number of told trials."""
 
@@ -331,6 +382,7 @@ class Findings:
     distributions: Mapping[str, Distribution]
     fronts: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
     judged_often: Mapping[str, Sequence[JudgedOften]]
+    objectives: Fronts | None
     controllers: Mapping[str, ControllerCurves]
     honesty: Honesty
     checklist: Sequence[Practice]

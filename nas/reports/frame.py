@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from nas.search.forecasts import compared, sentence_of
 from nas.search.plan import Plan, read_study_json
 from nas.search.reading import ToldTrial, Updated, course_of
+from nas.study.front import Scale, hypervolume, knee
 from nas.study.ledger import Ledger
 from nas.study.seed_spread import seed_spread
+from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:
     import pandas
@@ -58,6 +60,8 @@ class Task:
     learn_from: Sequence[str] = ()  # older studies whose judgements were known from the start
     learnt: Mapping[str, Any] | None = None
     fidelity: Sequence[float] | None = None
+    objectives: Sequence[str] = ()  # formulas, where there are several
+    scales: Sequence[Scale] | None = None  # what their fronts are measured by
 
     @property
     def duplicates(self) -> str:
@@ -92,15 +96,11 @@ class StudySettings:
         return cls(
             recorded=found,
             task=Task(
-                space,
-                evaluator,
-                found["rules"],
-                found["limits"],
-                found["repeats"],
-                found.get("screen"),
-                found.get("learn_from", ()),
-                found.get("learnt"),
-                found.get("fidelity"),
+                *(space, evaluator, found["rules"], found["limits"], found["repeats"]),
+                *(found.get("screen"), found.get("learn_from", ()), found.get("learnt")),
+                fidelity=found.get("fidelity"),
+                objectives=found.get("objectives", {}).get("formulas", ()),
+                scales=found.get("scales"),
             ),
             strategy=strategy,
             seed=int(found["seed"]),
@@ -115,7 +115,8 @@ class StudySettings:
 
 
 class Best(NamedTuple):
-    """A trial that was the best when it was told, and what it was judged by afterwards.
+    """A trial that was the best when it was told, and what it was judged by afterwards; where
+    fronts are measured, one that came to the front, and the hypervolume since.
 
     `trials` counts those that had ended until then, this one included; repeats of a known genotype
     do not count.
@@ -147,8 +148,19 @@ class JudgedOften:
     evaluations: int
 
 
+class FrontTrial(NamedTuple):
+    """A trial that no other of its study dominates."""
+
+    number: int
+    point: tuple[float, ...]
+    genotype: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    final: Mapping[str, float]
+
+
 class Winner(NamedTuple):
-    """The genotype a study chose."""
+    """The genotype a study chose; where fronts are measured, the knee, with the hypervolume as its
+    score."""
 
     number: int
     key: str
@@ -189,6 +201,7 @@ class Frame:
     machines: Sequence[UsedMachine]
     costs: str
     judged_often: Sequence[JudgedOften] = ()  # the best of them, the best first
+    front: Sequence[FrontTrial] = ()
 
     @property
     def metrics(self) -> list[str]:
@@ -227,21 +240,25 @@ def read_frame(folder: Path) -> Frame:
     settings = StudySettings.read(folder)
     import pandas
 
-    rows, updates = _Rows(), []
+    task = settings.task
+    rows, updates = _Rows(task.objectives), []
     for step in course_of(folder, ledger):
         if isinstance(step, Updated):
             updates.append(_diagnostics(step))
         elif step.learnt:
-            rows.find(step)
+            rows.find(step, step.score if step.best else None)
+        elif task.scales is None:
+            rows.add(step, step.score if step.best else None)
         else:
-            rows.add(step)
+            points = [point for point, _ in ledger.front] if step.on_front else []
+            rows.add(step, hypervolume(points, task.scales) if points else None)
 
     return Frame(
         folder=folder,
         settings=settings,
         told=rows.table(),
         bests=[best._replace(final=ledger.opened.get(best.number, {})) for best in rows.bests],
-        winner=_winner(ledger, rows.best_metrics),
+        winner=_winner(ledger, rows) if task.scales is None else _knee(ledger, rows),
         counts=dict(ledger.counts),
         failure_kinds=dict(ledger.failure_kinds),
         total_cost=ledger.cost,
@@ -254,6 +271,7 @@ def read_frame(folder: Path) -> Frame:
         machines=list(rows.machines.values()),
         costs=sentence_of(compared(folder, ledger)),
         judged_often=rows.judged_often,
+        front=[] if task.scales is None else list(_front(ledger)),
     )
 
 
@@ -261,7 +279,7 @@ class _Rows:
     """Collects told trials in columns of numbers: a hundred thousand records would take ten times
     the room."""
 
-    def __init__(self) -> None:
+    def __init__(self, objectives: Sequence[str]) -> None:
         self.bests: list[Best] = []
         self.best_metrics: Mapping[str, Any] = {}
         self.machines: dict[str, UsedMachine] = {}
@@ -273,14 +291,17 @@ class _Rows:
         self._keys: dict[str, int] = {}
         self._key, self._reused = array("q"), array("b")
         self._metrics: dict[str, dict[int, float]] = {}
+        self._objectives = {formula: array("d") for formula in objectives}
 
-    def add(self, trial: ToldTrial) -> None:
-        """One more row."""
+    def add(self, trial: ToldTrial, reached: float | None) -> None:
+        """One more row; `reached` is what the study has come to with it, where that is more."""
         for name, column in self._columns.items():
             column.append(getattr(trial, name))
         row = len(self._key)
         self._key.append(self._keys.setdefault(trial.key, len(self._keys)))
         self._reused.append(trial.reused)
+        for column, value in zip(self._objectives.values(), trial.objectives, strict=True):
+            column.append(value)
         for name in _cost_names(trial.metrics):
             self._metrics.setdefault(name, {})[row] = float(trial.metrics[name])
         if not trial.reused and (machine := _machine_of(trial.metrics)):
@@ -292,12 +313,12 @@ class _Rows:
             one = JudgedOften(trial.number, trial.score, spread.error, spread.evaluations)
             insort(self.judged_often, one, key=lambda one: -one.score)
             del self.judged_often[_SHOWN_OFTEN:]
-        self.find(trial)
+        self.find(trial, reached)
 
-    def find(self, trial: ToldTrial) -> None:
+    def find(self, trial: ToldTrial, reached: float | None) -> None:
         """Note the best so far; what was learnt from older studies may be that, and is no row."""
-        if trial.best:
-            self.bests.append(Best(trial.ended, trial.number, trial.score, trial.cost, {}))
+        if reached is not None:
+            self.bests.append(Best(trial.ended, trial.number, reached, trial.cost, {}))
             self.best_metrics = trial.metrics
 
     def table(self) -> pandas.DataFrame:
@@ -310,17 +331,35 @@ class _Rows:
         told = pandas.DataFrame({name: known[name] for name in COLUMNS})
         for name, values in sorted(self._metrics.items()):
             told[name] = pandas.Series(values, dtype="float64").reindex(told.index)
-        return told
+        return told.assign(**{name: np.array(column) for name, column in self._objectives.items()})
 
 
-def _winner(ledger: Ledger, metrics: Mapping[str, Any]) -> Winner | None:
+def _winner(ledger: Ledger, rows: _Rows) -> Winner | None:
     """The best trial."""
     best = ledger.best
     if best is None:
         return None
     number, genotype = best.trial.number, best.trial.genotype
     final = ledger.opened.get(number, {})
-    return Winner(number, genotype.key, best.score, genotype.to_dict(), metrics, final)
+    return Winner(number, genotype.key, best.score, genotype.to_dict(), rows.best_metrics, final)
+
+
+def _knee(ledger: Ledger, rows: _Rows) -> Winner | None:
+    """The knee of the front, for what the whole of it covers."""
+    front = list(_front(ledger))
+    if not front:
+        return None
+    chosen, reached = front[knee([trial.point for trial in front])], rows.bests[-1].score
+    key = Genotype.from_dict(chosen.genotype).key
+    return Winner(chosen.number, key, reached, chosen.genotype, chosen.metrics, chosen.final)
+
+
+def _front(ledger: Ledger) -> Iterator[FrontTrial]:
+    """The best by the first objective first."""
+    for point, owner in sorted(ledger.front, key=lambda member: -member[0][0]):
+        asked = owner.entry.asked
+        final = ledger.opened.get(asked["number"], {})
+        yield FrontTrial(asked["number"], point, asked["genotype"], owner.metrics, final)
 
 
 def _diagnostics(update: Updated) -> dict[str, float]:

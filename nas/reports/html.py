@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from nas.reports import tables
-from nas.reports.findings import Findings
+from nas.reports.findings import Findings, Fronts
 from nas.reports.inline import FONT, palette
 from nas.reports.page_style import CSS
 from nas.reports.sentences import in_plain_words
@@ -45,11 +45,15 @@ def _sections(
     yield _heading("While they searched", tables.curves_note(found))
     yield _figures(pictures, [name for name in pictures if name.startswith("incumbent")])
     yield _section("Speed and areas", _table(tables.speed(found)), tables.speed_note(found))
-    yield _heading("What they proposed", tables.tops_note(found))
-    yield _figures(
-        pictures,
-        [name for name in pictures if name.startswith(("top-", "distribution", "front-", "seeds"))],
-    )
+    if found.objectives is not None:
+        yield _heading("What their fronts attain", tables.fronts_note(found.objectives))
+        yield _figures(
+            pictures, [name for name in pictures if name.startswith(("attained-", "union-"))]
+        )
+    else:
+        yield _heading("What they proposed", tables.tops_note(found))
+        proposed = ("top-", "distribution", "front-", "seeds")
+        yield _figures(pictures, [name for name in pictures if name.startswith(proposed)])
     yield _section("What it cost", _table(tables.costs(found)), tables.costs_note(found))
     if curse := tables.curse(found):
         yield _section("The winner's curse", _table(curse), tables.curse_note())
@@ -57,7 +61,10 @@ def _sections(
     if controllers:
         yield _heading("Inside the controller", tables.controllers_note(found))
         yield _figures(pictures, controllers)
-    yield _winners(found, drawings)
+    if found.objectives is None:
+        yield _winners(found, drawings)
+    else:
+        yield _members(found.objectives, drawings)
     yield _section("Where the numbers come from", _table(tables.facts(found)), None)
     yield _checklist(found)
     yield _seeds(found)
@@ -119,18 +126,35 @@ def _winners(found: Findings, drawings: Mapping[str, str]) -> str:
         best = arm.winner
         if best is None:
             continue
-        facts = "".join(
-            f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>"
-            for name, value in tables.winner(found, best)
-        )
-        commands = escape("\n".join(tables.winner_commands(best)))
-        drawing = drawings.get(arm.label, "")
-        parts.append(
-            f'<article class="winner"><h3>{escape(arm.label)}</h3><div '
-            f'class="drawing">{drawing}</div>'
-            f'<div class="known"><dl>{facts}</dl><pre>{commands}</pre></div></article>'
-        )
+        facts, commands = tables.winner(found, best), tables.winner_commands(best)
+        parts.append(_portrait(arm.label, drawings.get(arm.label, ""), facts, commands))
     return "<section>\n" + "\n".join(parts) + "\n</section>"
+
+
+def _members(several: Fronts, drawings: Mapping[str, str]) -> str:
+    """Three of the front of all studies, drawn, and all of it as a table."""
+    parts = [_heading("The front of all studies", tables.union_note(several))]
+    for label, place in several.shown.items():
+        member = several.union[place]
+        facts, commands = tables.member(several, member), tables.member_commands(member)
+        parts.append(_portrait(label, drawings.get(label, ""), facts, commands))
+    summary = f"All {len(several.union):,} on it"
+    table = _table(tables.union(several))
+    parts.append(f"<details><summary>{summary}</summary>\n{table}\n</details>")
+    return "<section>\n" + "\n".join(parts) + "\n</section>"
+
+
+def _portrait(
+    title: str, drawing: str, facts: Iterable[tuple[str, str]], commands: Iterable[str]
+) -> str:
+    """One genotype: its cells, what is known of it, and what to type to have it."""
+    known = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    typed = escape("\n".join(commands))
+    return (
+        f'<article class="winner"><h3>{escape(title)}</h3><div '
+        f'class="drawing">{drawing}</div>'
+        f'<div class="known"><dl>{known}</dl><pre>{typed}</pre></div></article>'
+    )
 
 
 def _checklist(found: Findings) -> str:

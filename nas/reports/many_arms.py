@@ -71,6 +71,8 @@ def _band(arm: Arm, axis: Axis, where: Floats, value: Callable[[Best], float]) -
 
 def tops(experiment: Experiment) -> Tops:
     """The figure of the NASNet paper: means of the best 1, 5 and 25 so far, averaged over seeds."""
+    if experiment.task.scales is not None:
+        return Tops([], {})
     where = curves.grid(list(experiment.frames), "trials")
     means = {
         arm.label: [curves.top_means(study, where) for study in arm.finished.values()]
@@ -86,6 +88,8 @@ def tops(experiment: Experiment) -> Tops:
 
 def distributions(experiment: Experiment) -> dict[str, Distribution]:
     """How all scores of each arm are distributed, repeats included."""
+    if experiment.task.scales is not None:
+        return {}
     return {
         arm.label: curves.distribution(
             np.concatenate([study.score for study in arm.studies.values()])
@@ -96,7 +100,10 @@ def distributions(experiment: Experiment) -> dict[str, Distribution]:
 
 def fronts(experiment: Experiment) -> dict[str, dict[str, list[tuple[float, float]]]]:
     """Score against what networks cost, per arm, over all seeds."""
-    names = sorted({name for frame in experiment.frames for name in frame.metrics})
+    if experiment.task.scales is not None:
+        return {}  # its surfaces show them
+    found = {name for frame in experiment.frames for name in frame.metrics}
+    names = sorted(found.difference(experiment.task.objectives))
     return {name: {arm.label: _front(arm, name) for arm in experiment.arms} for name in names}
 
 

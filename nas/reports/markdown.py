@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nas.reports import tables
-from nas.reports.findings import Champion, Findings
+from nas.reports.findings import Findings, Fronts
 from nas.reports.sentences import in_plain_words
 from nas.reports.tables import Table
 
@@ -35,21 +35,30 @@ def _lines(found: Findings, pictures: Mapping[str, str]) -> Iterator[str]:
     yield from _part("While they searched", tables.curves_note(found), None)
     yield from _images(pictures, [name for name in pictures if name.startswith("incumbent")])
     yield from _part("Speed and areas", tables.speed_note(found), tables.speed(found))
-    yield from _part("What they proposed", tables.tops_note(found), None)
-    yield from _images(
-        pictures,
-        [name for name in pictures if name.startswith(("top-", "distribution", "front-", "seeds"))],
-    )
+    if found.objectives is not None:
+        yield from _part("What their fronts attain", tables.fronts_note(found.objectives), None)
+        shown: tuple[str, ...] = ("attained-", "union-")
+    else:
+        yield from _part("What they proposed", tables.tops_note(found), None)
+        shown = ("top-", "distribution", "front-", "seeds")
+    yield from _images(pictures, [name for name in pictures if name.startswith(shown)])
     yield from _part("What it cost", tables.costs_note(found), tables.costs(found))
     if curse := tables.curse(found):
         yield from _part("The winner's curse", tables.curse_note(), curse)
     if found.controllers:
         yield from _part("Inside the controller", tables.controllers_note(found), None)
         yield from _images(pictures, [name for name in pictures if name.startswith("controller-")])
-    yield from _part("The winners", tables.winners_note(found), None)
-    for arm in found.arms:
-        if arm.winner is not None:
-            yield from _winner(found, arm.label, arm.winner)
+    if found.objectives is not None:
+        yield from _members(found.objectives)
+    else:
+        yield from _part("The winners", tables.winners_note(found), None)
+        for arm in found.arms:
+            if arm.winner is not None:
+                facts, commands = (
+                    tables.winner(found, arm.winner),
+                    tables.winner_commands(arm.winner),
+                )
+                yield from _portrait(arm.label, facts, commands)
     yield from _part("Where the numbers come from", None, tables.facts(found))
     yield "## Best practices\n"
     marks = {"kept": "[x]", "open": "[ ] (open)", "broken": "[ ] (broken)"}
@@ -87,9 +96,19 @@ def _images(pictures: Mapping[str, str], names: Sequence[str]) -> Iterator[str]:
     )
 
 
-def _winner(found: Findings, label: str, best: Champion) -> Iterator[str]:
+def _members(several: Fronts) -> Iterator[str]:
+    """All of the front of all studies, then three of it."""
+    yield from _part("The front of all studies", tables.union_note(several), tables.union(several))
+    for label, place in several.shown.items():
+        member = several.union[place]
+        yield from _portrait(label, tables.member(several, member), tables.member_commands(member))
+
+
+def _portrait(
+    label: str, facts: Iterable[tuple[str, str]], commands: Iterable[str]
+) -> Iterator[str]:
     yield f"\n### {_safe(label)}\n"
-    yield from (f"- {_safe(name)}: {_safe(value)}" for name, value in tables.winner(found, best))
-    commands = "\n".join(tables.winner_commands(best))
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", commands)), default=0))
-    yield f"\n{fence}\n{commands}\n{fence}"
+    yield from (f"- {_safe(name)}: {_safe(value)}" for name, value in facts)
+    typed = "\n".join(commands)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", typed)), default=0))
+    yield f"\n{fence}\n{typed}\n{fence}"

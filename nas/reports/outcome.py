@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.reports.experiment import Arm, Experiment
 from nas.reports.frame import Frame, Task, Winner
+
+HYPERVOLUME: Final = "hypervolume"
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +52,10 @@ class Outcome:
 
 
 def outcome_of(experiment: Experiment) -> Outcome:
-    """The finals where every finished study has read one of the same name, else the score."""
+    """The finals where every finished study has read one of the same name, else the score; where
+    fronts are measured, what they cover."""
+    if experiment.task.scales is not None:
+        return Outcome("score", HYPERVOLUME, confirmed=False)
     confirmed = any(arm.confirmations for arm in experiment.arms)
     names: list[set[str]] = []
     for arm in experiment.arms:
@@ -71,6 +76,8 @@ def outcome_of(experiment: Experiment) -> Outcome:
 
 def score_name(task: Task) -> str:
     """What the search itself sees, in the user's words where there are any."""
+    if task.scales is not None:
+        return HYPERVOLUME
     return str(task.evaluator.options.get("score") or "score")
 
 

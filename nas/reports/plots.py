@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas.reports.findings import Axis, Band, ControllerCurves, Findings, Numbers, Sampling
+from nas.reports.findings import (
+    Attainment,
+    Axis,
+    Band,
+    ControllerCurves,
+    Findings,
+    Fronts,
+    Numbers,
+    Sampling,
+)
 from nas.reports.frame import Floats
 from nas.reports.panels import (
     FAINT,
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_DOTS = 60  # per arm, in the picture of outcomes
+_MANY = 20  # points of a front, from which on its foot may be cut
 
 
 def pictures(
@@ -49,6 +59,30 @@ def pictures(
     for axis, called in _AXES.items():
         if axis in found.curves:
             yield from _of_incumbents(found, axis, called, band)
+    if found.objectives is not None:
+        yield from _of_fronts(found, found.objectives)
+    yield from _of_proposals(found)
+    for label, records in found.controllers.items():
+        for what, (called, _) in _DIAGNOSTICS.items():
+            if what not in records.curves:
+                continue
+            alt = f"{called} of the controller of {label} over told trials"
+            draw = partial(_controller, records, what, label, _colours(found)[label])
+            yield f"controller-{_plain(label)}-{what}", alt, draw
+
+
+def _of_fronts(found: Findings, several: Fronts) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
+    first = several.formulas[0]
+    for place, attained in enumerate(several.attained, start=1):
+        alt = f"{first} that half of the fronts attain for each {attained.objective}, by arm"
+        yield f"attained-{place}", alt, partial(_attained, found, first, attained)
+    for place, formula in enumerate(several.formulas[1:], start=1):
+        if several.union:
+            alt = f"{first} against {formula}: the front of all studies, by who found it"
+            yield f"union-{place}", alt, partial(_union, found, several, place)
+
+
+def _of_proposals(found: Findings) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
     if not any(data.score for data in found.distributions.values()):
         return
     for top, arms in found.tops.tops.items():
@@ -69,13 +103,6 @@ def pictures(
     if found.judged_often:
         alt = "the best trials of each arm's best study, with the standard error of their seeds"
         yield "seeds", alt, partial(_seeds, found)
-    for label, records in found.controllers.items():
-        for what, (called, _) in _DIAGNOSTICS.items():
-            if what not in records.curves:
-                continue
-            alt = f"{called} of the controller of {label} over told trials"
-            draw = partial(_controller, records, what, label, _colours(found)[label])
-            yield f"controller-{_plain(label)}-{what}", alt, draw
 
 
 def _of_incumbents(
@@ -86,7 +113,8 @@ def _of_incumbents(
         if arms is not None:
             name = _called(found, what)
             draw = partial(_incumbent, found, data.x, arms, called, name, band)
-            yield f"incumbent-{what}-{axis}", f"{name} of the incumbent against {called}", draw
+            alt = f"{name} of the {_holder(found)} against {called}"
+            yield f"incumbent-{what}-{axis}", alt, draw
 
 
 _AXES: Mapping[Axis, str] = {"cost": "seconds of evaluation", "trials": "trials"}
@@ -213,7 +241,7 @@ def _box(axes: Axes, place: int, values: Sequence[float], colour: str) -> None:
 def _incumbent(
     found: Findings, x: Numbers, arms: Mapping[str, Band], axis: str, name: str, band: str
 ) -> Figure:
-    figure, axes = panel(f"{name} of the incumbent", axis, name)
+    figure, axes = panel(f"{name} of the {_holder(found)}", axis, name)
     _bands(axes, x, arms, found, band)
     return figure
 
@@ -322,6 +350,69 @@ def _seeds(found: Findings) -> Figure:
     return figure
 
 
+def _attained(found: Findings, first: str, attained: Attainment) -> Figure:
+    """Lines at what half of the fronts attain, bands between a quarter and three quarters."""
+    sign, unit = _turned(attained.objective)
+    figure, axes = panel(f"{first} that fronts attain", unit, first)
+    colour, dash = _colours(found), _dashes(found)
+    places = sign * _floats(attained.x)
+    ends, lines = {}, []
+    for label, surface in attained.surfaces.items():
+        many, middle, few = map(_floats, (surface.three_quarters, surface.half, surface.quarter))
+        axes.fill_between(places, many, few, color=colour[label], alpha=0.11, lw=0)
+        axes.plot(places, middle, color=colour[label], ls=dash[label], lw=1.9)
+        known = middle[~np.isnan(middle)]
+        if len(known):
+            ends[label] = float(known.max() if sign < 0 else known[-1])
+            lines.append(known)
+    if lines:
+        _cut(axes, np.concatenate(lines))
+        name_lines(axes, ends, colour)
+    axes.xaxis.set_major_formatter(_amount)
+    return figure
+
+
+def _union(found: Findings, several: Fronts, place: int) -> Figure:
+    """Every member in the colour of who found it; the three that are drawn below are ringed."""
+    sign, unit = _turned(several.formulas[place])
+    figure, axes = panel("The front of all studies", unit, several.formulas[0])
+    colour = _colours(found)
+    x = [sign * member.point[place] for member in several.union]
+    y = [member.point[0] for member in several.union]
+    for label in dict.fromkeys(member.arm for member in several.union):
+        mine = [index for index, member in enumerate(several.union) if member.arm == label]
+        axes.plot(
+            [x[index] for index in mine],
+            [y[index] for index in mine],
+            "o",
+            ms=4.5,
+            color=colour[label],
+            label=label,
+        )
+    for index in several.shown.values():
+        axes.plot(x[index], y[index], "o", ms=11, mfc="none", mec=INK, mew=1.2)
+    _cut(axes, np.array(y))
+    name_beside(axes, colour)
+    axes.xaxis.set_major_formatter(_amount)
+    return figure
+
+
+def _turned(formula: str) -> tuple[float, str]:
+    """`-macs` as multiply-adds from left to right; other formulas as they are."""
+    name = formula.removeprefix("-").strip()
+    if formula.startswith("-") and name.replace("_", "").isalnum():
+        return -1.0, {"params": "parameters", "macs": "multiply-adds"}.get(name, name)
+    return 1.0, formula
+
+
+def _cut(axes: Axes, heights: Floats) -> None:
+    """Leave out the steep foot of a front, or nothing is seen of the rest."""
+    foot = 0.1 if len(heights) >= _MANY else 0.0
+    low, high = float(np.quantile(heights, foot)), float(heights.max())
+    room = max(high - low, _least(high)) * 0.06
+    axes.set_ylim(low - room, high + room)
+
+
 def _controller(records: ControllerCurves, what: str, label: str, colour: str) -> Figure:
     title, unit = _DIAGNOSTICS[what]
     room = 0.2 if what == "reward_mean" else 0.05
@@ -374,6 +465,11 @@ def _dashes(found: Findings) -> dict[str, Any]:
 
 def _called(found: Findings, what: str) -> str:
     return str(found.outcome.name if what == "final" else found.score)
+
+
+def _holder(found: Findings) -> str:
+    """Whose score a curve over a search shows."""
+    return "incumbent" if found.objectives is None else "front"
 
 
 def _alt_differences(found: Findings) -> str:

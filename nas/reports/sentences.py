@@ -7,15 +7,20 @@ from collections.abc import Sequence
 
 from nas.errors import counted
 from nas.reports.findings import ArmRow, Comparison, Findings, Margin
-from nas.reports.outcome import Outcome
+from nas.reports.outcome import HYPERVOLUME, Outcome
 
 
 def verdict(
-    rows: Sequence[Comparison], arms: Sequence[ArmRow], baseline: str | None, margin: Margin
+    rows: Sequence[Comparison],
+    arms: Sequence[ArmRow],
+    baseline: str | None,
+    margin: Margin,
+    *,
+    several: bool = False,
 ) -> str:
     """What the comparison came to, in one sentence."""
     if not rows or baseline is None:
-        return _without_comparison(arms, baseline)
+        return _without_comparison(arms, baseline, several)
     groups: dict[str, list[str]] = {}
     for row in rows:
         groups.setdefault(row.verdict, []).append(row.arm)
@@ -55,7 +60,8 @@ def _plainly(kind: str, names: str) -> str:
 def sentence(row: Comparison, outcome: Outcome, margin: float) -> str:
     """One comparison in full."""
     arm, baseline = row.arm, row.baseline
-    what = f"{outcome.name} of its {'confirmed ' if outcome.confirmed else ''}winners"
+    of = "fronts" if outcome.name == HYPERVOLUME else "winners"
+    what = f"{outcome.name} of its {'confirmed ' if outcome.confirmed else ''}{of}"
     match row.verdict:
         case "better" | "worse":
             mean = row.mean_difference or 0.0
@@ -144,12 +150,17 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _without_comparison(arms: Sequence[ArmRow], baseline: str | None) -> str:
+def _without_comparison(arms: Sequence[ArmRow], baseline: str | None, several: bool) -> str:
     reason = (
         "there is no random search to compare with" if baseline is None else "there is nothing else"
     )
     studies = sum(arm.studies for arm in arms)
     only, best = arms[0].label, arms[0].winner
+    if studies == 1 and best is not None and several:
+        return (
+            f"{only} found a front of hypervolume {score_text(best.score)}; one study compares "
+            "nothing."
+        )
     if studies == 1 and best is not None:
         return (
             f"{only} found {best.key} with score {score_text(best.score)}; one study compares "

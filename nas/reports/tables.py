@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from nas.errors import counted, shell_word
 from nas.reports.facts import budget_text
 from nas.reports.facts import facts as known_facts
-from nas.reports.findings import ArmRow, Champion, Comparison, Findings, Spread
+from nas.reports.findings import (
+    ArmRow,
+    Champion,
+    Comparison,
+    Findings,
+    FrontMember,
+    Fronts,
+    Spread,
+)
 from nas.reports.frame import Task
 from nas.reports.outcome import Outcome
 from nas.reports.sentences import interval_text, p_text, score_text, seconds_text, short
@@ -29,10 +37,14 @@ def task(found: Findings) -> str:
     """What was searched, and how it was judged, in a line."""
     space, evaluator = found.task.space.name, found.task.evaluator
     options = evaluator.options
+    if found.objectives is not None:
+        options = {**options, "score": None}
     judged = ("final",) if found.outcome.kind == "final" else ()
     shown = ("table", "dataset", "preset", "score", "cost", *judged)
     given = [f"{name} {options[name]}" for name in shown if options.get(name) is not None]
     budgets = " or ".join(budget_text(budget) for budget in found.honesty.budgets)
+    if found.objectives is not None:
+        given.append(f"objectives {', '.join(found.objectives.formulas)}")
     times = found.task.rules.get("evaluations_per_trial", 1)
     each = f" · each score the mean of {times} seeds" if times > 1 else ""
     if found.task.learnt is not None:
@@ -60,8 +72,10 @@ def arms(found: Findings) -> Table:
     final = found.outcome.kind == "final"
     if final:
         columns.append(f"search {found.score}, mean ± sd")
-    columns.append("above random sampling")
-    rows = [_arm_row(arm, final) for arm in found.arms]
+    several = found.objectives is not None
+    if not several:
+        columns.append("above random sampling")
+    rows = [_arm_row(arm, final)[: len(columns)] for arm in found.arms]
     if found.sampling is not None:
         sampled = found.sampling
         score = sampled.score if final else None
@@ -72,6 +86,8 @@ def arms(found: Findings) -> Table:
 def arms_note(found: Findings) -> str:
     """How to read it."""
     kind, name = found.outcome.kind, found.outcome.name
+    if found.objectives is not None:
+        return _hypervolume_note(found.objectives)
     if kind == "final":
         first = (
             f"{name} is read after a study has ended, for its incumbents only; the search saw "
@@ -86,6 +102,19 @@ def arms_note(found: Findings) -> str:
     if found.outcome.confirmed:
         again = " Winners were chosen by a second evaluation of the best trials with fresh seeds."
     return first + again + _sampling_note(found)
+
+
+def _hypervolume_note(several: Fronts) -> str:
+    """What is compared, and by what it is measured."""
+    ranges = "; ".join(
+        f"{formula} from {score_text(worst)} to {score_text(best)}"
+        for formula, (worst, best) in zip(several.formulas, several.scales, strict=True)
+    )
+    return (
+        "Arms are compared by the hypervolume of their fronts, which the searches themselves saw: "
+        "how much lies between the worst that counts and the front, where 1 is the box of these "
+        f"ranges, fixed before the first trial and the same for every arm: {ranges}."
+    )
 
 
 def _why_no_final(outcome: Outcome) -> str:
@@ -138,6 +167,12 @@ def comparisons_note(found: Findings) -> str:
 
 def curves_note(found: Findings) -> str:
     """How to read the curves."""
+    if found.objectives is not None:
+        return (
+            "The hypervolume of the front so far. Lines are medians over seeds, bands reach from "
+            "quartile to quartile. Trials count what was evaluated: repeats are "
+            f"{_repeats(found.task)}."
+        )
     return (
         "The incumbent is the best trial so far by the score of the search; its final was read "
         "afterwards. Lines are "
@@ -157,7 +192,7 @@ def speed(found: Findings) -> Table:
     """Areas under incumbent curves, and how soon a target was reached."""
     columns = (
         "",
-        "area under the incumbent",
+        "area under the incumbent" if found.objectives is None else "area under the hypervolume",
         "95 % interval",
         "target reached",
         "median trials",
@@ -188,14 +223,62 @@ def speed_note(found: Findings) -> str:
     """How to read it."""
     axis = found.arms[0].area.axis
     goal = found.target
+    curve = "the incumbent" if found.objectives is None else "that curve"
     target = (
         f" The target is {found.score} {score_text(goal.score)}: {goal.stated}." if goal else ""
     )
     return (
-        f"The area is the mean height of the incumbent over {axis} (higher is better).{target} "
+        f"The area is the mean height of {curve} over {axis} (higher is better).{target} "
         "Studies that never "
         "reach the target count as taking for ever, so a median may not exist."
     )
+
+
+def fronts_note(several: Fronts) -> str:
+    """How to read surfaces."""
+    others = " With three objectives each picture leaves one out." * (len(several.formulas) > 2)
+    return (
+        f"The highest {several.formulas[0]} that at least half of the fronts of an arm attain at "
+        "each value of the other objective or a better one (median attainment surface); bands "
+        "reach from what a quarter attains to what three quarters do. Then the trials that none of "
+        f"all studies dominates, in the colour of who found them.{others}"
+    )
+
+
+def union_note(several: Fronts) -> str:
+    """What is drawn of it."""
+    return (
+        f"The trials that no other of all studies dominates: {len(several.union):,}. Drawn are "
+        "its ends by the first two objectives, and its knee."
+    )
+
+
+def union(several: Fronts) -> Table:
+    """Every member, the best by the first objective first."""
+    rows = [
+        (member.arm, *map(score_text, member.point), str(member.seed), str(member.number))
+        for member in several.union
+    ]
+    return Table(("found by", *several.formulas, "seed", "trial"), rows)
+
+
+def member(several: Fronts, one: FrontMember) -> Iterator[tuple[str, str]]:
+    """What is known of one of them."""
+    pairs = zip(several.formulas, one.point, strict=True)
+    yield from ((formula, score_text(value)) for formula, value in pairs)
+    yield from ((name, score_text(value)) for name, value in sorted(one.final.items()))
+    for name in ("params", "macs"):
+        if name in one.metrics:
+            yield name, f"{one.metrics[name]:,.0f}"
+    yield "canonical key", one.key
+    yield "found by", f"{one.arm}, {one.folder}, trial {one.number}"
+
+
+def member_commands(one: FrontMember) -> Iterator[str]:
+    """What to type to have it."""
+    genotype = shell_word(f"{one.folder}/best/front/trial-{one.number}/genotype.json")
+    yield f"nas show {genotype}"
+    yield f"nas export {genotype} --to python,svg"
 
 
 def tops_note(found: Findings) -> str:

@@ -87,15 +87,17 @@ def _draw(out: Path, found: Findings, band: str) -> list[_Drawn]:
 
 
 def _drawings(found: Findings) -> Iterator[tuple[str, str]]:
-    """The cells of every winner, where there are cells to draw."""
+    """The cells of every winner, or of three of a front, where there are cells to draw."""
     from nas.drawings.svg import cells_svg
     from search_spaces.cells.genotype import Genotype
 
-    for arm in found.arms:
-        if arm.winner is not None:
-            genotype = Genotype.from_dict(arm.winner.genotype)
-            if genotype.cells:
-                yield arm.label, cells_svg(genotype)
+    drawn = {arm.label: arm.winner.genotype for arm in found.arms if arm.winner is not None}
+    if (several := found.objectives) is not None:
+        drawn = {label: several.union[place].genotype for label, place in several.shown.items()}
+    for label, recorded in drawn.items():
+        genotype = Genotype.from_dict(recorded)
+        if genotype.cells:
+            yield label, cells_svg(genotype)
 
 
 def _trials(experiment: Experiment) -> str:

@@ -357,7 +357,8 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(map(is_text, value))
 
 
-def _is_scales(value: object) -> bool:
+def is_scales(value: object) -> bool:
+    """Whether it is a worst and a good value for each objective, or nothing."""
     return value is None or (
         isinstance(value, list)
         and 2 <= len(value) <= MOST_OBJECTIVES
@@ -392,7 +393,7 @@ _FIELDS = (
     Field("objectives", is_table, "a table of formulas and scales"),
     Field("fidelity", _is_fidelity, "shares of a training, rising to 1"),
     Field("screen", is_table, "a table of a judge and how many proposals"),
-    Field("scales", _is_scales, "two or three pairs of numbers"),
+    Field("scales", is_scales, "two or three pairs of numbers"),
     Field("recorded", is_table, "a table"),
     Field("budget", is_budget, "a budget of trials, seconds or hours"),
     Field("repeats", is_text, "free or charged"),

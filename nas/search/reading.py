@@ -6,7 +6,7 @@ Any number of readers may look while a study is written; a study without a first
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +46,8 @@ class ToldTrial(NamedTuple):
     ended: int
     cost: float
     best: bool
+    objectives: Sequence[float] = ()  # nothing, where there is one score
+    on_front: bool = False
     learnt: bool = False  # by an older study
 
 
@@ -121,7 +123,7 @@ def course_of(folder: Path, ledger: Ledger) -> Iterator[ToldTrial | Updated]:
 
 
 def _told(event: Event, key: str, ledger: Ledger) -> ToldTrial:
-    counts, best = ledger.counts, ledger.best
+    counts, best, front = ledger.counts, ledger.best, ledger.front
     return ToldTrial(
         event["number"],
         key,
@@ -133,6 +135,8 @@ def _told(event: Event, key: str, ledger: Ledger) -> ToldTrial:
         cost=ledger.cost,
         best=best is not None and best.trial.number == event["number"],
         learnt="learnt" in event,
+        objectives=event.get("objectives", ()),
+        on_front=bool(front) and front[-1][1].entry.asked["number"] == event["number"],
     )
 
 

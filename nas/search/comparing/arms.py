@@ -148,11 +148,6 @@ def _assigned(shared: Mapping[str, Any], strategy: Mapping[str, Any]) -> Assignm
     study = shared.get("study", {})
     if "seed" in study:
         raise SettingsError("a comparison has many seeds: give them with --seeds")
-    if "objectives" in study:
-        raise SettingsError(
-            "a comparison has one score: leave --objectives out and give --score, or run a search "
-            "with objectives for each strategy and seed"
-        )
     if "max_hours" in study:
         raise SettingsError(
             "hours of wall clock depend on what else runs, so arms would not have the same: give "

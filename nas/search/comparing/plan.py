@@ -21,11 +21,13 @@ from nas.search.plan import (
     differences,
     hardware,
     is_part,
+    is_scales,
     refuse_misfits,
     versions,
 )
 from nas.study import Budget
 from nas.study.events import Field, is_budget, is_count, is_number, is_table, is_text
+from nas.study.front import Scale
 from nas.study.store import write_whole
 
 FORMAT = 1
@@ -60,6 +62,7 @@ class Asked:
     margin: float | None = None
     pilot: int = 0
     measured: Mapping[str, Any] = field(default_factory=dict)
+    scales: tuple[Scale, ...] | None = None  # of the objectives, where there are several
 
 
 def read_comparison(folder: Path) -> dict[str, Any] | None:
@@ -151,6 +154,7 @@ _FIELDS = (
     Field("pilot", is_count, "a whole number from 0"),
     Field("measured", is_table, "a table"),
     Field("repeats", is_text, "free or charged"),
+    Field("scales", is_scales, "two or three pairs of numbers"),
     Field("requests", _are_requests, "a list of requests"),
 )
 
@@ -245,6 +249,8 @@ def _content(asked: Asked) -> dict[str, Any]:
         "commit": commit(),
         "hardware": hardware(),
     }
+    if asked.scales is not None:
+        content["scales"] = asked.scales
     plain: dict[str, Any] = json.loads(json.dumps(content))
     return plain
 

@@ -33,6 +33,11 @@ def asked_of(
         raise SettingsError(
             "--confirm-score and --confirm-cost say how to confirm: give --confirm K too"
         )
+    if confirm is not None and "objectives" in tree.get("study", {}):
+        raise SettingsError(
+            "--confirm evaluates the best trials by one score again, and --objectives has several: "
+            "leave one of them out"
+        )
     if margin is not None and not (math.isfinite(margin) and margin >= 0):
         raise SettingsError(f"--margin is {margin}: expected a number, 0 or more")
 
@@ -49,6 +54,8 @@ def _judged_by_other_seeds(tree: Mapping[str, Any]) -> Mapping[str, Any]:
     space = str(tree.get("space", {}).get("name", DEFAULTS["space"]))
     if {"score", "final"} & given.keys() or not name or is_outside("evaluator", name):
         return tree
+    if "objectives" in tree.get("study", {}):
+        return tree  # whose formulas say what counts
     if resolve("evaluator", name) != "table" or is_outside("space", space):
         return tree
     from nas.evaluators.table import expressions_by_seed

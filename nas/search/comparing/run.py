@@ -25,10 +25,12 @@ from nas.search.comparing.plan import (
     write_comparison,
 )
 from nas.search.comparing.processes import run_here, run_in_processes
+from nas.search.objectives import scales_of, scales_read
 from nas.search.old_options import still_measured
 from nas.search.plan import Plan, differences
 from nas.study import Budget
 from nas.study.attempt import plain
+from nas.study.front import Scale
 from nas.study.store import LEARNT, SUPERNET
 from nas.study.study import Watch
 
@@ -118,6 +120,8 @@ def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> None
                 f"{asked.budget.trials:,}: it is random search here; give more --trials, or let "
                 "it learn sooner"
             )
+        if plan.objectives is not None and not strategy.takes_several:
+            notice(f"{arm.label} learns from the first objective alone")
     plan.make_runner()
     cheap = getattr(plan.evaluator.factory, "cheap", False)
     if (
@@ -170,7 +174,27 @@ def _measured(
             "restore it, or begin another comparison with --out"
         )
     arms = [replace(arm, plan=arm.plan.with_measured(measured)) for arm in arms]
-    return replace(asked, arms=arms, measured=measured), shared
+    scales = _scales(arms[0].plan, shared, there)
+    arms = [replace(arm, plan=replace(arm.plan, scales=scales)) for arm in arms]
+    return replace(asked, arms=arms, measured=measured, scales=scales), shared
+
+
+def _scales(
+    plan: Plan, shared: Judges, there: Mapping[str, Any] | None
+) -> tuple[Scale, ...] | None:
+    """What every front of every arm is measured by; None where there is one score."""
+    if plan.objectives is None:
+        return None
+    if there is not None and there.get("scales") is not None:
+        return scales_read(there["scales"])
+    scales = scales_of(plan.objectives, shared.searching, plan.make_space())
+    if scales is None:
+        raise SettingsError(
+            f"fronts of {', '.join(plan.objectives.formulas)} are compared by their hypervolume, "
+            "and what counts of each is not known before an evaluation: give --scales "
+            "'WORST:BEST, WORST:BEST'"
+        )
+    return scales
 
 
 def _refuse_one_judge(plan: Plan) -> None:

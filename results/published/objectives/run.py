@@ -1,8 +1,9 @@
 """How much of the true front of accuracy against latency each strategy finds on NAS-Bench-201.
 
-`NAS_DATA=DIR python results/published/objectives/run.py 1001-1050 STRATEGY... >> shares.jsonl` prints
-a line of JSON for each device, strategy and seed: the share of the hypervolume of the true front
-that the front of a search covers, after 100 and after 200 trials. Strategies are asked and told one
+`NAS_DATA=DIR python results/published/objectives/run.py 1001-1050 STRATEGY... >> shares.jsonl`
+prints a line of JSON for each device, strategy and seed: the share of the hypervolume of the true
+front that the front of a search covers, after 100 and after 200 trials. Strategies are asked and
+told one
 trial after another, as a study with one worker does it. `table.py` beside it sums up.
 """
 
