@@ -98,6 +98,15 @@ def refuse_push(to: str | None, top: int) -> None:
     client_of_hub()
 
 
+def refuse_beside_front(top: int, weights: Path | None = None) -> None:
+    """`--front` names all that is meant."""
+    from nas.errors import SettingsError
+
+    if top > 1 or weights is not None:
+        other = "--top" if top > 1 else "--weights"
+        raise SettingsError(f"--front is all on the front, with own weights: leave {other} out")
+
+
 def told_record(subject: Subject, exported: Exported) -> dict[str, Any]:
     """The same as JSON."""
     return {

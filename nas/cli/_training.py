@@ -43,6 +43,9 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
         shares = [run.val_accuracy for run in entrant.runs]
         seeds = counted(len(shares), "seed")
         yield f"{rank:>3}. {entrant.choice.title}: validation {percent(shares)} ({seeds})"
+    if result.front:
+        yield from _front_told(result, folder)
+        return
     first = result.entrants[0].choice.title
     yield (
         f"test split, read once, for {first}: top-1 "
@@ -54,6 +57,18 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
         yield from _exported_told(result.exported)
         network = shell_word(str(result.exported.folder))
         yield f"take it to larger data: nas transfer {network} --dataset image-folder:DIR"
+    yield f"everything: {folder}"
+
+
+def _front_told(result: Retrained, folder: Path) -> Iterator[str]:
+    """What the test split says of each, and which of them are a front of it."""
+    for row in result.front:
+        shares = percent([test.top_1 for test in row.tests])
+        mark = "on the front of it" if row.on_front else "another is better for no more"
+        title, macs = row.entrant.choice.title, f"{row.macs:,} multiply-adds"
+        yield f"  {title}: test top-1 {shares}, {macs}, {mark}"
+    yield "the test split was read once for each; nothing was chosen by it"
+    yield f"the front of test accuracy: {folder / 'front.svg'}"
     yield f"everything: {folder}"
 
 

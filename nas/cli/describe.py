@@ -112,7 +112,7 @@ def _of_part(kind: str, name: str) -> tuple[str, list[dict[str, Any]]]:
     known = options_of(part)
     text, words = _text_and_words(inspect.getdoc(part) or "", known)
     if kind == "strategy":
-        heard = "all" if part.takes_several else "the first alone"
+        heard = "all" if getattr(part, "takes_several", False) else "the first alone"
         text += f"\n\nOf several objectives it learns from {heard}."
     options = [
         {

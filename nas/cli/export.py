@@ -25,6 +25,9 @@ def command(
         typer.Option(help="Formats of `nas list exporters`, with commas (default: all there are)."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="The best so many of a study.")] = 1,
+    front: Annotated[
+        bool, typer.Option("--front", help="All on the front of a study with --objectives.")
+    ] = False,
     weights: Annotated[Path | None, typer.Option(help="Weights as safetensors.")] = None,
     skeleton: Annotated[
         str | None,
@@ -63,23 +66,29 @@ def command(
     import json
     import sys
 
-    from nas.cli._exporting import refuse_push, told, told_record
+    from nas.cli._exporting import refuse_beside_front, refuse_push, told, told_record
     from nas.cli._genotypes import parts_of
-    from nas.exporting.choosing import choices, subject_of
+    from nas.exporting.choosing import choices, front_choices, subject_of
     from nas.exporting.export import export
     from nas.exporting.known import formats_of, usual_formats
+    from nas.exporting.networks import front_folder
     from nas.exporting.pushing import push as send
 
     if push is not None:
-        refuse_push(to, top)
+        refuse_push(to, 2 if front else top)
+    if front:
+        refuse_beside_front(top, weights)
     given = parts_of(settings, ("skeleton",)).get("skeleton", {})
     formats = usual_formats() if to is None else formats_of(to) or ()
     records: list[dict[str, Any]] = []
-    for rank, choice in enumerate(found := choices(source, top, weights), start=1):
+    found = front_choices(source) if front else choices(source, top, weights)
+    for rank, choice in enumerate(found, start=1):
         subject = subject_of(choice, skeleton, given)
         exported = export(
             subject,
-            _folder(source, choice, out, rank, len(found)),
+            front_folder(source, choice, out)
+            if front
+            else _folder(source, choice, out, rank, len(found)),
             formats,
             latency=latency,
             licence=licence,

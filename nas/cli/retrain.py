@@ -28,6 +28,13 @@ def command(
     top: Annotated[
         int, typer.Option(min=1, help="Retrain the best so many of a study and rank them.")
     ] = 1,
+    front: Annotated[
+        bool,
+        typer.Option(
+            "--front",
+            help="Retrain all on the front of a study with --objectives; draw their test accuracy.",
+        ),
+    ] = False,
 ) -> None:
     """Train from scratch at full size with several seeds; read the test split once, at the end;
     export.
@@ -37,6 +44,7 @@ def command(
     """
     import json
 
+    from nas.cli._exporting import refuse_beside_front
     from nas.cli._genotypes import parts_of
     from nas.cli._tracking import tracked
     from nas.cli._training import Epochs, notices, results_told
@@ -45,11 +53,14 @@ def command(
     from nas.full_size.retrain import legs, retrain
     from nas.full_size.wish import RetrainWish, retraining_of
 
+    if front:
+        refuse_beside_front(top)
     wish = RetrainWish(
         data=data_of(words),
         machine=machine_of(words),
         preset=preset,
         top=top,
+        front=front,
         settings=parts_of(words["settings"], ("skeleton", "recipe")),
     )
     formats, as_json = formats_of(words["to"]), words["as_json"]
@@ -68,5 +79,6 @@ def command(
             seeds=numbers,
             watch=lambda choice, *epoch: epochs.show(choice.name, *epoch),
             formats=formats,
+            front=front,
         )
     print(json.dumps(result.to_dict()) if as_json else "\n".join(results_told(result, folder)))

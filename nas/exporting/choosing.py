@@ -72,6 +72,26 @@ def choices(
     return found if given is None else [_with(choice, given) for choice in found]
 
 
+def front_choices(source: str, *, with_weights: bool = True) -> list[Choice]:
+    """All on the front of a study with several objectives, the best by the first one first; of
+    equal networks one."""
+    from nas.search.fronts import front_of
+    from nas.search.plan import read_study_json
+
+    folder = place_of(source)
+    if not (folder / "study.json").is_file():
+        raise NasError(f"--front asks for the front of a study, but {source!r} is none")
+    study, found = read_study_json(folder), dict[str, Choice]()
+    for rank, member in enumerate(front_of(folder).members, start=1):
+        first = next(iter(member.objectives.values()))
+        lines = {"number": member.number, "genotype": member.genotype}, {"metrics": member.metrics}
+        choice = _trial(folder, study, rank, first, *lines, member.final)
+        origin = {**choice.origin, "objectives": dict(member.objectives)}
+        kept = _with_kept(replace(choice, origin=origin), folder, with_weights)
+        found.setdefault(member.key, kept)
+    return list(found.values())
+
+
 def place_of(source: str) -> Path:
     """Where a word would lie; a genotype as a text may be too long for a path, and lies nowhere."""
     too_long = any(

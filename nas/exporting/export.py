@@ -26,6 +26,7 @@ from nas.search.record import (
     RECORD_FILE,
     Check,
     Record,
+    is_of_a_search,
     is_ours,
     read_record,
     remove_files,
@@ -181,7 +182,7 @@ def _refuse_files_of_others(names: set[str], folder: Path) -> None:
     """Whoever exports into a folder of their own shall not lose a file there."""
     old, place = read_record(folder), folder.resolve()
     known = {RECORD_FILE, *(each for part in old.files.values() for each in part)} if old else set()
-    if place.name == "best" and (place.parent / "study.json").is_file():
+    if is_of_a_search(place):
         known |= OF_THE_SEARCH
     in_the_way = sorted(
         name for name in {*names, RECORD_FILE} - known if os.path.lexists(folder / name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.drawings.surroundings import surroundings
 from nas.errors import NasError
-from nas.exporting.choosing import Choice, choices, place_of, subject_of
+from nas.exporting.choosing import Choice, choices, front_choices, place_of, subject_of
 from nas.exporting.export import Exported
 from nas.exporting.export import export as export_subject
 from nas.exporting.known import usual_formats
@@ -77,6 +77,31 @@ def export(
     allow(*(to or ()))
     formats = usual_formats() if to is None else tuple(to)
     return export_subject(subject, _folder(source, choice, out), formats, latency=latency)
+
+
+def export_front(
+    study: str | Path, *, to: Sequence[str] | None = None, out: str | Path | None = None
+) -> list[Exported]:
+    """Export all on the front of a study with several objectives, each to a folder of its own.
+
+    Args:
+        out: the folder of these; None is `best/front/` of the study.
+    """
+    allow(*(to or ()))
+    formats = usual_formats() if to is None else tuple(to)
+    place = None if out is None else Path(out)
+    return [
+        export_subject(subject_of(choice), front_folder(str(study), choice, place), formats)
+        for choice in front_choices(str(study))
+    ]
+
+
+def front_folder(study: str, choice: Choice, out: Path | None) -> Path:
+    """Where one of a front goes: beside its genotype, if nobody says so."""
+    from nas.search.record import FRONT
+
+    base = out or Path(study) / "best" / FRONT
+    return base / f"trial-{choice.origin['trial']}"
 
 
 def predict(

@@ -107,6 +107,19 @@ class SearchedStudy:
 
         return export(self.folder, to=to, out=out)
 
+    def export_front(
+        self, out: str | Path | None = None, to: Sequence[str] | None = None
+    ) -> list[Exported]:
+        """Export all on the front, each to a folder of its own, each file verified.
+
+        Args:
+            out: the folder of these; None is `best/front/` of the study.
+            to: formats; None is all that can be written here.
+        """
+        from nas.exporting.networks import export_front
+
+        return export_front(self.folder, to=to, out=out)
+
 
 def search(
     *,

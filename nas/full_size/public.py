@@ -56,6 +56,7 @@ def retrain(
     preset: str | None = None,
     seeds: int = 3,
     top: int = 1,
+    front: bool = False,
     to: Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool | None = None,
@@ -69,6 +70,7 @@ def retrain(
         source: a study's folder, an exported folder, or a genotype in any form.
         seeds: how many trainings of each genotype; `seed` is the first.
         top: so many of the best of a study, ranked by validation.
+        front: all on the front of a study with several objectives, each judged on the test split.
         to: formats of the export; None is all that can be written here, () none.
         progress: whether to show each epoch; None is in a terminal or a notebook.
 
@@ -87,6 +89,7 @@ def retrain(
         machine=_machine(settings),
         preset=preset,
         top=top,
+        front=front,
         settings=_parts(settings, ("skeleton", "recipe")),
     )
     formats = _formats(to)
@@ -101,6 +104,7 @@ def retrain(
             seeds=numbers,
             watch=lambda choice, *epoch: show(choice.name, *epoch),
             formats=formats,
+            front=front,
         )
 
 

@@ -21,6 +21,7 @@ from nas.exporting.choosing import Choice
 from nas.exporting.export import Exported, export
 from nas.exporting.known import usual_formats
 from nas.exporting.subject import Subject
+from nas.full_size.front_picture import Spot, front_svg
 from nas.full_size.judged_once import (
     claim,
     judged_once,
@@ -31,6 +32,7 @@ from nas.full_size.learning_curves import curves_svg
 from nas.full_size.outlook import Leg
 from nas.full_size.trainings import Job, Setting, Trained, job_of
 from nas.seeding import torch_rng
+from nas.study.front import dominates
 from nas.study.store import write_whole
 from nas.training.judging import TOP_5_NEEDS, Judgement
 from nas.training.trainer import Metrics
@@ -64,12 +66,45 @@ class Entrant:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedEntrant:
+    """One of a front: what it costs, what the test split says of it, and whether another one is
+    better there at no more cost."""
+
+    entrant: Entrant
+    macs: int
+    params: int
+    tests: tuple[Judgement, ...]
+    on_front: bool
+    exported: Exported | None = None
+
+    @property
+    def test_top_1(self) -> float:
+        """Mean over the seeds."""
+        return statistics.fmean(test.top_1 for test in self.tests)
+
+    def to_dict(self) -> dict[str, Json]:
+        """As JSON."""
+        return {
+            "key": self.entrant.choice.genotype.key,
+            "title": self.entrant.choice.title,
+            "objectives": self.entrant.choice.origin.get("objectives"),
+            "macs": self.macs,
+            "params": self.params,
+            "tests": [asdict(test) for test in self.tests],
+            **spread("test_top_1", [test.top_1 for test in self.tests]),
+            "on_front": self.on_front,
+            "export": None if self.exported is None else str(self.exported.folder),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Retrained:
-    """The ranking, and what the test split says of the first."""
+    """The ranking, and what the test split says of the first; of a front, of each."""
 
     entrants: tuple[Entrant, ...]
     tests: tuple[Judgement, ...]
     exported: Exported | None
+    front: tuple[JudgedEntrant, ...] = ()
 
     def to_dict(self) -> dict[str, Json]:
         """As JSON."""
@@ -88,6 +123,7 @@ class Retrained:
             "test": tests,
             **spread("test_top_1", [test.top_1 for test in self.tests]),
             "export": None if self.exported is None else str(self.exported.folder),
+            **({"front": [row.to_dict() for row in self.front]} if self.front else {}),
         }
 
 
@@ -105,12 +141,14 @@ def retrain(
     seeds: Sequence[int],
     watch: Watch,
     formats: Sequence[str] | None = None,
+    front: bool = False,
 ) -> Retrained:
     """Train, rank, read the test split for the first, export it; all of it resumes where it was
     killed.
 
     Args:
         formats: of the export; None is all that can be written here, none is no export.
+        front: read the test split for each, and draw what each reaches for its cost.
     """
     claim(folder, SETTINGS_FILE, _identity(entrants, setting))
     jobs = [_job(each, setting, folder, seed, watch) for each in entrants for seed in seeds]
@@ -122,12 +160,14 @@ def retrain(
         ),
         key=lambda entrant: -entrant.val_accuracy,
     )
+    formats = usual_formats() if formats is None else formats
+    if front:
+        return _front(ranking, setting, folder, formats)
     first = ranking[0]
-    tests = _tests(first, setting, folder)
+    tests = _tests([first], setting, folder)
     _write(
         folder, Retrained(tuple(ranking), tests, None)
     )  # before anything else can fail: it is read once
-    formats = usual_formats() if formats is None else formats
     exported = _exported(first, setting, tests, folder / "best", formats) if formats else None
     result = Retrained(tuple(ranking), tests, exported)
     _write(folder, result)
@@ -155,7 +195,8 @@ def legs(
 
 
 def _write(folder: Path, result: Retrained) -> None:
-    record = {**result.to_dict(), "tested": _tested(result.entrants[0])}
+    judged = result.entrants if result.front else result.entrants[:1]
+    record = {**result.to_dict(), "tested": _tested(judged)}
     write_whole(folder / RESULT_FILE, json.dumps(record, indent=2) + "\n")
 
 
@@ -198,23 +239,79 @@ def _entrant(
     return Entrant(choice, skeleton, own, runs)
 
 
-def _tested(first: Entrant) -> str:
+def _tested(entrants: Sequence[Entrant]) -> str:
     """Which weights the test split was read for."""
-    digest = hashlib.sha256(first.choice.genotype.key.encode())
-    for run in first.runs:
-        digest.update(f"{run.seed} {run.val_accuracy!r}".encode())
+    digest = hashlib.sha256()
+    for entrant in entrants:
+        digest.update(entrant.choice.genotype.key.encode())
+        for run in entrant.runs:
+            digest.update(f"{run.seed} {run.val_accuracy!r}".encode())
     return digest.hexdigest()[:16]
 
 
-def _tests(first: Entrant, setting: Setting, folder: Path) -> tuple[Judgement, ...]:
-    """What the test split says of the first-ranked, seed by seed."""
+def _tests(
+    entrants: Sequence[Entrant], setting: Setting, folder: Path, *, front: bool = False
+) -> tuple[Judgement, ...]:
+    """What the test split says of these, one after another, seed by seed."""
     return judged_once(
         folder / RESULT_FILE,
-        belongs=lambda record: record.get("tested") == _tested(first),
-        tests=lambda record: record["test"],
-        networks=[partial(_network, first, run, setting) for run in first.runs],
+        belongs=lambda record: record.get("tested") == _tested(entrants),
+        tests=lambda record: (
+            [test for row in record["front"] for test in row["tests"]] if front else record["test"]
+        ),
+        networks=[partial(_network, each, run, setting) for each in entrants for run in each.runs],
         setting=setting,
     )
+
+
+# ------------------------------------------------------------------ all on a front
+
+
+def _front(
+    ranking: Sequence[Entrant], setting: Setting, folder: Path, formats: Sequence[str]
+) -> Retrained:
+    """Read the test split once for each, draw it, export each."""
+    tests = iter(_tests(ranking, setting, folder, front=True))
+    rows = _undominated(
+        [_judged(entrant, tuple(islice(tests, len(entrant.runs)))) for entrant in ranking]
+    )
+    _write(folder, Retrained(tuple(ranking), rows[0].tests, None, rows))
+    spots = [_spot(row) for row in rows]
+    title = f"Test accuracy of a front on {setting.dataset.name}"
+    write_whole(folder / "front.svg", front_svg(title, spots))
+
+    if formats:
+        rows = tuple(
+            replace(
+                row,
+                exported=_exported(
+                    row.entrant, setting, row.tests, row.entrant.folder / "best", formats
+                ),
+            )
+            for row in rows
+        )
+    result = Retrained(tuple(ranking), rows[0].tests, rows[0].exported, rows)
+    _write(folder, result)
+    return result
+
+
+def _judged(entrant: Entrant, tests: tuple[Judgement, ...]) -> JudgedEntrant:
+    spent = cost(entrant.choice.genotype, entrant.skeleton)
+    return JudgedEntrant(entrant, spent.macs, spent.params, tests, on_front=True)
+
+
+def _undominated(rows: Sequence[JudgedEntrant]) -> tuple[JudgedEntrant, ...]:
+    points = [(row.test_top_1, -float(row.macs)) for row in rows]
+    return tuple(
+        replace(row, on_front=not any(dominates(other, point) for other in points))
+        for row, point in zip(rows, points, strict=True)
+    )
+
+
+def _spot(row: JudgedEntrant) -> Spot:
+    shares = [test.top_1 for test in row.tests]
+    deviation = statistics.stdev(shares) if len(shares) > 1 else 0.0
+    return Spot(row.entrant.choice.title, row.macs, row.test_top_1, deviation, row.on_front)
 
 
 def _network(first: Entrant, run: Trained, setting: Setting) -> nn.Module:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError, known_names
-from nas.exporting.choosing import Choice, choices
+from nas.exporting.choosing import Choice, choices, front_choices
 from nas.exporting.weights import Weights
 from nas.full_size.body import Finetuned
 from nas.full_size.controls import check_controls, random_cell, resnet_width
@@ -36,6 +36,7 @@ class RetrainWish:
     Args:
         preset: recipe and skeleton to begin with; None is the one that fits the dataset.
         top: how many of the best of a study.
+        front: all on the front of a study with several objectives, in place of `top`.
         settings: of `skeleton` and `recipe`, on top of the preset.
     """
 
@@ -43,6 +44,7 @@ class RetrainWish:
     machine: Machine = field(default_factory=Machine)
     preset: str | None = None
     top: int = 1
+    front: bool = False
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -57,7 +59,10 @@ def retraining_of(source: str, wish: RetrainWish) -> tuple[Setting, list[tuple[C
     dataset = data.opened()
     preset = wish.preset or dataset.final
     given = (wish.settings.get("skeleton", {}), wish.settings.get("recipe", {}))
-    found = choices(source, wish.top, with_weights=False)
+    if wish.front:
+        found = front_choices(source, with_weights=False)
+    else:
+        found = choices(source, wish.top, with_weights=False)
     sized = [full_size(choice, dataset, preset, *given) for choice in found]
     setting = wish.machine.setting(dataset, sized[0][1])
     return setting, [(choice, sized[rank][0]) for rank, choice in enumerate(found)]

@@ -15,6 +15,7 @@ from nas.contracts import Json
 from nas.study.store import write_whole
 
 RECORD_FILE = "export.json"
+FRONT = "front"  # below `best/`, where there are several objectives
 OF_THE_SEARCH = frozenset(
     {"genotype.json", "cells.svg"}
 )  # what a search writes into its `best/` by itself
@@ -27,6 +28,13 @@ _MAY_CHANGE = OF_THE_SEARCH | {
 }  # written again by every resume, or a place for people's own notes
 _DRAWING = ("genotype.json",)
 _LARGEST = 1 << 20
+
+
+def is_of_a_search(place: Path) -> bool:
+    """Whether a search writes there by itself: `best/` of a study, and each of its front."""
+    if place.parent.name == FRONT:
+        place = place.parent.parent
+    return place.name == "best" and (place.parent / "study.json").is_file()
 
 
 @dataclass(frozen=True, slots=True)

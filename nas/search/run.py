@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from nas import registry
 from nas.contracts import Evaluator, Runner, Strategy, Trial
@@ -21,6 +21,7 @@ from nas.errors import (
     shell_word,
 )
 from nas.search.plan import Plan, read_study_json
+from nas.search.record import FRONT
 from nas.study import Budget
 from nas.study.attempt import plain
 from nas.study.store import (
@@ -39,7 +40,6 @@ from search_spaces.cells.space import SearchSpace
 if TYPE_CHECKING:
     from nas.search.learning import Learnt
 
-FRONT: Final = "front"  # below `best/`, where there are several objectives
 _OURS = {"study.json", "study.json.tmp", "events.jsonl", LEARNT, f"{LEARNT}.tmp"}
 
 Notice = Callable[[str], None]
