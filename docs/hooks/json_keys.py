@@ -55,6 +55,12 @@ QUICK: tuple[tuple[str, ...], ...] = (
         *("audit", "--space", "nasbench201", "--cheap", "landscape", "--true", "landscape"),
         *("--n", "12", "--out", "a"),
     ),
+    (
+        *("search", "--space", "nasbench201", "--table", "nasbench201-digits", "--trials", "12"),
+        *("--objectives", "score, -macs", "--strategy", "random-search", "--out", "o"),
+    ),
+    ("status", "o"),
+    ("best", "o"),
     ("tabulate", "--space", "ladder", "--evaluator", "landscape", "--seeds", "1", "--out", "t.csv"),
 )
 _TINY = ("--dataset", "digits", "--set", "recipe.epochs=1", "--set", "recipe.train_images=100")
@@ -62,6 +68,8 @@ SLOW: tuple[tuple[str, ...], ...] = (
     ("plan", "--space", "ladder", "--trials", "2", *_TINY),
     ("search", "--space", "ladder", "--trials", "2", "--set", "recipe.epochs=1", "--out", "t"),
     ("export", "t", "--to", "python,json"),
+    ("export", "o", "--front", "--to", "json"),
+    ("retrain", "o", "--front", "--seeds", "1", *_TINY, "--to", "json", "--out", "f"),
     ("predict", "t", "picture.png"),
     ("profile", "t"),
     ("retrain", "t", "--seeds", "1", *_TINY, "--to", "json", "--out", "r"),
@@ -83,6 +91,7 @@ _FREE = {
         "origin",
         "files",
         "events",
+        "objectives",
     ),
     *("spreads", "notes", "skeleton", "policy", "entropies", "settings", "failures", "updates"),
 }

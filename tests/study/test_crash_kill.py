@@ -182,3 +182,41 @@ def test_a_full_disk_leaves_a_log_that_resumes(tmp_path: Path) -> None:
     assert nas("status", tmp_path / "s", "--check").code == 0
     assert nas("resume", tmp_path / "s").code == 0
     assert story(lines(tmp_path / "s")) == story(lines(tmp_path / "whole"))
+
+
+FRONT = ("--space", "nasbench201", "--table", "nasbench201-digits", "--strategy", "local-search")
+FRONT += ("--objectives", "score, -macs", "--trials", "600")
+
+
+@pytest.mark.parametrize(
+    "order",
+    [(), pytest.param(("--deterministic", "--workers", "2"), marks=pytest.mark.slow)],
+    ids=["as-they-come", "deterministic"],
+)
+def test_kill_9_with_several_objectives(tmp_path: Path, order: tuple[str, ...]) -> None:
+    """The front, what covers it and every told point are those of the search that lived."""
+    words, whole, killed = (*FRONT, *order), tmp_path / "a", tmp_path / "b"
+    assert ran(("search", *words, "--out", whole)).code == 0
+    rng = numpy_rng(1, "kills")
+    for _ in range(4):
+        before = events(killed)
+        process = started("search", *words, "--out", killed, start_new_session=True)
+        wait_for_events(killed, before + 20 + int(rng.integers(200)))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        ended(process)
+    assert not [event for event in lines(killed) if event["event"] == "finished"]
+    assert ran(("search", *words, "--out", killed)).code == 0
+
+    assert told_points(killed) == told_points(whole)
+    one, other = (nas("best", folder, "--json").json for folder in (whole, killed))
+    assert other["front"] == one["front"]
+    assert (other["knee"], other["hypervolume"]) == (one["knee"], one["hypervolume"])
+    places = (sorted(p.name for p in (f / "best" / "front").iterdir()) for f in (whole, killed))
+    assert next(places) == next(places)
+    assert nas("status", killed, "--check").code == 0
+
+
+def told_points(folder: Path) -> list[tuple[object, ...]]:
+    told = [event for event in lines(folder) if event["event"] == "told"]
+    return [(event["number"], event["objectives"]) for event in told]

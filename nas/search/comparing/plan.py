@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import SettingsError, StudyError, shortened
 from nas.search.comparing.arms import Arm
@@ -27,8 +27,10 @@ from nas.search.plan import (
 )
 from nas.study import Budget
 from nas.study.events import Field, is_budget, is_count, is_number, is_table, is_text
-from nas.study.front import Scale
 from nas.study.store import write_whole
+
+if TYPE_CHECKING:
+    from nas.study.front import Scale
 
 FORMAT = 1
 FILE = "compare.json"

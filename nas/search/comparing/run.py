@@ -25,17 +25,16 @@ from nas.search.comparing.plan import (
     write_comparison,
 )
 from nas.search.comparing.processes import run_here, run_in_processes
-from nas.search.objectives import scales_of, scales_read
 from nas.search.old_options import still_measured
 from nas.search.plan import Plan, differences
 from nas.study import Budget
 from nas.study.attempt import plain
-from nas.study.front import Scale
 from nas.study.store import LEARNT, SUPERNET
 from nas.study.study import Watch
 
 if TYPE_CHECKING:
     from nas.search.learning import Learnt
+    from nas.study.front import Scale
 
 MOST_PROCESSES = 1024
 _LEFT = (f"{FILE}.tmp", LEARNT, f"{LEARNT}.tmp")  # by a comparison that was killed at once
@@ -185,6 +184,8 @@ def _scales(
     """What every front of every arm is measured by; None where there is one score."""
     if plan.objectives is None:
         return None
+    from nas.search.objectives import scales_of, scales_read
+
     if there is not None and there.get("scales") is not None:
         return scales_read(there["scales"])
     scales = scales_of(plan.objectives, shared.searching, plan.make_space())
