@@ -65,7 +65,6 @@ def teach(strategy: PolicyGradient | CriticSearch, trials: int, first: int = 0) 
     return proposals
 
 
-@pytest.mark.parametrize("trials", [0, 3, 5, 6, 33, 44])
 def teach_several(
     strategy: PolicyGradient | CriticSearch, trials: int, first: int = 0
 ) -> list[tuple[int, ...]]:
@@ -113,6 +112,7 @@ def test_a_reward_heeds_all_objectives_whatever_one_child_did() -> None:
     assert scalarised(torch.ones_like(told), one).unique().numel() == 1
 
 
+@pytest.mark.parametrize("trials", [0, 3, 5, 6, 33, 44])
 def test_a_snapshot_is_worth_a_replay_to_the_bit(make: Make, trials: int) -> None:
     lived = make()
     past = teach(lived, trials)
