@@ -18,7 +18,10 @@ from nas.reports.findings import (
 from nas.reports.frame import RecordedPart
 
 # Keys that came later, and are there only where they say something.
-_LATER = ("judged_often", "learn_from", "learnt", "screen", "fidelity", "audits")
+_LATER = (
+    *("judged_often", "learn_from", "learnt", "screen", "fidelity", "audits"),
+    *("objectives", "scales"),
+)
 
 
 def as_json(findings: Findings) -> str:
