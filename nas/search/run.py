@@ -21,7 +21,6 @@ from nas.errors import (
     shell_word,
 )
 from nas.search.plan import Plan, read_study_json
-from nas.search.record import FRONT
 from nas.study import Budget
 from nas.study.attempt import plain
 from nas.study.store import (
@@ -369,6 +368,8 @@ def write_best(study: Study, evaluator: Evaluator) -> None:
 
         write_whole(folder / "cells.svg", cells_svg(genotype))
     if study.ledger.front:
+        from nas.search.record import FRONT
+
         _write_front(folder / FRONT, study)
 
 
@@ -422,6 +423,8 @@ def next_commands(search: OpenSearch, *, exported: bool, interrupted: bool) -> I
     if study.ledger.best is not None:
         yield f"{nas} show {shell_word(str(study.folder / 'best' / 'genotype.json'))}"
         yield f"nas best {folder} --top 5"
+        if len(study.ledger.front) > 1 and not search.evaluator.cheap:
+            yield f"{nas} export {folder} --front"
         if exported:
             yield f"{nas}{plan.retrain_command(study.folder).removeprefix('nas')}"
         elif not search.evaluator.cheap:

@@ -13,6 +13,7 @@ from nas.errors import NasError
 from nas.exporting.searched import SearchedStudy
 from nas.training.final_split import FinalSplit
 from parts.command_line import nas as command
+from parts.printed_lines import follow, the_command
 from search_spaces.cells.genotype import Genotype
 
 TINY = {"recipe.epochs": 1, "recipe.train_images": 60, "skeleton.filters": 4}
@@ -51,6 +52,19 @@ def test_each_on_the_front_is_exported_to_a_folder_of_its_own(study: Path, tmp_p
         assert exported.folder == study / "best" / "front" / f"trial-{member['number']}"
         text = (exported.folder / "genotype.json").read_text()
         assert Genotype.from_json(text).key == member["key"]
+
+
+def test_a_search_prints_the_line_that_exports_its_front(tmp_path: Path) -> None:
+    tiny = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
+    words = ("--space", "ladder", "--strategy", "random-search", "--objectives", "macs, -macs")
+    out = tmp_path / "s"
+    searched = command("search", *words, "--trials", "2", *tiny, "--to", "json", "--out", out)
+    assert searched.code == 0, searched.err
+    line = the_command(searched.out, "nas export ")
+    assert line.endswith(" --front")
+    exported = follow(line, "--to", "json", at=tmp_path)
+    assert exported.code == 0, exported.err
+    assert len(list((out / "best" / "front").glob("*/export.json"))) == 2
 
 
 def test_each_is_retrained_and_judged_once(
