@@ -15,6 +15,7 @@ from nas.errors import StoreError, StudyError
 from nas.search.plan import read_study_json, recorded_fingerprint
 from nas.study import Budget, Rules
 from nas.study.events import ENDS
+from nas.study.front import Front
 from nas.study.ledger import Heard, Ledger
 from nas.study.store import Event, is_being_written, read_events
 
@@ -191,10 +192,12 @@ def _is_of_controller(event: Event) -> bool:
 
 
 def ranked(folder: Path, top: int) -> list[Ranked]:
-    """The best distinct trials of a study; of equals the one told first."""
+    """The best distinct trials of a study; of equals the one on the front, else the one told
+    first."""
     asked: dict[int, Event] = {}
     final: dict[int, Mapping[str, float]] = {}
     best: list[Ranked] = []
+    front: Front[Ranked] = Front()
 
     for _, event in events_of(folder):
         if event["event"] == "asked":
@@ -206,9 +209,15 @@ def ranked(folder: Path, top: int) -> list[Ranked]:
                 one = Ranked(event["score"], question, event, {})
                 insort(best, one, key=lambda one: -one.score)
                 del best[top:]
+                if "objectives" in event:
+                    front.offer(tuple(event["objectives"]), one)
         elif event["event"] == "opened":
             final[event["number"]] = event["final"]
-    return [one._replace(final=final.get(one.told["number"], {})) for one in best]
+
+    members = [one for _, one in front.members]
+    best += [one for one in members if one not in best]
+    best.sort(key=lambda one: (-one.score, one not in members))
+    return [one._replace(final=final.get(one.told["number"], {})) for one in best[:top]]
 
 
 def alarm_of(folder: Path) -> str | None:

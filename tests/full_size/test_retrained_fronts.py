@@ -54,6 +54,26 @@ def test_each_on_the_front_is_exported_to_a_folder_of_its_own(study: Path, tmp_p
         assert Genotype.from_json(text).key == member["key"]
 
 
+def test_of_equal_scores_the_one_on_the_front_is_best_for_everybody(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    found = nas.search(
+        space="nasbench201",
+        table="nasbench201-digits",
+        objectives="0 * macs, -macs",
+        strategy="random-search",
+        trials=6,
+        out=folder,
+        progress=False,
+    )
+    (member,) = front(folder)
+    assert member["number"] > 0  # else the first would be the best by chance
+    assert found.best.genotype.key == member["key"]
+    assert command("status", folder, "--json").json["best"]["number"] == member["number"]
+    assert command("export", folder, "--to", "json", "--out", tmp_path / "out").code == 0
+    for place in (tmp_path / "out", folder / "best"):
+        assert Genotype.from_json((place / "genotype.json").read_text()).key == member["key"]
+
+
 def test_a_search_prints_the_line_that_exports_its_front(tmp_path: Path) -> None:
     tiny = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
     words = ("--space", "ladder", "--strategy", "random-search", "--objectives", "macs, -macs")
