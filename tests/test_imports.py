@@ -248,6 +248,15 @@ def test_light_things_stay_light(statement: str) -> None:
     assert modules_after(statement) & heavy == set()
 
 
+def test_parts_are_listed_without_torch() -> None:
+    loaded = modules_after(
+        "import sys; sys.argv = ['nas', 'list']; from nas.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print()"
+    )
+    assert loaded & {"torch", "pandas", "optuna", "ray", "matplotlib", "scipy"} == set()
+
+
 def test_a_table_search_never_imports_torch() -> None:
     loaded = modules_after(
         "import nas.search.run, nas.search.words, nas.study.study, nas.evaluators.table, "

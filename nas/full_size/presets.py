@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import NasError, SettingsError, known_names
-from nas.exporting.choosing import Choice
 from nas.full_size.fit import RECIPE, fit_recipe, fit_skeleton
-from nas.full_size.fitting import Target, fitted
-from nas.full_size.settings import CONVENTIONS, changed
 from nas.settings import complete
 from nas.training.datasets import Dataset
 from nas.training.recipe import Recipe
 from search_spaces.cells.skeleton import SKELETONS, Skeleton
+
+if TYPE_CHECKING:
+    from nas.exporting.choosing import Choice
+    from nas.full_size.fitting import Target
 
 # Section A.3 of the NASNet paper: RMSProp with epsilon 1.0, label smoothing, auxiliary head,
 # running mean of weights. Departures: the rate falls along a cosine and crops are not distorted in
@@ -54,7 +55,7 @@ PRESETS: Mapping[str, TransferPreset] = {
         _IMAGENET, {**asdict(SKELETONS["imagenet-mobile"]), "auxiliary": True}, 224
     ),
     "imagenet-large": TransferPreset(
-        changed(_IMAGENET, {"weight_decay": 5e-5}),
+        _IMAGENET.changed({"weight_decay": 5e-5}),
         {**asdict(SKELETONS["imagenet-large"]), "auxiliary": True},
         331,
     ),
@@ -101,12 +102,18 @@ def transfer_skeleton(
     )
     given = {**own, **_conventions(choice), **data, **settings}
     skeleton = Skeleton(**complete(Skeleton, given, "skeleton"))
-    return skeleton if target is None else fitted(choice.genotype, skeleton, target)
+    if target is None:
+        return skeleton
+    from nas.full_size.fitting import fitted  # torch counts what a network costs
+
+    return fitted(choice.genotype, skeleton, target)
 
 
 def _conventions(choice: Choice) -> dict[str, Any]:
     """How a published cell's network reads its operations."""
     if choice.entry is None:
         return {}
+    from nas.full_size.settings import CONVENTIONS
+
     published: Mapping[str, Any] = next(iter(choice.entry.skeletons.values()))
     return {name: published[name] for name in CONVENTIONS if name in published}
