@@ -139,7 +139,7 @@ def test_python_takes_the_same_words(tmp_path: Path) -> None:
 
 
 def test_a_critic_counts_trials_and_not_what_was_screened_out() -> None:
-    past = Past(SPACE)
+    past = Past(SPACE, 0)
     assert [past.ahead(number, 4) for number in range(9)] == [0, 1, 2, 3, 1, 2, 3, 4, 2]
     genotype = SPACE.sample(numpy_rng(0))
     for number in (2, 5, 15):  # of the trials 0, 1 and 3

@@ -187,5 +187,5 @@ def test_candidates_that_are_not_filtered_by_key_are_rejected(
 
 
 def test_pending_trials_that_are_ignored_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Past, "ahead", lambda self, number: 0)
+    monkeypatch.setattr(Past, "ahead", lambda self, number, proposals: 0)
     assert not selftest_critic.check_in_flight(ImaginedRules()).passed
