@@ -141,4 +141,6 @@ def test_json_of_trainings_has_the_keys_that_are_promised(
 
     monkeypatch.chdir(tmp_path)
     Image.new("L", (8, 8)).save("picture.png")
-    check_keys(measured([QUICK[0], *SLOW]), {words[0] for words in SLOW})
+    slow = {words[0] for words in SLOW}
+    before = [words for words in QUICK if words[0] in slow]
+    check_keys(measured([*before, *SLOW]), slow)
