@@ -103,7 +103,7 @@ def kills(base: Path, scale: float, seed: int) -> Facts:
     rng, count = numpy_rng(seed, "soak kills"), int(200 * scale)
     hit, studies = 0, 0
     while hit < count:
-        words = ("search", *_LEARNING, *_SLOW, "--trials", "400", "--to", "none")
+        words = ("search", *_LEARNING, *_SLOW, "--trials", "150", "--to", "none")
         words += ("--seed", str(studies), "--out")
         folder, whole = base / f"killed{studies}", base / f"whole{studies}"
         studies += 1
