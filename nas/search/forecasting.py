@@ -18,8 +18,8 @@ import numpy as np
 from nas.contracts import Evaluator, Trial
 from nas.errors import StudyError, shortened
 from nas.search.forecasts import Forecast, Span
-from nas.search.foresight import Foresight, Probed, Probing, tried
 from nas.search.plan import Plan
+from nas.search.probing import Foresight, Probed, Probing, tried
 from nas.search.run import Prepared, open_search, parts_of, run
 from nas.seeding import numpy_rng
 from nas.study import Budget

@@ -17,7 +17,7 @@ from nas.search.forecasting import (
     _wall_of_cheap,
 )
 from nas.search.forecasts import FORECAST, Forecast, Span, compared
-from nas.search.foresight import Probed, Probing
+from nas.search.probing import Probed, Probing
 from nas.search.words import assignment
 from nas.study import Budget, Rules
 from nas.study.ledger import Ledger
