@@ -1,8 +1,11 @@
 """The benchmark runner: names, help, and refusal."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+
+from benchmarks import walk
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,3 +28,17 @@ def test_every_benchmark_is_listed() -> None:
     ]
     assert names
     assert all(name in run("--help").stdout for name in names)
+
+
+def test_a_cheap_search_enters_few_files_and_a_trial_changes_file_seldom() -> None:
+    """The way through the house stays short: what only some studies need is entered by those."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "benchmarks.walk", "--json"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    walked = json.loads(answer.stdout)
+    assert walked["files"] <= walk.MOST_FILES, walked["names"]
+    assert walked["changes"] <= walk.MOST_CHANGES
