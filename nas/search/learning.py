@@ -17,7 +17,7 @@ from nas.search.plan import Plan, differences, read_study_json
 from nas.search.reading import events_of, is_running
 from nas.study.events import ENDS, complaint_about
 from nas.study.front import Front
-from nas.study.lessons import Lesson
+from nas.study.older_judgements import OlderJudgement
 from nas.study.store import LEARNT, LEARNT_FILES, checkpoint_of, write_whole
 from search_spaces.cells.genotype import Genotype
 
@@ -29,21 +29,21 @@ class Learnt:
     """What was found in older studies.
 
     Args:
-        lessons: each genotype once, as it was judged first.
+        judgements: each genotype once, as it was judged first.
         left_out: genotypes that this study may not use, as they lie beyond its limits.
-        kept: where the files lie that the best of them kept, by their place among the lessons.
+        kept: where the files lie that the best of them kept, by their place among the judgements.
     """
 
-    lessons: Sequence[Lesson]
+    judgements: Sequence[OlderJudgement]
     left_out: int
     kept: Mapping[int, Path] = field(default_factory=dict)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What `study.json` says of it; equal for equal lessons only."""
-        told = json.dumps([lesson.to_dict() for lesson in self.lessons], sort_keys=True)
+        """What `study.json` says of it; equal for equal judgements only."""
+        told = json.dumps([judgement.to_dict() for judgement in self.judgements], sort_keys=True)
         digest = hashlib.sha256(told.encode()).hexdigest()
-        return {"evaluations": len(self.lessons), "left_out": self.left_out, "sha256": digest}
+        return {"evaluations": len(self.judgements), "left_out": self.left_out, "sha256": digest}
 
 
 def learnt_for(plan: Plan, objection: Callable[[Genotype], str | None] | None) -> Learnt:
@@ -55,21 +55,21 @@ def learnt_for(plan: Plan, objection: Callable[[Genotype], str | None] | None) -
     Args:
         objection: why a genotype may not be a trial of the study that begins.
     """
-    found: dict[str, Lesson] = {}
+    found: dict[str, OlderJudgement] = {}
     kept: dict[str, Path] = {}
     beyond: set[str] = set()
     for name in plan.learn_from:
         folder = Path(name)
         _refuse_other_judgements(folder, plan)
-        for number, lesson in _judged(folder):
-            if lesson.key in found or lesson.key in beyond:
+        for number, judgement in _judged(folder):
+            if judgement.key in found or judgement.key in beyond:
                 continue
-            if objection is not None and objection(lesson.genotype) is not None:
-                beyond.add(lesson.key)
+            if objection is not None and objection(judgement.genotype) is not None:
+                beyond.add(judgement.key)
                 continue
-            found[lesson.key] = lesson
+            found[judgement.key] = judgement
             if (files := checkpoint_of(folder, number)).is_dir():
-                kept[lesson.key] = files
+                kept[judgement.key] = files
     places = {place: kept[key] for place, key in enumerate(found) if key in kept}
     return Learnt(list(found.values()), len(beyond), places)
 
@@ -83,12 +83,12 @@ def write_learnt(folder: Path, learnt: Learnt, keep: int) -> None:
     content = {
         "format": FORMAT,
         "left_out": learnt.left_out,
-        "lessons": [lesson.to_dict() for lesson in learnt.lessons],
+        "lessons": [judgement.to_dict() for judgement in learnt.judgements],
     }
     write_whole(folder / LEARNT, json.dumps(content) + "\n")
     staged = folder / LEARNT_FILES
     shutil.rmtree(staged, ignore_errors=True)
-    for place in _best_of(learnt.lessons, keep) & learnt.kept.keys():
+    for place in _best_of(learnt.judgements, keep) & learnt.kept.keys():
         try:
             shutil.copytree(learnt.kept[place], staged / str(place))
         except OSError as problem:
@@ -172,7 +172,7 @@ def _way_of(record: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _judged(folder: Path) -> Iterator[tuple[int, Lesson]]:
+def _judged(folder: Path) -> Iterator[tuple[int, OlderJudgement]]:
     """The full evaluations of a study by their numbers, in the order in which they were told."""
     asked: dict[int, Mapping[str, Any]] = {}
     for _, event in events_of(folder):
@@ -181,13 +181,13 @@ def _judged(folder: Path) -> Iterator[tuple[int, Lesson]]:
         elif event["event"] in ENDS:
             question = asked.pop(event["number"], None)
             if event["event"] == "told" and "reused" not in event and question is not None:
-                yield event["number"], _lesson(folder, question, event)
+                yield event["number"], _judgement(folder, question, event)
 
 
-def _lesson(folder: Path, asked: Mapping[str, Any], told: Mapping[str, Any]) -> Lesson:
+def _judgement(folder: Path, asked: Mapping[str, Any], told: Mapping[str, Any]) -> OlderJudgement:
     genotype = Genotype.from_dict(asked["genotype"])
     before = asked.get("learnt") or {}
-    return Lesson(
+    return OlderJudgement(
         key=genotype.key,
         genotype=genotype,
         seed=asked["seed"],
@@ -200,20 +200,20 @@ def _lesson(folder: Path, asked: Mapping[str, Any], told: Mapping[str, Any]) -> 
     )
 
 
-def _read(found: Mapping[str, Any]) -> Lesson:
-    """A lesson that a file of ours holds; its lines must be lines of a log."""
-    lesson = Lesson.read(found)
-    for event in lesson.events(0)[:2]:
+def _read(found: Mapping[str, Any]) -> OlderJudgement:
+    """A judgement that a file of ours holds; its lines must be lines of a log."""
+    judgement = OlderJudgement.read(found)
+    for event in judgement.events(0)[:2]:
         if complaint := complaint_about(event):
             raise StudyError(f"a line {complaint}")
-    return lesson
+    return judgement
 
 
-def _best_of(lessons: Sequence[Lesson], keep: int) -> set[int]:
+def _best_of(judgements: Sequence[OlderJudgement], keep: int) -> set[int]:
     """The places of those whose files a study would keep."""
-    order = sorted(range(len(lessons)), key=lambda place: -lessons[place].score)
+    order = sorted(range(len(judgements)), key=lambda place: -judgements[place].score)
     front: Front[int] = Front()
-    for place, lesson in enumerate(lessons):
-        if lesson.objectives:
-            front.offer(lesson.objectives, place)
+    for place, judgement in enumerate(judgements):
+        if judgement.objectives:
+            front.offer(judgement.objectives, place)
     return {*order[:keep], *(place for _, place in front.members)}

@@ -248,7 +248,7 @@ def _study(ready: Prepared, folder: Path, watch: Watch | None, store: Store) -> 
         fingerprint=ready.plan.fingerprint,
         last_step=ready.evaluator.last_step,
         weigh=ready.weigh,
-        learnt=() if ready.learnt is None else ready.learnt.lessons,
+        learnt=() if ready.learnt is None else ready.learnt.judgements,
     )
 
 

@@ -277,8 +277,8 @@ class Ledger:
 
     def _is_dominated(self, best: Incumbent) -> bool:
         """Whether the best so far has left the front: only an equal score can drive it out."""
-        numbers = [owner.entry.asked["number"] for _, owner in self.front]
-        return bool(numbers) and best.trial.number not in numbers
+        numbers = {owner.entry.asked["number"] for _, owner in self.front}
+        return best.trial.number not in numbers
 
     def _rank(self, score: float, number: int) -> None:
         if len(self.top) < self.rules.keep or (self.top and score > self.top[-1][0]):

@@ -21,7 +21,7 @@ from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:  # what only some studies need is loaded by those
     from nas.study.early_stopping import EarlyStopping
-    from nas.study.lessons import Lesson
+    from nas.study.older_judgements import OlderJudgement
     from nas.study.order import InTurn
     from nas.study.snapshots import Snapshots
 
@@ -59,7 +59,7 @@ class Study:
         last_step: int | None = None,
         fingerprint: str | None = None,
         weigh: Weigh | None = None,
-        learnt: Sequence[Lesson] = (),
+        learnt: Sequence[OlderJudgement] = (),
     ) -> None:
         self.folder = folder
         self.strategy = strategy
@@ -397,7 +397,7 @@ class Study:
                 ]
         self._lost_updates = updates[self.ledger.updates - known_updates :]
 
-    def _begin(self, budget: Budget | None, learnt: Sequence[Lesson]) -> None:
+    def _begin(self, budget: Budget | None, learnt: Sequence[OlderJudgement]) -> None:
         """Write the first line of this session, then settle what the last one could not."""
         first = self.ledger.sessions == 0
         if first and (budget is None or not budget.to_dict()):
@@ -419,14 +419,14 @@ class Study:
             self._settle(number, entry)
         tidy_files(self.folder, self.ledger.open, self.ledger.kept)
 
-    def _learn(self, lessons: Sequence[Lesson]) -> None:
+    def _learn(self, judgements: Sequence[OlderJudgement]) -> None:
         """Write down what older studies judged, from where the log has it, and tell the
         strategy."""
-        for lesson in lessons[self.ledger.counts["learnt"] :]:
+        for judgement in judgements[self.ledger.counts["learnt"] :]:
             # Between its two lines a session may have been killed: then it stands open.
             begun = next((n for n, e in self.ledger.open.items() if "learnt" in e.asked), None)
             number = self.ledger.next_number if begun is None else begun
-            asked, told, trial = lesson.events(number)
+            asked, told, trial = judgement.events(number)
             if begun is None:
                 self._record(asked, told, trial=trial)
             else:

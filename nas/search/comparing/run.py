@@ -95,7 +95,7 @@ def compare(
         if shared.learnt is not None:
             from nas.search.learning import learnt_told
 
-            progress.notice(learnt_told(asked.arms[0].plan, len(shared.learnt.lessons)))
+            progress.notice(learnt_told(asked.arms[0].plan, len(shared.learnt.judgements)))
         write_comparison(folder, asked, there)
         lanes = _lanes(folder, asked)
         progress.total = len(lanes)

@@ -12,7 +12,7 @@ from search_spaces.cells.genotype import Genotype
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class OlderJudgement:
     """One genotype as an older study judged it.
 
     Args:
