@@ -17,8 +17,10 @@ from nas.training.datasets import DatasetError
 from runners.on_ray.node_faults import NodeFaults
 from runners.on_ray.trial_messages import Began, Ended, Message, Progressed, Raised, Unfit
 
-_STARTS = 3  # in a row that may come to nothing while no process is up
-_SECONDS_BETWEEN_STARTS = 2.0  # after one that came to nothing
+# Starts in a row that may come to nothing while no process is up. What a node had no memory for may
+# fit later, so the pauses between those grow: they last four minutes in all.
+_STARTS, _STARTS_WITHOUT_MEMORY = 3, 12
+_SECONDS_BETWEEN_STARTS, _LONGEST_SECONDS_BETWEEN_STARTS = 2.0, 30.0
 _SECONDS_OF_A_LOOK = 5.0  # the driver looks ten times a second; longer, and it was asleep itself
 
 
@@ -251,10 +253,21 @@ class RunningTrials:
 
     def _count_lost_start(self, failure: Failure) -> None:
         self._starts_lost += 1
-        self._no_start_before = time.monotonic() + _SECONDS_BETWEEN_STARTS
-        nobody = all(place.node is None for place in self._places.values())
-        if self._starts_lost >= _STARTS and nobody and self.problem is None:
-            self.problem = StudyError(f"no worker can begin: {_last_line(failure.message)}")
+        lacked_memory = failure.kind == "out_of_memory"
+        longer = 2 ** (self._starts_lost - 1) if lacked_memory else 1
+        pause = min(_SECONDS_BETWEEN_STARTS * longer, _LONGEST_SECONDS_BETWEEN_STARTS)
+        self._no_start_before = time.monotonic() + pause
+        if any(place.node is not None for place in self._places.values()):
+            return
+        if self._starts_lost >= (_STARTS_WITHOUT_MEMORY if lacked_memory else _STARTS):
+            why = (_first_line if lacked_memory else _last_line)(failure.message)
+            self.problem = self.problem or StudyError(f"no worker can begin: {why}")
+        elif lacked_memory and self._starts_lost == _STARTS:
+            why = _first_line(failure.message)
+            self._study.notice(
+                f"no worker can begin just now ({why}); tried again for some minutes: close what "
+                "else fills the node"
+            )
 
     # ------------------------------------------------------------------ messages
 
@@ -307,8 +320,10 @@ class RunningTrials:
         if node is not None and not isinstance(outcome, Failure):
             self._faults.ended_well(node)
         elif node is not None and isinstance(outcome, Failure) and _may_be_of_node(outcome):
-            why = f"processes fail there one after another, the last by: {_first_line(outcome)}"
-            self._faults.failed(node, why)
+            last = _first_line(outcome.message)
+            self._faults.failed(
+                node, f"processes fail there one after another, the last by: {last}"
+            )
         self._study_waits = False
         with self._keep_problem():
             self._study.tell(trial.number, outcome)
@@ -327,8 +342,8 @@ def _may_be_of_node(failure: Failure) -> bool:
     return failure.kind in ("error", "worker_lost")
 
 
-def _first_line(failure: Failure) -> str:
-    return failure.message.partition("\n")[0]
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _last_line(text: str) -> str:

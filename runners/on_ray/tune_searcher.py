@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, final
@@ -105,7 +105,7 @@ class StopAtEnd(tune.Stopper):
 
 
 # What Ray raises of a lost worker besides `RayActorError`, which is all that Tune looks for: on
-# these it ends the whole run.
+# these it ends the whole run, or, where a process was starting, forgets what it was.
 LOSSES: Final = (
     exceptions.OutOfMemoryError,
     exceptions.ObjectLostError,  # OwnerDiedError is one
@@ -113,7 +113,7 @@ LOSSES: Final = (
     exceptions.WorkerCrashedError,
     exceptions.NodeDiedError,
 )
-_HEARS: Final = "_actor_task_failed"
+_HEAR: Final = ("_actor_start_failed", "_actor_task_failed")
 
 
 class WorkerLostError(exceptions.RayActorError):
@@ -131,23 +131,26 @@ class WorkerLostError(exceptions.RayActorError):
 def losses_are_failures() -> Iterator[None]:
     """Let Tune hand us every loss of a worker as that of one trial.
 
-    The method is private, and there is no other way in; tests/runners/test_ray_memory.py causes the
-    real fault, and no search begins on Ray where the method is gone.
+    The methods are private, and there is no other way in; tests/runners/test_ray_memory.py causes
+    the real faults, and no search begins on Ray where the methods are gone.
     """
-    hear = getattr(RayActorManager, _HEARS)
-
-    def hear_all(
-        manager: RayActorManager, *, tracked_actor_task: Any, exception: Exception
-    ) -> None:
-        if isinstance(exception, LOSSES):
-            exception = WorkerLostError(str(exception), type(exception).__name__)
-        hear(manager, tracked_actor_task=tracked_actor_task, exception=exception)
-
-    setattr(RayActorManager, _HEARS, hear_all)
+    methods = {name: getattr(RayActorManager, name) for name in _HEAR}
+    for name, hear in methods.items():
+        setattr(RayActorManager, name, _hearing_losses(hear))
     try:
         yield
     finally:
-        setattr(RayActorManager, _HEARS, hear)
+        for name, hear in methods.items():
+            setattr(RayActorManager, name, hear)
+
+
+def _hearing_losses(hear: Callable[..., None]) -> Callable[..., None]:
+    def hear_all(manager: RayActorManager, *, exception: Exception, **about: Any) -> None:
+        if isinstance(exception, LOSSES):
+            exception = WorkerLostError(str(exception), type(exception).__name__)
+        hear(manager, exception=exception, **about)
+
+    return hear_all
 
 
 def failure_of(problem: BaseException) -> Failure:

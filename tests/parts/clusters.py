@@ -315,6 +315,15 @@ def memory_monitor(room: int) -> dict[str, str]:
     }
 
 
+@contextmanager
+def full_node(room: int) -> Iterator[None]:
+    """Hold what was left below the threshold of a monitor of so many megabytes, and some more."""
+    ballast = bytearray((room + 500) << 20)
+    ballast[::4096] = b"x" * len(ballast[::4096])
+    yield
+    del ballast
+
+
 def free_megabytes() -> int:
     """What the machine could still hold."""
     return _megabytes("MemAvailable")
@@ -335,11 +344,11 @@ def kill(pid: int, how: int = signal.SIGKILL) -> bool:
 
 
 @contextmanager
-def cluster(*cpus: int) -> Iterator[list[int]]:
-    """A head and more nodes on this machine, each with so many processors; yields the processes of
-    the nodes."""
+def cluster(*cpus: int, **more: str) -> Iterator[list[int]]:
+    """A head and more nodes on this machine, each with so many processors, and more variables;
+    yields the processes of the nodes."""
     try:
-        yield [start_node(number, head=index == 0) for index, number in enumerate(cpus)]
+        yield [start_node(number, head=index == 0, **more) for index, number in enumerate(cpus)]
     finally:
         run(["ray", "stop", "--force"])
 

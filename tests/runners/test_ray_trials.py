@@ -7,6 +7,7 @@ import inspect
 import pickle
 import re
 import threading
+import time
 import tomllib
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -394,6 +395,34 @@ def test_processes_that_cannot_begin_end_the_search_only_where_none_can(tmp_path
     assert kinds(tmp_path).count("told") == kinds(tmp_path).count("failed") == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "starts", "why"),
+    [
+        ("out_of_memory", 12, "the node ran out of memory"),
+        ("worker_lost", 3, "the last word of Ray"),
+    ],
+)
+def test_processes_that_die_while_they_start_are_tried_again_longer_where_memory_was_short(
+    tmp_path: Path, kind: Any, starts: int, why: str
+) -> None:
+    heard: list[str] = []
+    pauses: list[float] = []
+    with study_of(tmp_path, watch=lambda event: heard.append(str(event.get("text")))) as study:
+        running, _ = table(study)
+        for number in range(starts):
+            assert running.problem is None
+            running._no_start_before = 0.0
+            assert running.wants_place(f"{number}")
+            before = time.monotonic()
+            failure = Failure(kind, "the node ran out of memory\nthe last word of Ray")
+            running.mark_lost(f"{number}", failure)
+            pauses.append(round(running._no_start_before - before))
+        assert str(running.problem) == f"no worker can begin: {why}"
+    assert pauses == ([2, 4, 8, 16] + [30] * 8 if kind == "out_of_memory" else [2] * 3)
+    assert any("tried again" in text for text in heard) == (kind == "out_of_memory")
+    assert kinds(tmp_path).count("failed") == 0
+
+
 def test_what_tune_writes_down_of_itself_holds_no_study(tmp_path: Path) -> None:
     from runners.on_ray.tune_searcher import StopAtEnd
 
@@ -545,6 +574,8 @@ def test_what_we_use_of_ray_s_own_is_there() -> None:
 
     hears = inspect.signature(RayActorManager._actor_task_failed).parameters
     assert list(hears) == ["self", "tracked_actor_task", "exception"]
+    hears = inspect.signature(RayActorManager._actor_start_failed).parameters
+    assert list(hears) == ["self", "tracked_actor", "exception"]
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["optional-dependencies"]["ray"] == ["ray[tune]>=2.60,<2.61"]
     assert version("ray").startswith("2.60."), "the bound is that of the Ray that CI has tried"
