@@ -26,7 +26,7 @@ from search_spaces.cells.space import SearchSpace
 if TYPE_CHECKING:
     from nas.training.computation import Computation
     from nas.training.shared_weights import SharedWeights
-    from nas.training.supernet import Lessons
+    from nas.training.supernet import SupernetSetting
 
 FORMAT = 1
 RECORD = "supernet.json"
@@ -153,7 +153,7 @@ class Shared(Evaluator):
 
         del workdir, report
         began = time.perf_counter()
-        found = judged_child(self._lessons(), self._shared_weights(), genotype, seed)
+        found = judged_child(self._setting(), self._shared_weights(), genotype, seed)
         metrics = {"shared_accuracy": found["val_accuracy"], "shared_loss": found["val_loss"]}
         seconds = time.perf_counter() - began
         return Evaluation(found["val_accuracy"], {**metrics, **self.costs(genotype)}, seconds)
@@ -206,13 +206,13 @@ class Shared(Evaluator):
 
         return Computation(chosen_device(self._device), self._threads)
 
-    def _lessons(self) -> Lessons:
-        from nas.training.supernet import Lessons
+    def _setting(self) -> SupernetSetting:
+        from nas.training.supernet import SupernetSetting
         from nas.training.trainer import Data
 
         record = self._made
         recipe = Recipe(**record["recipe"])
-        return Lessons(
+        return SupernetSetting(
             self.space,
             self.skeleton,
             Data.of(self.dataset, recipe.train_images),
@@ -270,14 +270,14 @@ def make_supernet(
 ) -> Mapping[str, Any]:
     """Train shared weights with the skeleton, recipe and data of this evaluator, or go on where a
     killed training was; the content of supernet.json. Of two processes at it, one waits."""
-    from nas.training.supernet import PROGRESS, Lessons, learnt
+    from nas.training.supernet import PROGRESS, SupernetSetting, learnt
     from nas.training.trainer import Data
 
     settings = _settings(train, steps, seed)
     if (folder / RECORD).is_file():
         return _finished(folder, settings)
     computation = train.computation()
-    lessons = Lessons(
+    setting = SupernetSetting(
         train.space,
         Skeleton(**settings["skeleton"]),
         Data.of(train.dataset, train.recipe.train_images),
@@ -292,7 +292,7 @@ def make_supernet(
             return _finished(folder, settings)
         facts = {**settings, "computation": computation.to_dict()}
         weights, seconds = learnt(
-            lessons, folder, facts, report, seconds_between=train.checkpoint_seconds
+            setting, folder, facts, report, seconds_between=train.checkpoint_seconds
         )
         return _write(folder, weights, {**facts, "seconds": round(seconds, 3)}, folder / PROGRESS)
 

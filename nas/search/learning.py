@@ -83,7 +83,7 @@ def write_learnt(folder: Path, learnt: Learnt, keep: int) -> None:
     content = {
         "format": FORMAT,
         "left_out": learnt.left_out,
-        "lessons": [judgement.to_dict() for judgement in learnt.judgements],
+        "judgements": [judgement.to_dict() for judgement in learnt.judgements],
     }
     write_whole(folder / LEARNT, json.dumps(content) + "\n")
     staged = folder / LEARNT_FILES
@@ -105,7 +105,7 @@ def read_learnt(folder: Path) -> Learnt | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']!r}")
-        return Learnt([_read(each) for each in content["lessons"]], int(content["left_out"]))
+        return Learnt([_read(each) for each in content["judgements"]], int(content["left_out"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, NasError) as problem:

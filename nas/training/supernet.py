@@ -37,7 +37,7 @@ Report = Callable[[int, float], None]  # (step, loss)
 
 @final
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class SupernetSetting:
     """All that decides shared weights."""
 
     space: SearchSpace
@@ -50,7 +50,7 @@ class Lessons:
 
 
 def learnt(
-    lessons: Lessons,
+    setting: SupernetSetting,
     folder: Path,
     facts: Mapping[str, Any],
     report: Report,
@@ -59,10 +59,10 @@ def learnt(
 ) -> tuple[SharedWeights, float]:
     """Train shared weights, or go on where a killed training kept itself in this folder; the
     weights, and the seconds of all its parts."""
-    learner = _Learner(lessons)
+    learner = _Learner(setting)
     began, saved = time.monotonic() - learner.restored(folder / PROGRESS, facts), time.monotonic()
-    with lessons.computation.active():
-        while learner.step < lessons.steps:
+    with setting.computation.active():
+        while learner.step < setting.steps:
             report(learner.step, learner.learn())
             if time.monotonic() - saved >= seconds_between:
                 learner.keep(folder / PROGRESS, facts, time.monotonic() - began)
@@ -74,28 +74,28 @@ def learnt(
 class _Learner:
     """Shared weights with their momenta, between two steps."""
 
-    def __init__(self, lessons: Lessons) -> None:
-        self._lessons = lessons
-        self.shared = SharedWeights(lessons.seed)
+    def __init__(self, setting: SupernetSetting) -> None:
+        self._setting = setting
+        self.shared = SharedWeights(setting.seed)
         self.step = 0
         self._momenta: dict[str, Tensor] = {}
-        data = lessons.data
+        data = setting.data
         self._source = Source(
-            data.train, data.mean, data.std, lessons.recipe, lessons.computation.torch_device
+            data.train, data.mean, data.std, setting.recipe, setting.computation.torch_device
         )
         self._epoch: tuple[int, Draws] | None = None
 
     def learn(self) -> float:
         """One step of one child, which the number of the step draws; the loss."""
-        lessons = self._lessons
-        genotype = lessons.space.sample(numpy_rng(lessons.seed, "shared", "child", self.step))
-        network = child(lessons, genotype).train()
+        setting = self._setting
+        genotype = setting.space.sample(numpy_rng(setting.seed, "shared", "child", self.step))
+        network = child(setting, genotype).train()
         weights = self.shared.of(network, learning=True)
         images, labels = self._source.augmented(self._batch())
-        with lessons.computation.autocast():
+        with setting.computation.autocast():
             logits = functional_call(network, weights, (images,))
         loss = functional.cross_entropy(
-            logits.float(), labels, label_smoothing=lessons.recipe.label_smoothing
+            logits.float(), labels, label_smoothing=setting.recipe.label_smoothing
         )
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
@@ -126,7 +126,7 @@ class _Learner:
                 f"{file} is of a supernet with other settings: choose another folder with --out, "
                 "or remove it"
             )
-        device = self._lessons.computation.torch_device
+        device = self._setting.computation.torch_device
         for name, tensor in tensors.items():
             kind, _, key = name.partition("/")
             if kind == "weight":
@@ -138,11 +138,11 @@ class _Learner:
 
     def _batch(self) -> Draws:
         """The pictures of this step: an epoch is one permutation, as in every training."""
-        recipe, count = self._lessons.recipe, len(self._source)
+        recipe, count = self._setting.recipe, len(self._source)
         epoch, place = divmod(self.step, steps_per_epoch(recipe, count))
         if self._epoch is None or self._epoch[0] != epoch:
-            rng = torch_rng(self._lessons.seed, "shared", "epoch", epoch)
-            device = self._lessons.computation.torch_device
+            rng = torch_rng(self._setting.seed, "shared", "epoch", epoch)
+            device = self._setting.computation.torch_device
             self._epoch = epoch, drawn(recipe, count, self._source.image_size, rng, device)
         size = min(recipe.batch_size, count)
         return self._epoch[1].part(place * size, (place + 1) * size)
@@ -150,7 +150,7 @@ class _Learner:
     @torch.no_grad()
     def _update(self) -> None:
         """SGD with momentum over what this child has; the others rest."""
-        recipe, share = self._lessons.recipe, self.step / self._lessons.steps
+        recipe, share = self._setting.recipe, self.step / self._setting.steps
         rate = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
         # In one order, however they came here: what is clipped is a sum.
         known = sorted(self.shared.tensors.items())
@@ -170,23 +170,23 @@ class _Learner:
             tensor.grad = None
 
 
-def child(lessons: Lessons, genotype: Genotype) -> nn.Module:
+def child(setting: SupernetSetting, genotype: Genotype) -> nn.Module:
     """The network of a child, on its device; its own weights are not looked at."""
-    network = lessons.space.build(genotype, lessons.skeleton)
-    way = lessons.computation
+    network = setting.space.build(genotype, setting.skeleton)
+    way = setting.computation
     return network.to(way.torch_device, memory_format=way.memory_format)  # type: ignore[call-overload, no-any-return]
 
 
 def judged_child(
-    lessons: Lessons, shared: SharedWeights, genotype: Genotype, seed: int
+    setting: SupernetSetting, shared: SharedWeights, genotype: Genotype, seed: int
 ) -> dict[str, float]:
     """Loss and accuracy on the validation split of a child with shared weights; the seed chooses
     the pictures its batch norms are calibrated on."""
-    data, way = lessons.data, lessons.computation
+    data, way = setting.data, setting.computation
     order = numpy_rng(seed, "shared", "calibration").permutation(len(data.train))
     few = data.train.at(order[:CALIBRATED_ON])
     with way.active():
-        network = child(lessons, genotype)
+        network = child(setting, genotype)
         weights = shared.of(network)
         with torch.no_grad():
             for name, parameter in network.named_parameters():

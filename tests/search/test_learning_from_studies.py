@@ -293,7 +293,7 @@ def test_a_damaged_file_of_what_is_to_be_learnt_is_named(old: Path) -> None:
 
     folder = Path("n")
     folder.mkdir()
-    for text in ("{", '{"format": 2}', '{"format": 1, "left_out": 0, "lessons": [{}]}', "[]"):
+    for text in ("{", '{"format": 2}', '{"format": 1, "left_out": 0, "judgements": [{}]}', "[]"):
         (folder / "learnt.json").write_text(text)
         with pytest.raises(StudyError, match="is not what a study has learnt"):
             read_learnt(folder)
