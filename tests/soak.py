@@ -24,6 +24,8 @@ from parts.command_line import ROOT, SMALL, ended, ran, started
 from parts.studies import lines, story
 
 _LEARNING = ("--space", "nasbench201", "--strategy", "evolution", "--evaluator", "landscape")
+# Small spaces are used up after some 10,000 trials, and repeats are free.
+_LARGE = ("--space", "nasnet", "--strategy", "evolution", "--evaluator", "landscape")
 _SLOW = ("--set", "evaluator.delay_seconds=0.004")
 _ALONE = ("unshare", "--map-root-user", "--mount", "sh", "-ec")
 _SEARCH = f"{sys.executable} -m nas search {' '.join(_LEARNING)} --trials 3000 --to none --out"
@@ -79,7 +81,9 @@ def load(base: Path, scale: float, seed: int) -> Facts:
     del seed
     trials, folder = int(100_000 * scale), base / "long"
     budget = ("--trials", str(trials), "--to", "none", "--out", folder)
-    facts = {"trials": trials, "search": measured("search", *_LEARNING, *budget, "--json")}
+    facts = {"trials": trials, "search": measured("search", *_LARGE, *budget, "--json")}
+    counts = ran(("status", folder, "--json")).json["counts"]
+    assert counts["evaluated"] == trials, counts
     facts["status"] = measured("status", folder)
     facts["status --check"] = measured("status", folder, "--check")
     facts["best"] = measured("best", folder)

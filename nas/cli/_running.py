@@ -412,11 +412,8 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
     )
     if study.idle_seconds:
         print(f"the order of a deterministic study cost {study.idle_seconds:.1f} s of idle workers")
-    if ledger.updates:  # of a controller
-        from nas.search.reading import alarm_of
-
-        if (alarm := alarm_of(study.folder)) is not None:
-            print(f"alarm: {alarm}")
+    if ledger.alarm is not None:
+        print(f"alarm: {ledger.alarm}")
     if not search.evaluator.cheap:
         from nas.search.forecasts import compared, sentence_of
 

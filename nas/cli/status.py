@@ -65,7 +65,7 @@ def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
 def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
     from nas.search.forecasts import compared, sentence_of
     from nas.search.pace import pace_of
-    from nas.search.reading import alarm_of, budget_of, is_running, ledger_of
+    from nas.search.reading import budget_of, is_running, ledger_of
 
     running = is_running(folder)
     ledger = ledger_of(folder, plan.rules)
@@ -88,7 +88,7 @@ def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
         "wall_seconds": round(ledger.wall_seconds, 3),
         "best": None if best is None else _told(best),
         **({} if plan.objectives is None else {"front": ledger.covered(plan.scales)}),
-        "alarm": alarm_of(folder),
+        "alarm": ledger.alarm,
         "forecast": [{**asdict(one), "within": one.within} for one in costs],
         "costs": sentence_of(costs),
         "final": {str(number): dict(final) for number, final in ledger.opened.items()},

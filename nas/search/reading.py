@@ -220,16 +220,6 @@ def ranked(folder: Path, top: int) -> list[Ranked]:
     return [one._replace(final=final.get(one.told["number"], {})) for one in best[:top]]
 
 
-def alarm_of(folder: Path) -> str | None:
-    """What is wrong with the controller of a study, as its last update says; None where nothing
-    is."""
-    alarm: str | None = None
-    for _, event in events_of(folder):
-        if event["event"] == "updated":
-            alarm = event.get("alarm")
-    return alarm
-
-
 def ending_of(folder: Path) -> Ending:
     """How far the log of a study is."""
     budget: Mapping[str, Any] | None = None

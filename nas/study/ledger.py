@@ -108,7 +108,8 @@ class Ledger:
         self.budget = Budget()
         self.finished: str | None = None
         self.sessions = 0
-        self.updates = 0
+        self.updates = 0  # of a controller
+        self.alarm: str | None = None  # what is wrong with it, as its last update says
         self.opened: dict[int, Mapping[str, float]] = {}
         self.wall_before = 0.0  # wall-clock seconds of earlier sessions
         self.session = Session()
@@ -193,6 +194,7 @@ class Ledger:
                 self.finished = event["reason"]
             case "updated":
                 self.updates += 1
+                self.alarm = event.get("alarm")
             case "opened":
                 self.opened[event["number"]] = event["final"]
         return None
