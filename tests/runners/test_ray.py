@@ -20,13 +20,13 @@ from parts.clusters import (
     cluster,
     count,
     ended,
-    environment,
     kill,
     raylets,
     run,
     running,
     search,
     start_node,
+    stop_ray,
     strike,
     wait_for,
     wait_to_hear,
@@ -378,6 +378,6 @@ def test_ray_goes_away_and_the_study_resumes_on_a_ray_of_its_own(
         "nothing that was told is lost; start Ray again and continue with the same command"
         in done.stderr
     )
-    subprocess.run(["ray", "stop", "--force"], env=environment(), capture_output=True, check=True)
+    stop_ray()
     again = run(search(folder, "--runner", "ray", "--address", "local", *SLOWLY, trials=8))
     assert len(finished(folder, again)) == 8

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parts.clusters import run, search, start_node
+from parts.clusters import run, search, start_node, stop_ray
 from parts.studies import lines
 
 pytestmark = pytest.mark.ray
@@ -24,7 +24,7 @@ def gpus() -> Iterator[None]:
         start_node(2, head=True, gpus=2)
         yield
     finally:
-        run(["ray", "stop", "--force"])
+        stop_ray()
 
 
 @pytest.mark.parametrize(
