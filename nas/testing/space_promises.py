@@ -8,6 +8,7 @@ import math
 import pickle
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import torch
 
 from nas.seeding import numpy_rng
 from nas.testing.promises import Promise, keep_all, maker_of
+from search_spaces.cells import Setting
+from search_spaces.cells.decided_settings import DecidedSettings
 from search_spaces.cells.genotype import Cell, Genotype, Node
 from search_spaces.cells.skeleton import Skeleton
 from search_spaces.cells.space import SearchSpace
@@ -146,7 +149,7 @@ def refuses_strangers(make: Make) -> None:
     """What is no member is refused in one sentence: other spaces' genotypes, and damaged ones."""
     space = make()
     genotype = space.sample(np.random.default_rng(1))
-    foreign = Genotype(f"not-{space.name}", genotype.cells, genotype.choices)
+    foreign = replace(genotype, space=f"not-{space.name}")
     for stranger in (foreign, Genotype(space.name), *_damaged(genotype)):
         _refused(space.encode, stranger)
     rng = np.random.default_rng(0)
@@ -165,6 +168,27 @@ def builds_networks(make: Make) -> None:
         return
     network = space.build(genotype, skeleton, torch.Generator().manual_seed(0)).eval()
     assert network(torch.zeros(2, skeleton.channels, 8, 8)).shape == (2, 3)
+
+
+def decides_settings_too(make: Make) -> None:
+    """With settings of the skeleton and recipe to decide besides, it is a space like any other."""
+    space = make()
+    genotype = space.sample(np.random.default_rng(0))
+    if genotype.choices is not None or genotype.settings:
+        return
+    for promise in (encodes_what_it_decodes, mutates_one_decision, refuses_strangers):
+        promise(lambda: DecidedSettings(space=make(), settings=_SETTINGS))
+    wider = DecidedSettings(space=space, settings=_SETTINGS)
+    assert wider.fingerprint != space.fingerprint
+    chosen = {name: values[0] for name, values in _SETTINGS.items()}
+    choices = wider.encode(replace(genotype, settings=chosen))
+    assert choices == (*space.encode(genotype), 0, 0), choices
+
+
+_SETTINGS: dict[str, list[Setting]] = {
+    "skeleton.filters": [4, 8],
+    "recipe.learning_rate": [0.01, 0.05],
+}
 
 
 def _refused(
@@ -193,11 +217,12 @@ def _damaged(genotype: Genotype) -> list[Genotype]:
         Cell(nodes, outputs, 3 - inputs),
         Cell((Node(nodes[0].edges * 3), *nodes[1:]), outputs, inputs),
     ]
-    damaged = [Genotype(space, {**genotype.cells, role: each}) for each in cells]
+    damaged = [{**genotype.cells, role: each} for each in cells]
+    settings = {**genotype.settings, "skeleton.stem_filters": 7}
     return [
-        *damaged,
+        *(replace(genotype, cells=each) for each in (*damaged, {**genotype.cells, "middle": cell})),
         Genotype(space, {}, {"a": 1}),
-        Genotype(space, {**genotype.cells, "middle": cell}),
+        replace(genotype, settings=settings),
     ]
 
 
@@ -214,4 +239,5 @@ SPACE_PROMISES: tuple[Promise, ...] = (
     refuses_wrong_choices,
     refuses_strangers,
     builds_networks,
+    decides_settings_too,
 )

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from search_spaces.errors import UnknownOpError, known_names
 
 SCHEMA = 1  # of the JSON form of a genotype
+SCHEMA_WITH_SETTINGS = 2  # of one that chose settings; all others are written as they always were
 
 Combine = Literal["add", "concat"]
 Pairs = tuple[tuple[int, str], ...]  # the source and operation of each edge of a node
+Setting = int | float | str | bool  # of a skeleton or a recipe
+Decided = Mapping[str, tuple[Setting, ...]]  # settings of which each genotype chooses one value
 
 ROLES = ("normal", "reduction")
 COMBINES: tuple[Combine, ...] = ("add", "concat")

@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from search_spaces.cells import COMBINES, NASNET_OPS, OP_NAMES, SCHEMA, Combine, Pairs
+from search_spaces.cells import (
+    COMBINES,
+    NASNET_OPS,
+    OP_NAMES,
+    SCHEMA,
+    SCHEMA_WITH_SETTINGS,
+    Combine,
+    Pairs,
+    Setting,
+)
 from search_spaces.cells.canonical import Form, Graph, canonical_form
 
 __all__ = [
@@ -86,23 +95,30 @@ def _shared_edge(source: int, op: str) -> Edge:
 
 @dataclass(frozen=True, slots=True)
 class Genotype:
-    """What was drawn: one cell per role, or (space `table`) bare choices by decision name."""
+    """What was drawn: one cell per role, or (space `table`) bare choices by decision name.
+
+    Args:
+        settings: of the skeleton and the recipe, where the search decided some of them:
+            `{"skeleton.filters": 24}`.
+    """
 
     space: str
     cells: Mapping[str, Cell] = field(default_factory=dict)
     choices: Mapping[str, int | str] | None = None
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     _key: str | None = field(default=None, init=False, compare=False, repr=False)
 
     def __hash__(self) -> int:
         """Equal genotypes hash alike, in whatever order their roles were written."""
         choices = None if self.choices is None else frozenset(self.choices.items())
-        return hash((self.space, frozenset(self.cells.items()), choices))
+        settings = frozenset(self.settings.items())
+        return hash((self.space, frozenset(self.cells.items()), choices, settings))
 
     @property
     def key(self) -> str:
         """The same for two genotypes exactly when they are one function: see `cell_form`."""
         if self._key is None:
-            key = _key_of(self.space, self.cells, self.choices)
+            key = _key_of(self.space, self.cells, self.choices, self.settings)
             object.__setattr__(self, "_key", key)
         assert self._key is not None
         return self._key
@@ -112,7 +128,18 @@ class Genotype:
         record: dict[str, Any] = {"schema": SCHEMA, "space": self.space}
         if self.choices is not None:
             return {**record, "choices": dict(self.choices)}
-        return {**record, "cells": {role: _cell_record(cell) for role, cell in self.cells.items()}}
+        record["cells"] = {role: _cell_record(cell) for role, cell in self.cells.items()}
+        if self.settings:
+            record |= {"schema": SCHEMA_WITH_SETTINGS, "settings": dict(self.settings)}
+        return record
+
+    def settings_of(self, table: str) -> dict[str, Setting]:
+        """What it chose of the `skeleton` or of the `recipe`, by the names of these settings."""
+        return {
+            name.partition(".")[2]: value
+            for name, value in self.settings.items()
+            if name.startswith(f"{table}.")
+        }
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -123,12 +150,12 @@ class Genotype:
         """The genotype of a parsed JSON record; refuses in one sentence what is none."""
         from search_spaces.cells.json_form import from_record  # a fresh search reads none
 
-        space, cells, choices = from_record(record)
+        space, cells, choices, settings = from_record(record)
         made = {
             role: Cell(tuple([shared_node(pairs, how) for pairs, how in nodes]), outputs, inputs)
             for role, (nodes, outputs, inputs) in cells.items()
         }
-        return cls(space, made, choices)
+        return cls(space, made, choices, settings)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Genotype:
@@ -157,9 +184,14 @@ def _cell_record(cell: Cell) -> dict[str, Any]:
 Value = tuple[tuple[int, int], ...]  # a sum: (how often, vertex), sorted; empty where nothing flows
 
 
-def _key_of(space: str, cells: Mapping[str, Cell], choices: Mapping[str, int | str] | None) -> str:
+def _key_of(
+    space: str,
+    cells: Mapping[str, Cell],
+    choices: Mapping[str, int | str] | None,
+    settings: Mapping[str, Setting],
+) -> str:
     """Twenty hexadecimal digits, or what NAS-Bench-101 publishes. The name of the space counts only
-    for bare choices: equal cells are equal anywhere."""
+    for bare choices: equal cells are equal anywhere, under equal settings."""
     content: object
     if choices is not None:
         if space == "nasbench101":
@@ -170,6 +202,8 @@ def _key_of(space: str, cells: Mapping[str, Cell], choices: Mapping[str, int | s
         content = (space, sorted(choices.items()))
     else:
         content = [(role, cell_form(cell)) for role, cell in sorted(cells.items())]
+        if settings:
+            content = (content, sorted(settings.items()))
     return hashlib.sha256(repr(content).encode()).hexdigest()[:_DIGITS]
 
 

@@ -8,7 +8,16 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
-from search_spaces.cells import COMBINES, OP_NAMES, SCHEMA, Combine, Pairs, check_op
+from search_spaces.cells import (
+    COMBINES,
+    OP_NAMES,
+    SCHEMA,
+    SCHEMA_WITH_SETTINGS,
+    Combine,
+    Pairs,
+    Setting,
+    check_op,
+)
 from search_spaces.errors import GenotypeError, shortened
 
 MAX_BYTES = 1_000_000
@@ -16,6 +25,7 @@ MAX_NODES = 64
 MAX_EDGES = 512  # of one cell
 MAX_CHOICES = 10_000
 MAX_NAME = 200
+MAX_SETTINGS = 100
 _SAFE_INTEGER = 2**53  # what every JSON reader can hold
 
 
@@ -32,7 +42,8 @@ class Drawn(NamedTuple):
 
     space: str
     cells: Mapping[str, ReadCell]
-    choices: Mapping[str, int | str] | None = None
+    choices: Mapping[str, int | str] | None
+    settings: Mapping[str, Setting]
 
 
 def decoded(text: str | bytes) -> str:
@@ -96,26 +107,37 @@ def from_record(record: object) -> Drawn:
     if isinstance(record, dict) and "schema" in record:
         # First, for a newer version may have fields that this one does not know.
         _check_schema(record["schema"])
-    fields = _object(record, "the genotype", ("schema", "space"), ("cells", "choices"))
+    fields = _object(record, "the genotype", ("schema", "space"), ("cells", "choices", "settings"))
     space = _name(fields["space"], "space")
     if ("cells" in fields) == ("choices" in fields):
         raise GenotypeError(
             "a genotype has either 'cells' or 'choices' (space 'table'): give exactly one of them"
         )
+    if ("settings" in fields) != (fields["schema"] == SCHEMA_WITH_SETTINGS):
+        raise GenotypeError(
+            f"a genotype has 'settings' exactly if its schema is {SCHEMA_WITH_SETTINGS}, but its "
+            f"schema is {fields['schema']}"
+        )
     if "choices" in fields:
-        return Drawn(space, {}, _choices(fields["choices"]))
-    return Drawn(space, _cells(fields["cells"]))
+        if "settings" in fields:
+            raise GenotypeError(
+                "a genotype of 'choices' makes no network, so it has no 'settings': leave them out"
+            )
+        return Drawn(space, {}, _choices(fields["choices"]), {})
+    settings = _settings(fields["settings"]) if "settings" in fields else {}
+    return Drawn(space, _cells(fields["cells"]), None, settings)
 
 
 def _check_schema(schema: object) -> None:
     if type(schema) is not int or schema < 1:
         raise GenotypeError(
-            f"schema is {_brief(schema)}; expected {SCHEMA}, the only version there has been"
+            f"schema is {_brief(schema)}; expected {SCHEMA}, or {SCHEMA_WITH_SETTINGS} for a "
+            "genotype with settings"
         )
-    if schema > SCHEMA:
+    if schema > SCHEMA_WITH_SETTINGS:
         raise GenotypeError(
-            f"schema {_brief(schema)} is newer than {SCHEMA}, the newest this version reads: "
-            "update the toolkit"
+            f"schema {_brief(schema)} is newer than {SCHEMA_WITH_SETTINGS}, the newest this "
+            "version reads: update the toolkit"
         )
 
 
@@ -227,6 +249,25 @@ def _choices(record: object) -> dict[str, int | str]:
             raise GenotypeError(
                 f"the choice of {shortened(name)} is {_brief(choice)}; expected an integer or a "
                 "text"
+            )
+    return dict(record)
+
+
+def _settings(record: object) -> dict[str, Setting]:
+    from search_spaces.cells.skeleton import check_setting  # few genotypes have any
+
+    if not isinstance(record, dict) or not 1 <= len(record) <= MAX_SETTINGS:
+        raise GenotypeError(
+            f"settings: expected an object of 1 to {MAX_SETTINGS} settings, but it is "
+            f"{_brief(record)}"
+        )
+    for name, value in record.items():
+        check_setting(name)
+        if isinstance(value, str):
+            _name(value, f"setting {name}")
+        elif not isinstance(value, (int, float)) or not abs(value) <= _SAFE_INTEGER:
+            raise GenotypeError(
+                f"setting {name} is {_brief(value)}; expected a number, a text, true or false"
             )
     return dict(record)
 

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from search_spaces.errors import NetworkError, known_names, shortened
+from search_spaces.errors import GenotypeError, NetworkError, known_names, shortened
 
 Role = Literal["normal", "reduction"]
 
@@ -30,6 +31,15 @@ _OPTIONS = {
     "average_divisor": ("real", "padded"),
     "max_padding": ("-inf", "zero"),
     "factorized_path": ("pad-crop", "crop"),
+}
+_NAME = re.compile(r"(skeleton|recipe)\.[a-z][a-z_0-9]{0,60}")
+_NO_DECISIONS = {
+    "skeleton.layout": "the space says it",
+    "skeleton.classes": "the data say it",
+    "skeleton.channels": "the data say it",
+    "skeleton.drop_path_steps": "the length of the training says it",
+    "recipe.epochs": "more are nearly always better; for short trainings there is --fidelity",
+    "recipe.train_images": "more images are nearly always better",
 }
 _SMALLEST_IMAGE = {"cifar": 4, "imagenet": 8, "nasbench201": 4}
 AUXILIARY_POOL, AUXILIARY_STRIDE = 5, 3
@@ -165,6 +175,22 @@ class Skeleton:
 
 
 _BOOLEANS = tuple(field.name for field in fields(Skeleton) if field.type == "bool")
+
+
+def check_setting(name: object) -> None:
+    """Refuse what no genotype may choose: a setting of the skeleton or the recipe, by its whole
+    name."""
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        raise GenotypeError(
+            f"{shortened(name)} is no setting of a genotype; expected one of the skeleton or the "
+            "recipe, as 'skeleton.filters'"
+        )
+    if name in _NO_DECISIONS:
+        raise GenotypeError(f"{name} is no decision of a search: {_NO_DECISIONS[name]}")
+    table, _, setting = name.partition(".")
+    known = [field.name for field in fields(Skeleton)]
+    if table == "skeleton" and setting not in known:
+        raise GenotypeError(known_names(setting, known, "setting of the skeleton"))
 
 
 def _check_option(name: str, value: object, options: tuple[str, ...]) -> None:

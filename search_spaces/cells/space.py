@@ -193,6 +193,11 @@ class SearchSpace(ABC):
                 f"a genotype of space {self.name!r} has the cells {', '.join(roles)}; this one "
                 f"has {found}"
             )
+        if genotype.settings:
+            raise SpaceError(
+                f"the genotype chose {', '.join(genotype.settings)}, which this search does not "
+                "decide: give several values of it, or leave it out of the genotype"
+            )
 
     def check_shape(self, cell: Cell, role: str, *, nodes: int, inputs: int) -> None:
         """Refuse a cell with another number of nodes or inputs."""

@@ -10,6 +10,7 @@ import pytest
 from nas.registry import load, names
 from nas.testing.promises import Promise, maker_of
 from nas.testing.space_promises import SPACE_PROMISES
+from search_spaces.cells.decided_settings import DecidedSettings
 from search_spaces.cells.space import SearchSpace
 from search_spaces.errors import SpaceError
 
@@ -21,9 +22,23 @@ OPTIONS: dict[str, dict[str, Any]] = {
 NAMES = [*names("space"), "nasnet small"]
 
 
+WIDTHS = {
+    "skeleton.filters": [16, 24, 32],
+    "skeleton.skip_reduction_input": [False, True],
+    "recipe.learning_rate": [0.01, 0.05],
+    "recipe.crop": ["pad", "none"],
+}
+
+
 def space_of(name: str) -> SearchSpace:
     space: SearchSpace = load("space", name.split()[0])(**OPTIONS.get(name, {}))
     return space
+
+
+@pytest.mark.parametrize("name", ["nasnet", "nasbench201", "darts"])
+@pytest.mark.parametrize("promise", SPACE_PROMISES, ids=lambda promise: promise.__name__)
+def test_every_space_that_decides_settings_too(promise: Promise, name: str) -> None:
+    promise(lambda: DecidedSettings(space=space_of(name), settings=WIDTHS))
 
 
 @pytest.mark.parametrize("name", NAMES)

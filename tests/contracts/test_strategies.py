@@ -17,6 +17,7 @@ from nas.testing.strategy_promises import (
     describes_its_options,
     strategy_maker,
 )
+from search_spaces.cells.decided_settings import DecidedSettings
 from search_spaces.cells.space import SearchSpace
 
 # Options under which a strategy begins to learn within a few trials; none: its defaults.
@@ -29,7 +30,7 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 SPOKEN = [name for name in names("strategy") if name != "optuna"]
 SPOKEN += [spoken for spoken in QUICK if spoken.startswith("optuna:")]
-SPACES = ["odd", "ladder", "nasbench201", "nasnet"]
+SPACES = ["odd", "ladder", "ladder with settings", "nasbench201", "nasnet"]
 PARTS = [
     pytest.param(spoken, marks=pytest.mark.slow) if spoken == "optuna:gp" else spoken
     for spoken in SPOKEN
@@ -38,6 +39,9 @@ PARTS = [
 
 @functools.cache
 def space_called(name: str) -> SearchSpace:
+    if name == "ladder with settings":
+        settings = {"skeleton.filters": [16, 24, 32], "recipe.learning_rate": [0.01, 0.05]}
+        return DecidedSettings(space=load("space", "ladder")(), settings=settings)
     return Odd() if name == "odd" else load("space", name)()
 
 
@@ -66,7 +70,9 @@ def test_every_strategy(promise: Promise, make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    "space", ["odd", pytest.param("nasnet", marks=pytest.mark.slow)], indirect=True
+    "space",
+    ["odd", "ladder with settings", pytest.param("nasnet", marks=pytest.mark.slow)],
+    indirect=True,
 )
 @pytest.mark.parametrize("promise", PROMISES_OF_SEVERAL, ids=lambda promise: promise.__name__)
 def test_every_strategy_with_several_objectives(promise: Promise, make: Make) -> None:

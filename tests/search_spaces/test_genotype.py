@@ -33,6 +33,11 @@ ONE_INPUT = (
     '"conv_3x3"]], '
     '"combine": "add"}], "inputs": 1}}}'
 )
+WITH_SETTINGS = (
+    '{"schema": 2, "space": "nasbench201", "cells": {"normal": {"nodes": [{"edges": [[0, '
+    '"conv_3x3"]], "combine": "add"}], "inputs": 1}}, "settings": {"skeleton.filters": 24, '
+    '"skeleton.auxiliary": true, "recipe.learning_rate": 0.05, "recipe.crop": "pad"}}'
+)
 CHOICES = '{"schema": 1, "space": "table", "choices": {"d_0": "a", "d_1": 3}}'
 
 
@@ -51,7 +56,31 @@ def changed(path: list[Any], value: object) -> dict[str, Any]:
     return record
 
 
-@pytest.mark.parametrize("text", [NASNET_A_BEGINNING, ONE_INPUT, CHOICES])
+def with_settings(settings: object) -> dict[str, Any]:
+    return {**valid_record(), "schema": 2, "settings": settings}
+
+
+def test_settings_are_part_of_what_a_genotype_is() -> None:
+    """And a genotype that chose none is written and named as it always was."""
+    chosen = {"skeleton.filters": 24, "recipe.learning_rate": 0.01}
+    genotype = Genotype.from_dict(with_settings(chosen))
+    assert genotype.settings_of("skeleton") == {"filters": 24}
+    assert genotype.settings_of("recipe") == {"learning_rate": 0.01}
+
+    others = [
+        Genotype.from_dict(valid_record()),
+        Genotype.from_dict(with_settings({**chosen, "skeleton.filters": 32})),
+        Genotype.from_dict(with_settings({"skeleton.filters": 24})),
+    ]
+    assert len({each.key for each in (genotype, *others)}) == 4
+    assert len({genotype, *others}) == 4
+    reordered = Genotype.from_dict(with_settings(dict(reversed(chosen.items()))))
+    assert (reordered.key, hash(reordered)) == (genotype.key, hash(genotype))
+    assert others[0].key == "46830354e90853391155"
+    assert others[0].to_dict()["schema"] == 1
+
+
+@pytest.mark.parametrize("text", [NASNET_A_BEGINNING, ONE_INPUT, CHOICES, WITH_SETTINGS])
 def test_a_round_trip_is_exact(text: str) -> None:
     genotype = Genotype.from_json(text)
     assert genotype.to_json() == text
@@ -114,12 +143,24 @@ BAD_RECORDS: list[tuple[object, str]] = [
     ({}, "the genotype has no 'schema'"),
     ({"schema": 1, "cells": {}}, "the genotype has no 'space'"),
     (
-        changed(["schema"], 2),
-        "schema 2 is newer than 1, the newest this version reads: update the toolkit",
+        changed(["schema"], 3),
+        "schema 3 is newer than 2, the newest this version reads: update the toolkit",
     ),
-    ({**changed(["schema"], 2), "colour": 1}, "schema 2 is newer"),
-    (changed(["schema"], 10**30), "schema a number of 100 bits is newer than 1"),
-    (changed(["schema"], 0), "schema is 0; expected 1, the only version there has been"),
+    ({**changed(["schema"], 3), "colour": 1}, "schema 3 is newer"),
+    (changed(["schema"], 10**30), "schema a number of 100 bits is newer than 2"),
+    (changed(["schema"], 0), "schema is 0; expected 1, or 2 for a genotype with settings"),
+    (changed(["schema"], 2), "has 'settings' exactly if its schema is 2, but its schema is 2"),
+    ({**valid_record(), "settings": {"skeleton.filters": 8}}, "but its schema is 1"),
+    ({**json.loads(CHOICES), "schema": 2, "settings": {"skeleton.filters": 8}}, "no 'settings'"),
+    (with_settings({}), "settings: expected an object of 1 to 100 settings, but it is an object"),
+    (with_settings([]), "settings: expected an object of 1 to 100 settings, but it is a list of 0"),
+    (with_settings({"filters": 8}), "'filters' is no setting of a genotype; expected one of the"),
+    (with_settings({"skeleton.filter": 8}), "no setting of the skeleton is called 'filter'; there"),
+    (with_settings({"skeleton.classes": 8}), "skeleton.classes is no decision of a search"),
+    (with_settings({"skeleton.filters": None}), "setting skeleton.filters is null; expected a"),
+    (with_settings({"skeleton.filters": [8]}), "setting skeleton.filters is a list of 1; expected"),
+    (with_settings({"recipe.learning_rate": 1e300}), "setting recipe.learning_rate is 1e[+]300"),
+    (with_settings({"recipe.optimizer": ""}), "setting recipe.optimizer is an empty text"),
     (changed(["schema"], True), "schema is true; expected 1"),
     (changed(["schema"], "1"), "schema is '1'; expected 1"),
     (changed(["schema"], 1.0), "schema is 1.0; expected 1"),
@@ -285,6 +326,8 @@ def test_the_schema_refuses_all_but_what_a_schema_cannot_express() -> None:
         "name state 3;",
         "ud800'; expected",
         "no op is called",
+        "no setting of the skeleton is called",
+        "is no decision of a search",
     ]
     assert [word for word in relations if not any(word in sentence for sentence in accepted)] == []
     assert len(accepted) == len(relations) + 2  # for a schema, 1.0 and 0.0 are integers
