@@ -237,6 +237,8 @@ class Evaluator(ABC):
     - What goes wrong may be raised: `attempt()` makes a `Failure` of it. A `NasError` is a mistake
       of the user's and ends the study.
     - Options are keyword arguments behind `space` and `*`; the space may be left out.
+    - `heeds` names what it takes from `genotype.settings`, if anything: `skeleton`, `recipe`. Only
+      then may a search decide settings of these. `space.build` builds by those of the skeleton.
     - The test split is none of its business, but for `final`.
 
     `nas.testing.check_evaluator` tries all of it.
@@ -267,6 +269,8 @@ class Evaluator(ABC):
     stands_in: bool = False
     # True: what it prepares differs from seed to seed of a comparison; else there is one for all
     per_seed: bool = False
+    # What it takes from the settings of a genotype: those of the `skeleton`, of the `recipe`
+    heeds: tuple[str, ...] = ()
     last_step: int | None = (
         None  # the step whose report is the whole evaluation: nothing is stopped early there
     )

@@ -301,6 +301,9 @@ def _opening(search: OpenSearch) -> Iterator[str]:
             f"{name}={_brief(value)}" for name, value in part.options.items() if value is not None
         )
         yield f"{kind:>10}: {part.name}" + (f" ({options})" if options else "")
+    if plan.decided:
+        values = (f"{name} {', '.join(map(str, many))}" for name, many in plan.decided.items())
+        yield f"{'decides':>10}: {'; '.join(values)}"
     if plan.screen is not None:
         judge, count = plan.screen.judge.name, plan.screen.proposals
         yield f"{'screen':>10}: of {count:,} proposals the best by {judge} is tried"
@@ -434,6 +437,8 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
         print(
             f"winner: trial {number}, score {best.score:.6g}{spread}, key {best.trial.genotype.key}"
         )
+        if chosen := best.trial.genotype.settings:
+            print(f"        chose {', '.join(f'{name} {value}' for name, value in chosen.items())}")
         for name, value in ledger.opened.get(number, {}).items():
             print(f"        {name} {value:.6g} (read after the search, for its incumbents only)")
 

@@ -37,6 +37,7 @@ class Landscape(Evaluator):
     """
 
     cheap = True
+    heeds = ("skeleton", "recipe")  # as it heeds every decision
 
     def __init__(
         self,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, final
 
 from nas import registry
 from nas.contracts import Evaluation, Evaluator, Json, Report
-from nas.evaluators.train import child_settings
+from nas.evaluators.train import child_settings, refuse_misfits, seen_at
 from nas.seeding import numpy_rng, torch_rng
 from nas.training.datasets import Images, open_dataset, share
+from search_spaces.cells.decided_settings import skeleton_of
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from nas.evaluators.proxies import Proxy as Function
     from nas.training.computation import Computation
+    from search_spaces.cells.skeleton import Skeleton
 
 
 @final
@@ -43,6 +45,7 @@ class Proxy(Evaluator):
 
     cheap = True
     stands_in = True
+    heeds = ("skeleton",)
 
     device: str
 
@@ -68,6 +71,7 @@ class Proxy(Evaluator):
             dataset, data_dir, image_size=image_size, skip_corrupt=skip_corrupt
         )
         self.skeleton, _ = child_settings(self.dataset, space.name, preset, skeleton or {}, {})
+        refuse_misfits(space, self.skeleton, None)
         self._batch = batch
         self._batch_seed = batch_seed
         self.device = device
@@ -82,13 +86,15 @@ class Proxy(Evaluator):
         from nas.evaluators.proxies import Untrained
 
         began, computation = time.perf_counter(), self._computation()
+        skeleton = skeleton_of(genotype, self.skeleton)
 
         def build() -> nn.Module:
-            network = self.space.build(genotype, self.skeleton, torch_rng(seed, "weights"))
+            network = self.space.build(genotype, skeleton, torch_rng(seed, "weights"))
             return network.to(computation.torch_device).train()
 
         with computation.active():
-            child = Untrained(genotype, self.skeleton, build, *self._pictures(computation), seed)
+            pictures = self._pictures(computation, skeleton)
+            child = Untrained(genotype, skeleton, build, *pictures, seed)
             score = float(self._proxy(child))
         metrics = {**self.costs(genotype), **self.settle()}
         return Evaluation(score, metrics, time.perf_counter() - began)
@@ -97,7 +103,7 @@ class Proxy(Evaluator):
         """Parameters and multiply-adds of the child."""
         from search_spaces.cells.cost import params_and_macs
 
-        return params_and_macs(genotype, self.skeleton)
+        return params_and_macs(genotype, skeleton_of(genotype, self.skeleton))
 
     def shared(self) -> dict[str, Images]:
         """The images that the batch is drawn from."""
@@ -126,12 +132,14 @@ class Proxy(Evaluator):
 
         return Computation(chosen_device(self.device), self._threads, layout="contiguous")
 
-    def _pictures(self, computation: Computation) -> tuple[Tensor, Tensor]:
-        """The batch: images and labels, the same for every child."""
+    def _pictures(
+        self, computation: Computation, skeleton: Skeleton | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The batch: images and labels, the same for every child of this size of pictures."""
         from nas.training.augment import Source
         from nas.training.recipe import Recipe
 
-        train = self.dataset.load("train")
+        train = seen_at(self.dataset, skeleton or self.skeleton).load("train")
         order = numpy_rng(self._batch_seed, "proxy", "batch").permutation(len(train))
         few = train.at(order[: self._batch])
         source = Source(

@@ -7,6 +7,8 @@ import copy
 import dataclasses
 import time
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -21,6 +23,7 @@ from nas.study.store import WEIGHTS_FILE
 from nas.training.datasets import Dataset, Images, open_dataset, preset, share
 from nas.training.recipe import Recipe
 from search_spaces.cells.carrying import carries_input
+from search_spaces.cells.decided_settings import DecidedSettings, skeleton_of
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
 from search_spaces.cells.space import SearchSpace
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from nas.training.computation import Computation
     from nas.training.trainer import Data, Progress
 
+_MOST_COMBINATIONS = 10_000  # of settings that are looked at one by one
 _METRICS = (
     "train_loss",
     "train_accuracy",
@@ -78,6 +82,8 @@ class Train(Evaluator):
             a crash.
     """
 
+    heeds = ("skeleton", "recipe")
+
     device: str
 
     def __init__(
@@ -110,6 +116,9 @@ class Train(Evaluator):
         self.skeleton, self.recipe = child_settings(
             self.dataset, space.name, preset, skeleton or {}, recipe or {}
         )
+        self.dataset = seen_at(self.dataset, self.skeleton)
+        refuse_misfits(space, self.skeleton, self.recipe)
+        self._given = (skeleton or {}, recipe or {})
         self.last_step = self.recipe.epochs
         self._measures = (*_METRICS, "latency_ms") if latency_batch else _METRICS
         self._score = Expression(score, self._measures)
@@ -132,6 +141,25 @@ class Train(Evaluator):
     ) -> Evaluation:
         """Train one child; its weights stay in `workdir/keep/`. One through which nothing of an
         image flows is not trained, but told as what it is: chance."""
+        if genotype.settings:
+            self.computation(), self.measured()  # once for all children
+        return self.of(genotype)._trained(genotype, seed, workdir, report)
+
+    def of(self, genotype: Genotype) -> Train:
+        """The same judge in the skeleton, recipe and size of pictures that a genotype chose; what
+        was set here stays as it is."""
+        if not genotype.settings:
+            return self
+        child, (skeleton, recipe) = copy.copy(self), self._given
+        child.skeleton = dataclasses.replace(
+            self.skeleton,
+            **_but(genotype.settings_of("skeleton"), skeleton),
+        )
+        child.recipe = self.recipe.changed(_but(genotype.settings_of("recipe"), recipe))
+        child.dataset = seen_at(self.dataset, child.skeleton)
+        return child
+
+    def _trained(self, genotype: Genotype, seed: int, workdir: Path, report: Report) -> Evaluation:
         from nas.training.trainer import Trainer
 
         began = time.perf_counter()
@@ -181,8 +209,9 @@ class Train(Evaluator):
             return {}
         from nas.evaluators._on_test import accuracy_on_test
 
-        network = self.space.build(genotype, self.skeleton)
-        return {"test_accuracy": accuracy_on_test(network, weights, self.dataset, self._judging())}
+        own = self.of(genotype)
+        network = own.space.build(genotype, own.skeleton)
+        return {"test_accuracy": accuracy_on_test(network, weights, own.dataset, self._judging())}
 
     @property
     def measures(self) -> Collection[str]:
@@ -193,11 +222,12 @@ class Train(Evaluator):
         """Parameters and multiply-adds of the child; its latency where that is asked for."""
         from search_spaces.cells.cost import params_and_macs
 
-        found = params_and_macs(genotype, self.skeleton)
+        skeleton = self.of(genotype).skeleton
+        found = params_and_macs(genotype, skeleton)
         if self._latency_batch:
             from nas.training.latency import milliseconds
 
-            real, skeleton = self.space.build(genotype, self.skeleton), self.skeleton
+            real = self.space.build(genotype, skeleton)
             shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
             found["latency_ms"] = milliseconds(real, shape, self._latency_batch, self.computation())
         return found
@@ -208,13 +238,18 @@ class Train(Evaluator):
         from search_spaces.cells.cost import cost
 
         drawn = [self.space.sample(numpy_rng(0, "outlook", number)) for number in range(3)]
-        costs = [cost(genotype, self.skeleton) for genotype in drawn]
+        costs = [cost(genotype, self.of(genotype).skeleton) for genotype in drawn]
         typical = sorted(costs, key=lambda one: one.macs)[1]
         told = f"a typical child has {network_told(typical, self._computation)}"
         return Outlook(data_told(self.dataset, self._data()), told, None)
 
     def foresee(self, genotype: Genotype) -> Foreseen:
         """Train a few steps of the child; one that carries nothing costs nothing."""
+        if genotype.settings:
+            self.computation()  # once for all children
+        return self.of(genotype)._foretasted(genotype)
+
+    def _foretasted(self, genotype: Genotype) -> Foreseen:
         began = time.perf_counter()
         from nas.training.forecast import foretaste
         from nas.training.measurement import room_mib
@@ -265,8 +300,11 @@ class Train(Evaluator):
         if before:
             self._computation = before[0]
         elif self._computation not in ways or self._hardware != hardware:
-            shape = (self.skeleton.channels, self.skeleton.image_size, self.skeleton.image_size)
-            self._computation = fastest(ways, self._typical_network, shape)
+            typical = self.space.sample(numpy_rng(0, "typical"))
+            skeleton = self.of(typical).skeleton
+            shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
+            make = partial(self.space.build, typical, skeleton)
+            self._computation = fastest(ways, make, shape)
         self._hardware = hardware
         return self._settled()
 
@@ -293,11 +331,6 @@ class Train(Evaluator):
         except SettingsError:
             device = chosen_device("auto")
         return Computation(device, self._threads)
-
-    def _typical_network(self) -> nn.Module:
-        """What ways to compute are measured on: the same child in every study of a space and
-        skeleton."""
-        return self.space.build(self.space.sample(numpy_rng(0, "typical")), self.skeleton)
 
     def _chance(self) -> dict[str, float]:
         """What a network comes to that gives every image the same answer, at its best."""
@@ -353,6 +386,31 @@ def _settled(hardware: str, way: Computation) -> dict[str, Json]:
         "precision": way.precision,
         "layout": way.layout,
     }
+
+
+def seen_at(dataset: Dataset, skeleton: Skeleton) -> Dataset:
+    """The dataset with pictures of the size that the skeleton is for."""
+    if dataset.image_size == skeleton.image_size:
+        return dataset
+    from nas.training.datasets._resized import resized
+
+    return resized(dataset, skeleton.image_size)
+
+
+def refuse_misfits(space: SearchSpace, skeleton: Skeleton, recipe: Recipe | None) -> None:
+    """Refuse, before a search begins, settings to decide among which some make no skeleton or
+    recipe."""
+    if not isinstance(space, DecidedSettings):
+        return
+    for settings in islice(space.combinations(), _MOST_COMBINATIONS):
+        genotype = Genotype(space.name, settings=settings)
+        skeleton_of(genotype, skeleton)
+        if recipe is not None:
+            recipe.changed(genotype.settings_of("recipe"))
+
+
+def _but(chosen: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in chosen.items() if name not in given}
 
 
 def child_settings(

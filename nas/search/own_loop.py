@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsFloat, Unpack, final
 
 from nas.contracts import Evaluation, Evaluator, Failure, Outcome, Report, Stopped, Trial
 from nas.errors import SettingsError, StudyError, shortened
+from nas.search.decided import divided
 from nas.search.keywords import SearchSettings, tree_of_keywords
 from nas.search.objects import refuse_unrecorded
 from nas.search.run import open_search, settle
@@ -31,6 +32,7 @@ _ELSEWHERE = ("evaluator", "runner", "recipe", "skeleton")
 class OwnLoop(Evaluator):
     """What `study.json` names as the evaluator of such a study; it judges nothing itself."""
 
+    heeds = ("skeleton", "recipe")  # as far as the loop does
     in_hand = False
 
     def measured(self) -> Mapping[str, Any]:
@@ -162,11 +164,12 @@ def open_study(folder: str | Path, **settings: Unpack[SearchSettings]) -> Iterat
     'all 3 trials are done'
     """
     tree = tree_of_keywords({**settings, "out": folder})
+    fixed, _ = divided(tree)  # those with several values are decisions, which the loop may heed
     for table in _ELSEWHERE:
-        if table in tree:
+        if table in fixed:
             raise SettingsError(
                 f"open_study judges in your own loop, so there is no {table} to set: leave out "
-                f"{', '.join(sorted(tree[table]))}, or call nas.search"
+                f"{', '.join(sorted(fixed[table]))}, or call nas.search"
             )
 
     name = f"{OwnLoop.__module__}:{OwnLoop.__name__}"

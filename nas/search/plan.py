@@ -33,6 +33,7 @@ from nas.study.events import (
     is_text,
 )
 from nas.study.store import write_whole
+from search_spaces.cells import Decided
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
@@ -68,6 +69,7 @@ class Plan:
     scales: tuple[Scale, ...] | None = None  # of the objectives, fixed before the first trial
     learn_from: tuple[str, ...] = ()  # folders of older studies
     learnt: Mapping[str, Any] | None = None  # what was found there, fixed before the first trial
+    decided: Decided = field(default_factory=dict)  # settings that genotypes choose
 
     @property
     def needs_trust(self) -> bool:
@@ -80,6 +82,8 @@ class Plan:
         """Everything that can change the outcome; the runner, the budget and what a budget buys
         are no part of it."""
         space = {**self.space.to_dict(), "fingerprint": self.make_space().fingerprint}
+        if self.decided:
+            space["settings"] = dict(self.decided)
         identity = {
             "space": space,
             "strategy": self.strategy.to_dict(),
@@ -142,8 +146,7 @@ class Plan:
 
     def make_space(self) -> SearchSpace:
         """The space itself."""
-        space: SearchSpace = self.space.factory(**self.space.checked(self.space.options))
-        return space
+        return made_space(self.space, self.decided)
 
     def make_strategy(self, space: SearchSpace) -> Strategy:
         """A strategy that knows nothing yet."""
@@ -235,6 +238,7 @@ class Plan:
                 start_from=tuple(Genotype.from_dict(each) for each in content["start_from"]),
                 learn_from=tuple(content.get("learn_from", ())),
                 learnt=content.get("learnt"),
+                decided=_decided_of(content["space"]),
                 measured=content["measured"],
             )
         except (KeyError, TypeError, AttributeError, ValueError) as problem:
@@ -249,6 +253,21 @@ class Plan:
     def with_measured(self, measured: Mapping[str, Any]) -> Self:
         """The same study, with what was measured before its first trial."""
         return replace(self, measured=dict(measured))
+
+
+def made_space(part: Part, decided: Decided) -> SearchSpace:
+    """The space, with a decision for each setting that has several values."""
+    space: SearchSpace = part.factory(**part.checked(part.options))
+    if not decided:
+        return space
+    from nas.search.decided import with_decided
+
+    return with_decided(space, decided)
+
+
+def _decided_of(space: Mapping[str, Any]) -> Decided:
+    """The settings that a file names, with their values."""
+    return {name: tuple(values) for name, values in space.get("settings", {}).items()}
 
 
 def _made_evaluator(part: Part, space: SearchSpace, options: Mapping[str, Any]) -> Evaluator:
@@ -342,6 +361,7 @@ def is_part(value: object) -> bool:
         and is_text(value.get("name"))
         and is_table(value.get("options", {}))
         and is_text(value.get("fingerprint", ""))
+        and _are_values(value.get("settings", {}))
     )
 
 
@@ -350,6 +370,14 @@ def _is_rules(value: object) -> bool:
     return isinstance(value, dict) and all(
         limit is None or (is_text(limit) if name in _WORDS else is_number(limit))
         for name, limit in value.items()
+    )
+
+
+def _are_values(value: object) -> bool:
+    """Whether it is a list of plain values for each name."""
+    return isinstance(value, dict) and all(
+        isinstance(each, list) and all(isinstance(one, bool | int | float | str) for one in each)
+        for each in value.values()
     )
 
 

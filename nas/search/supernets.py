@@ -24,6 +24,11 @@ def supernet_of(
     from nas.evaluators.train import Train
 
     plan = assignment({**tree, "evaluator": {**tree.get("evaluator", {}), "name": "train"}}).plan
+    if plan.decided:
+        raise SettingsError(
+            f"{', '.join(plan.decided)}: weights are shared by children of one skeleton and one "
+            "recipe, so give one value of each"
+        )
     train = plan.make_judge(plan.make_space())
     if not isinstance(train, Train):
         raise SettingsError("a supernet is trained as children are: its evaluator is train")

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import SettingsError, SpaceError, known_names, shortened
 from nas.registry import allow, is_outside, load, names, resolve
-from nas.search.plan import Plan
+from nas.search.plan import Plan, made_space
 from nas.settings import Part, Word, assignments, complete, merged, options_of, read_config
 from nas.study import Budget, Duplicates, EarlyStop, Rules, StoppedAs
+from search_spaces.cells import Decided
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
@@ -82,6 +83,7 @@ def tree_of(words: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict[str, 
 
 def assignment(tree: Mapping[str, Any]) -> Assignment:
     """Put a tree of settings (`{"strategy": {"name": ..., "population": ...}, ...}`) together."""
+    tree, decided = _divided(tree)
     for table in tree:
         if table not in _TABLES:
             raise SettingsError(known_names(table, _TABLES, "part of the settings"))
@@ -96,6 +98,9 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
     limits = _limits(study)
     evaluator = _evaluator(tree, objectives, limits)
     space = _space(tree, evaluator)
+    screen = _screen(tree)
+    if decided:
+        _refuse_unheeded(decided, evaluator, screen)
     plan = Plan(
         space=space,
         strategy=_part("strategy", tree),
@@ -104,11 +109,12 @@ def assignment(tree: Mapping[str, Any]) -> Assignment:
         seed=study["seed"],
         rules=_rules(study),
         limits=limits,
-        start_from=_genotypes(study["start_from"], space),
+        start_from=_genotypes(study["start_from"], space, decided),
         objectives=objectives,
-        screen=_screen(tree),
+        screen=screen,
         learn_from=tuple(str(Path(folder)) for folder in study["learn_from"]),
         fidelity=_fidelity(study),
+        decided=decided,
     )
     folder = Path(study["out"]) if study["out"] else plan.default_folder()
     return Assignment(plan, _budget(study, evaluator, folder), folder)
@@ -118,12 +124,37 @@ def judged_by(evaluator: str, tree: Mapping[str, Any], own: Mapping[str, Any]) -
     """The settings of a search with another judge: those of its evaluator that the other one knows,
     and `own` on top."""
     allow(evaluator)
+    tree, decided = _divided(tree)
     known = options_of(load("evaluator", evaluator))
     beside = {name: tree[name] for name in ("skeleton", "recipe") if name in tree}
     given = merged({**tree.get("evaluator", {})}, beside)
     shared = {name: value for name, value in given.items() if name in known}
     rest = {name: table for name, table in tree.items() if name not in ("skeleton", "recipe")}
+    for name, values in decided.items():
+        table, _, setting = name.partition(".")
+        rest[table] = {**rest.get(table, {}), setting: values}
     return {**rest, "evaluator": {**merged(shared, own), "name": evaluator}}
+
+
+def _divided(tree: Mapping[str, Any]) -> tuple[Mapping[str, Any], Decided]:
+    """The settings, and those that were given several values, which few searches have."""
+    evaluator = tree.get("evaluator")
+    tables = (tree, evaluator if isinstance(evaluator, Mapping) else {})
+    given = [each.get(name) for each in tables for name in ("skeleton", "recipe")]
+    if not any(given):
+        return tree, {}
+    from nas.search.decided import divided
+
+    return divided(tree)
+
+
+def _refuse_unheeded(decided: Decided, evaluator: Part, screen: Screen | None) -> None:
+    from nas.search.decided import refuse_unheeded
+
+    refuse_unheeded(evaluator.factory, evaluator.name, decided)
+    if screen is not None:  # of equal cells it may think alike, whatever their recipes
+        networks = [name for name in decided if name.startswith("skeleton.")]
+        refuse_unheeded(screen.judge.factory, screen.judge.name, networks)
 
 
 def _screen(tree: Mapping[str, Any]) -> Screen | None:
@@ -303,7 +334,13 @@ def _space(tree: Mapping[str, Any], evaluator: Part) -> Part:
 
         decisions = table_decisions(evaluator.options["table"], evaluator.options["decisions"])
         table["decisions"] = {decision: list(options) for decision, options in decisions.items()}
-    return Part.named("space", name, table)
+    try:
+        return Part.named("space", name, table)
+    except SettingsError:
+        from nas.search.decided import refuse_of_space
+
+        refuse_of_space(table)
+        raise
 
 
 def _limits(study: Mapping[str, Any]) -> dict[str, float]:
@@ -311,18 +348,22 @@ def _limits(study: Mapping[str, Any]) -> dict[str, float]:
     return {name: amount(str(limit)) for name, limit in limits.items() if limit is not None}
 
 
-def _genotypes(sources: tuple[str, ...], space: Part) -> tuple[Genotype, ...]:
+def _genotypes(sources: tuple[str, ...], space: Part, decided: Decided) -> tuple[Genotype, ...]:
     if not sources:
         return ()
     from search_spaces.cells.reading import read_genotype
 
-    drawn_from = space.factory(**space.options)
-    return tuple(_as_of(drawn_from, read_genotype(source, drawn_from)) for source in sources)
+    drawn_from = made_space(space, decided)
+    return tuple(
+        _as_of(drawn_from, read_genotype(source, drawn_from), decided) for source in sources
+    )
 
 
-def _as_of(space: SearchSpace, genotype: Genotype) -> Genotype:
-    """A cell that was published in another space, where it is a member of this one too."""
-    own = Genotype(space.name, genotype.cells, genotype.choices)
+def _as_of(space: SearchSpace, genotype: Genotype, decided: Decided) -> Genotype:
+    """A cell that was published in another space, where it is a member of this one too; where
+    settings are decided, it begins with the first value of each."""
+    first = {name: values[0] for name, values in decided.items()}
+    own = replace(genotype, space=space.name, settings=genotype.settings or first)
     try:
         space.encode(own)
     except SpaceError:

@@ -150,13 +150,19 @@ def share(dataset: Dataset, splits: Mapping[str, Images]) -> None:
         )  # torch wants labels it may write
 
 
+def pictures_of(dataset: Dataset, split: str) -> Images:
+    """A split for a dataset that is made of another one, which says who may open it."""
+    return _read(dataset, split) if split != "test" else dataset.read(split, dataset.data_dir)
+
+
 def _read(dataset: Dataset, split: str) -> Images:
     return _shared.get((dataset, split)) or _read_once(dataset, split)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)
 def _read_once(dataset: Dataset, split: str) -> Images:
-    """Splits are kept by the process, so that the children of a worker share them."""
+    """Splits are kept by the process, so that the children of a worker share them; those of a
+    dataset, and those of one size that it was brought to."""
     return dataset.read(split, dataset.data_dir)
 
 
