@@ -51,7 +51,7 @@ def _head(shown: Portrait) -> Iterator[str]:
     yield f"{shown.title}, key {shown.genotype.key}" if shown.entry else f"key {shown.genotype.key}"
     if shown.entry:
         yield from wrap(shown.entry.source, 100)
-    for name, choice in (shown.genotype.choices or {}).items():
+    for name, choice in (shown.genotype.choices or shown.genotype.settings).items():
         yield f"  {name} = {choice}"
 
 

@@ -78,10 +78,16 @@ def _form(name: str, option: str, known: tuple[str, ...] = FORMS) -> str:
 
 
 def _text(genotype: Genotype, to: str, space: SearchSpace | None) -> str:
+    from nas.errors import NasError
     from search_spaces.cells.darts_text import to_darts_text
     from search_spaces.cells.nasbench201_text import to_nasbench201_string
     from search_spaces.cells.reading import choices_text
 
+    if genotype.settings and to in ("darts", "nasbench201"):
+        raise NasError(
+            f"the genotype chose {', '.join(genotype.settings)}, which a text of {to} cannot say: "
+            "convert it to json"
+        )
     if to == "choices" and space is not None:
         return choices_text(genotype, space)
     return {"darts": to_darts_text, "nasbench201": to_nasbench201_string}.get(

@@ -44,6 +44,8 @@ def command(
     genotype = Genotype.from_dict(events[0]["genotype"])
     if genotype.cells:
         print(_drawing(genotype) + "\n", file=drawn(sys.stdout))
+        for name, value in genotype.settings.items():
+            print(f"{name} = {value}")
     else:
         print(", ".join(f"{name}={value}" for name, value in (genotype.choices or {}).items()))
     for event in events:

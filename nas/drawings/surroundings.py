@@ -42,8 +42,8 @@ class Surroundings:
 def surroundings(
     genotype: Genotype, name: str | None, settings: Mapping[str, Any], entry: ZooEntry | None = None
 ) -> Surroundings:
-    """The skeleton of a preset's name, with the published settings where the zoo has them;
-    `settings` win.
+    """The skeleton of a preset's name, with the published settings where the zoo has them, and
+    with what the genotype chose; `settings` win.
 
     Args:
         name: None is `cifar`, or `nasbench201` for cells with one input.
@@ -57,10 +57,13 @@ def surroundings(
         )
     else:
         known, origin = asdict(SKELETONS[chosen]), "general settings"
-    published = entry is not None and chosen in entry.skeletons and not settings
+    own = genotype.settings_of("skeleton")
+    published = entry is not None and chosen in entry.skeletons and not settings and not own
+    if own:
+        origin += f", with what the genotype chose ({', '.join(own)})"
     if settings:
         origin += f", with your {', '.join(settings)}"
-    skeleton = Skeleton(**complete(Skeleton, {**known, **settings}, "skeleton"))
+    skeleton = Skeleton(**complete(Skeleton, {**known, **own, **settings}, "skeleton"))
     return Surroundings(chosen, skeleton, origin, published)
 
 

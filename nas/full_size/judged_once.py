@@ -19,6 +19,7 @@ from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import load_into, open_weights
 from nas.full_size.trainings import Setting, Trained
 from nas.study.store import write_whole
+from nas.training.datasets._resized import at_size
 from nas.training.final_split import FinalSplit
 from nas.training.judging import Judgement, judged
 from search_spaces.cells.skeleton import Skeleton
@@ -31,6 +32,7 @@ def judged_once(
     tests: Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
     networks: Sequence[Callable[[], nn.Module]],
     setting: Setting,
+    sizes: Sequence[int] | None = None,
 ) -> tuple[Judgement, ...]:
     """What the test split says of each network; what was read once for the same weights is not
     read again.
@@ -40,6 +42,7 @@ def judged_once(
         belongs: whether a record is about these very weights.
         tests: the judgements in a record, in the order of the networks.
         networks: make one at a time, so that they do not fill the memory together.
+        sizes: of the pictures that each of them sees; None is that of the dataset.
     """
     known = read_object(file) or {}
     if belongs(known):
@@ -48,8 +51,10 @@ def judged_once(
 
     images = FinalSplit(setting.dataset).load()
     device = setting.computation.torch_device
+    seen = sizes or [setting.dataset.image_size] * len(networks)
     return tuple(
-        judged(make().to(device), images, setting.dataset, setting.computation) for make in networks
+        judged(make().to(device), at_size(images, size), setting.dataset, setting.computation)
+        for make, size in zip(networks, seen, strict=True)
     )
 
 

@@ -82,8 +82,8 @@ def transfer_skeleton(
     settings: Mapping[str, Any],
     target: Target | None,
 ) -> Skeleton:
-    """The skeleton of a choice on a dataset: the preset's with the cell's conventions, scaled to a
-    target."""
+    """The skeleton of a choice on a dataset: the preset's with the cell's conventions and what its
+    genotype chose, scaled to a target. The data say how large pictures are."""
     single = {cell.inputs for cell in choice.genotype.cells.values()} == {1}
     if single and preset != "fit":
         raise NasError(
@@ -100,7 +100,8 @@ def transfer_skeleton(
         if preset == "fit"
         else PRESETS[preset].skeleton
     )
-    given = {**own, **_conventions(choice), **data, **settings}
+    chosen = choice.genotype.settings_of("skeleton")
+    given = {**own, **_conventions(choice), **chosen, **data, **settings}
     skeleton = Skeleton(**complete(Skeleton, given, "skeleton"))
     if target is None:
         return skeleton

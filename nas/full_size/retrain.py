@@ -151,7 +151,12 @@ def retrain(
         front: read the test split for each, and draw what each reaches for its cost.
     """
     claim(folder, SETTINGS_FILE, _identity(entrants, setting))
-    jobs = [_job(each, setting, folder, seed, watch) for each in entrants for seed in seeds]
+    jobs = [
+        _job(choice, skeleton, own, folder, seed, watch)
+        for choice, skeleton in entrants
+        for own in [setting.of(choice.genotype, skeleton)]
+        for seed in seeds
+    ]
     trainings = setting.place.trainings(jobs)
     ranking = sorted(
         (
@@ -187,7 +192,7 @@ def legs(
             name=choice.title,
             cost=cost(choice.genotype, skeleton),
             make=partial(build_network, choice.genotype, skeleton, torch_rng(0, "outlook")),
-            setting=setting,
+            setting=setting.of(choice.genotype, skeleton),
             folders=[_place(folder, choice, seed) for seed in seeds],
         )
         for choice, skeleton in entrants
@@ -211,10 +216,8 @@ def _identity(entrants: Sequence[tuple[Choice, Skeleton]], setting: Setting) -> 
 
 
 def _job(
-    entrant: tuple[Choice, Skeleton], setting: Setting, folder: Path, seed: int, watch: Watch
+    choice: Choice, skeleton: Skeleton, setting: Setting, folder: Path, seed: int, watch: Watch
 ) -> Job:
-    choice, skeleton = entrant
-
     def heard(epoch: int, metrics: Metrics) -> None:
         watch(choice, seed, epoch, metrics)
 
@@ -260,6 +263,7 @@ def _tests(
             [test for row in record["front"] for test in row["tests"]] if front else record["test"]
         ),
         networks=[partial(_network, each, run, setting) for each in entrants for run in each.runs],
+        sizes=[each.skeleton.image_size for each in entrants for _ in each.runs],
         setting=setting,
     )
 

@@ -15,6 +15,7 @@ from nas.settings import complete
 from nas.training.computation import Computation, Precision, chosen_device, usable_cores
 from nas.training.datasets import Dataset
 from nas.training.recipe import Recipe
+from search_spaces.cells.decided_settings import skeleton_of
 from search_spaces.cells.skeleton import Skeleton
 
 # How a published network reads its operations: this goes with a genotype wherever it goes.
@@ -41,8 +42,8 @@ def full_size(
     skeleton: Mapping[str, Any],
     recipe: Mapping[str, Any],
 ) -> tuple[Skeleton, Recipe]:
-    """The skeleton and recipe of a choice on a dataset; the conventions of a published cell go with
-    it."""
+    """The skeleton of a choice on a dataset, with what its genotype chose and the conventions of a
+    published cell; and the recipe of all choices."""
     single = {cell.inputs for cell in choice.genotype.cells.values()} == {1}
     space = "nasbench201" if single else choice.genotype.space
     if preset == "fit":
@@ -51,6 +52,7 @@ def full_size(
         found, settled = child_settings(dataset, space, preset, _conventions(choice), {})
     if single:
         found = dataclasses.replace(found, auxiliary=False, drop_path_keep=1.0, dropout_keep=1.0)
+    found = skeleton_of(choice.genotype, found)
     typed = complete(Skeleton, {**dataclasses.asdict(found), **skeleton}, "skeleton")
     return Skeleton(**typed), changed(settled, recipe)
 

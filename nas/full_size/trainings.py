@@ -19,6 +19,7 @@ from nas.seeding import torch_rng
 from nas.training.checkpoint import read_weights, save_weights
 from nas.training.computation import Computation
 from nas.training.datasets import Dataset
+from nas.training.datasets._resized import resized
 from nas.training.failures import TrainingFailure, memory_watched
 from nas.training.recipe import Recipe
 from nas.training.schedule import Pace
@@ -77,6 +78,16 @@ class Setting:
     computation: Computation
     checkpoint_seconds: float = 60.0
     place: Place = field(default_factory=Here)
+    said: frozenset[str] = frozenset()  # settings of the recipe that no genotype may choose
+
+    def of(self, genotype: Genotype, skeleton: Skeleton) -> Setting:
+        """With the recipe that a genotype chose, and pictures of the size of its skeleton."""
+        chosen = genotype.settings_of("recipe")
+        recipe = self.recipe.changed({n: v for n, v in chosen.items() if n not in self.said})
+        if recipe == self.recipe and skeleton.image_size == self.dataset.image_size:
+            return self
+        dataset = resized(self.dataset, skeleton.image_size)
+        return replace(self, recipe=recipe, dataset=dataset)
 
     def facts(self) -> dict[str, Any]:
         """What weights belong to, besides genotype, skeleton and seed."""

@@ -64,7 +64,7 @@ def retraining_of(source: str, wish: RetrainWish) -> tuple[Setting, list[tuple[C
     else:
         found = choices(source, wish.top, with_weights=False)
     sized = [full_size(choice, dataset, preset, *given) for choice in found]
-    setting = wish.machine.setting(dataset, sized[0][1])
+    setting = replace(wish.machine.setting(dataset, sized[0][1]), said=frozenset(given[1]))
     return setting, [(choice, sized[rank][0]) for rank, choice in enumerate(found)]
 
 

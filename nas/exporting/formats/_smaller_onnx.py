@@ -21,6 +21,7 @@ from nas.exporting.formats.onnx_model import onnx_model
 from nas.exporting.subject import Subject
 from nas.exporting.written import Written
 from nas.training.datasets import Dataset, Images, open_dataset
+from nas.training.datasets._resized import resized
 from nas.training.latency import Latency, measured
 
 Pictures = npt.NDArray[np.float32]
@@ -94,14 +95,15 @@ def dataset_of(subject: Subject, data_dir: str | None) -> Dataset:
             "out of --to"
         )
     dataset = open_dataset(name, data_dir, image_size=subject.skeleton.image_size)
+    seen = resized(dataset, subject.skeleton.image_size)
     known = subject.trained.get("data") or subject.origin.get("data fingerprint")
-    if known is not None and dataset.fingerprint != known:
+    if known is not None and known not in (dataset.fingerprint, seen.fingerprint):
         raise NasError(
             f"the pictures of {name} are not those that the network was trained on (fingerprint "
             f"{dataset.fingerprint}, expected {known}): restore them, or give their folder with "
             "--data-dir"
         )
-    return dataset
+    return seen
 
 
 def pictures_of(images: Images, dataset: Dataset) -> Iterator[Pictures]:

@@ -24,8 +24,7 @@ class _Resized:
     def __call__(self, split: str, data_dir: Path | None) -> Images:
         """The pictures of a split; those of the search splits are read once by this process."""
         del data_dir  # the source knows it
-        images = pictures_of(self.source, split)
-        return Images(_resized(images.pixels, self.image_size), images.labels)
+        return at_size(pictures_of(self.source, split), self.image_size)
 
     def lies_in(self, folder: Path) -> bool:
         """Whether the files of the source are there."""
@@ -39,6 +38,13 @@ def resized(dataset: Dataset, image_size: int) -> Dataset:
     if image_size == dataset.image_size:
         return dataset
     return replace(dataset, image_size=image_size, read=_Resized(dataset, image_size))
+
+
+def at_size(images: Images, size: int) -> Images:
+    """These pictures at this height and width."""
+    if images.pixels.shape[1:3] == (size, size):
+        return images
+    return Images(_resized(images.pixels, size), images.labels)
 
 
 def _resized(pixels: Pixels, size: int) -> Pixels:
