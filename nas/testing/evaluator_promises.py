@@ -10,13 +10,14 @@ import os
 import pickle
 from collections.abc import Callable, Mapping
 from contextlib import chdir
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nas.contracts import Evaluation, Evaluator, Json
 from nas.registry import load
 from nas.testing.promises import Promise, keep_all, maker_of, part_of
+from search_spaces.cells.decided_settings import TABLES, DecidedSettings
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
@@ -148,6 +149,23 @@ def measures_once(judged: Judged, folder: Path) -> None:
     assert isinstance(evaluator.cheap, bool)
 
 
+def heeds_what_it_says(judged: Judged, folder: Path) -> None:
+    """What it heeds of genotypes is the skeleton, the recipe, both or nothing; where its space
+    decides some of them, they make a difference to what it knows of costs."""
+    make, space = judged
+    evaluator = make()
+    assert set(evaluator.heeds) <= set(TABLES), f"heeds {evaluator.heeds}"
+    if not isinstance(space, DecidedSettings) or "skeleton" not in evaluator.heeds:
+        return
+    del folder
+    genotype, widths = _last(space), space.settings.get("skeleton.filters", ())
+    costs = [
+        evaluator.costs(replace(genotype, settings={**genotype.settings, "skeleton.filters": wide}))
+        for wide in widths
+    ]
+    assert not any(costs) or len({each["params"] for each in costs}) == len(widths), costs
+
+
 def _judge(
     evaluator: Evaluator,
     genotype: Genotype,
@@ -177,4 +195,5 @@ EVALUATOR_PROMISES: tuple[Promise, ...] = (
     writes_below_its_workdir,
     finals_are_finite,
     measures_once,
+    heeds_what_it_says,
 )

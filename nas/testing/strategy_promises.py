@@ -15,6 +15,8 @@ from nas.contracts import Evaluation, Json, Proposal, Strategy, Trial
 from nas.registry import load
 from nas.seeding import derive, numpy_rng
 from nas.testing.promises import Promise, keep_all, part_of
+from search_spaces.cells import Setting
+from search_spaces.cells.decided_settings import DecidedSettings
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import Decision, SearchSpace
 
@@ -69,6 +71,11 @@ def check_strategy(
     """
     strategy = part_of("strategy", part)
     usual = [Odd(), *(load("space", name)() for name in ("ladder", "nasbench201", "nasnet"))]
+    widths: dict[str, list[Setting]] = {
+        "skeleton.filters": [16, 24, 32],
+        "recipe.learning_rate": [0.01, 0.05],
+    }
+    usual.append(DecidedSettings(space=load("space", "ladder")(), settings=widths))
     describes_its_options(strategy)
     for space in usual if spaces is None else spaces:
         keep_all(STRATEGY_PROMISES, strategy_maker(strategy, space, **options))

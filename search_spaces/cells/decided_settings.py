@@ -43,6 +43,11 @@ class DecidedSettings(SearchSpace):
     def __init__(self, *, space: SearchSpace, settings: Mapping[str, Sequence[Setting]]) -> None:
         self.name = space.name  # type: ignore[misc] # of the space that it stands for
         self.cells = space
+        if space.decode([0] * len(space.decisions)).choices is not None:
+            raise SpaceError(
+                f"genotypes of space {space.name!r} have choices and no cells, so there is no "
+                f"network whose {', '.join(settings)} could be decided: give one value, or none"
+            )
         self.settings = {name: tuple(values) for name, values in settings.items()}
         for name, values in self.settings.items():
             check_setting(name)

@@ -14,6 +14,7 @@ from nas.evaluators.shared import make_supernet
 from nas.evaluators.train import Train
 from nas.testing.evaluator_promises import EVALUATOR_PROMISES, evaluator_maker
 from nas.testing.promises import Promise
+from search_spaces.cells.decided_settings import DecidedSettings
 from search_spaces.cells.space import SearchSpace
 
 Options = Callable[[SearchSpace, Path], dict[str, Any]]
@@ -57,6 +58,8 @@ QUICK: dict[str, Options] = {
     },
 }
 
+HEEDS = {name: registry.load("evaluator", name).heeds for name in registry.names("evaluator")}
+
 
 @pytest.mark.parametrize("name", registry.names("evaluator"))
 @pytest.mark.parametrize("promise", EVALUATOR_PROMISES, ids=lambda promise: promise.__name__)
@@ -68,3 +71,21 @@ def test_every_evaluator(
     options = QUICK[name](space, given) if name in QUICK else {}
     make = evaluator_maker(registry.load("evaluator", name), space, **options)
     promise((make, space), tmp_path)
+
+
+@pytest.mark.parametrize("name", [n for n in registry.names("evaluator") if HEEDS[n]])
+@pytest.mark.parametrize("promise", EVALUATOR_PROMISES, ids=lambda promise: promise.__name__)
+def test_every_evaluator_that_heeds_what_genotypes_choose(
+    promise: Promise, name: str, tmp_path: Path
+) -> None:
+    widths: dict[str, list[Any]] = {"skeleton.filters": [2, 3], "skeleton.image_size": [6, 8]}
+    if "recipe" in HEEDS[name]:
+        widths["recipe.learning_rate"] = [0.01, 0.05]
+    space = DecidedSettings(space=registry.load("space", "ladder")(), settings=widths)
+    options = QUICK[name](space, tmp_path)
+    options.pop("skeleton", None)
+    promise((evaluator_maker(registry.load("evaluator", name), space, **options), space), tmp_path)
+
+
+def test_tables_and_shared_weights_heed_nothing() -> None:
+    assert [name for name in HEEDS if not HEEDS[name]] == ["shared", "table"]

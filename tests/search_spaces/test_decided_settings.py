@@ -71,6 +71,11 @@ def test_what_cannot_be_decided_is_refused(settings: Any, sentence: str) -> None
         decided(settings=settings)
 
 
+def test_a_space_without_cells_has_no_network_to_decide_about() -> None:
+    with pytest.raises(SpaceError, match="genotypes of space 'nasbench101' have choices and no"):
+        decided("nasbench101")
+
+
 def test_strangers_are_told_what_is_decided() -> None:
     space = decided(settings={"skeleton.filters": [4, 6]})
     member = space.sample(numpy_rng(0, "member"))
