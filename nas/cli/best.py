@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,10 +55,16 @@ def command(
         print(
             f"{rank:>3}. trial {winner['number']}, score {winner['score']:.6g}"
             f"{spread_told(winner['metrics'])}{final}, key "
-            f"{winner['key']}"
+            f"{winner['key']}{_chosen(winner['genotype'])}"
         )
         if top == 1:
             print(json.dumps(winner["genotype"]))
+
+
+def _chosen(genotype: Mapping[str, Any]) -> str:
+    """The settings that a genotype chose."""
+    settings: Mapping[str, Any] = genotype.get("settings", {})
+    return "".join(f", {name} {value}" for name, value in settings.items())
 
 
 def _list_front(folder: Path, *, as_json: bool) -> None:
@@ -77,7 +84,10 @@ def _list_front(folder: Path, *, as_json: bool) -> None:
     )
     for rank, member in enumerate(found.members, start=1):
         final = "".join(f", {name} {value:.6g}" for name, value in member.final.items())
-        print(f"{rank:>3}. trial {member.number}, {_values(member)}{final}, key {member.key}")
+        print(
+            f"{rank:>3}. trial {member.number}, {_values(member)}{final}, key {member.key}"
+            f"{_chosen(member.genotype)}"
+        )
 
 
 def _values(member: Member) -> str:

@@ -270,6 +270,7 @@ def member(several: Fronts, one: FrontMember) -> Iterator[tuple[str, str]]:
     for name in ("params", "macs"):
         if name in one.metrics:
             yield name, f"{one.metrics[name]:,.0f}"
+    yield from ((name, str(value)) for name, value in one.genotype.get("settings", {}).items())
     yield "canonical key", one.key
     yield "found by", f"{one.arm}, {one.folder}, trial {one.number}"
 
@@ -399,6 +400,7 @@ def winner(found: Findings, best: Champion) -> Iterator[tuple[str, str]]:
     for name in ("params", "macs"):
         if name in best.metrics:
             yield name, f"{best.metrics[name]:,.0f}"
+    yield from ((name, str(value)) for name, value in best.genotype.get("settings", {}).items())
     yield "canonical key", best.key
     yield "study", f"{best.folder}, trial {best.number}"
 

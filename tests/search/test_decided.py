@@ -281,3 +281,9 @@ def test_the_command_line_says_what_is_decided_and_what_was_chosen(tmp_path: Pat
     assert "decides: skeleton.filters 16, 24, 32; recipe.learning_rate 0.01, 0.05" in done.err
     chosen = ", ".join(f"{name} {value}" for name, value in best(tmp_path / "a").settings.items())
     assert f"chose {chosen}" in done.out
+    assert chosen in command("best", tmp_path / "a").out
+    number = command("best", tmp_path / "a", "--json").json["best"][0]["number"]
+    for name, value in best(tmp_path / "a").settings.items():
+        assert f"{name} = {value}" in command("trial", tmp_path / "a", str(number)).out
+    assert command("report", tmp_path / "a").code == 0
+    assert "<dt>skeleton.filters</dt>" in (tmp_path / "a" / "report.html").read_text()
