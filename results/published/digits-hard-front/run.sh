@@ -8,8 +8,8 @@ studies=${1:-results/digits-hard-front}
 here=$(dirname "$0")
 
 nas compare --space nasnet --dataset digits-hard --preset digits-demo --set evaluator.precision=fp32 \
-    --objectives 'val_accuracy, -macs' --strategies policy-gradient,optuna:nsgaii,random-search \
-    --trials 40 --seeds 1001-1005 --out "$studies"
+    --objectives 'val_accuracy, -macs' --strategies policy-gradient,nsgaii=optuna:nsgaii,random-search \
+    --set nsgaii.population_size=10 --trials 40 --seeds 1001-1005 --out "$studies"
 python "$here/../summarise.py" "$studies" "$here"
 python "$here/measure.py" "$studies" > "$here/latencies.jsonl"
 python "$here/order.py" "$here/latencies.jsonl"
