@@ -267,6 +267,8 @@ class Evaluator(ABC):
     cheap: bool = False
     # True: its score only guesses what a training would give, so a search names its audit
     stands_in: bool = False
+    # True: `costs` ask somebody else and take seconds, so they are announced
+    asks_elsewhere: bool = False
     # True: what it prepares differs from seed to seed of a comparison; else there is one for all
     per_seed: bool = False
     # What it takes from the settings of a genotype: those of the `skeleton`, of the `recipe`
@@ -326,6 +328,10 @@ class Evaluator(ABC):
         limits."""
         del genotype
         return {}
+
+    def size(self, genotype: Genotype) -> float:
+        """How much there is to compute, beside others; known at once, whoever tells the `costs`."""
+        return float(self.costs(genotype).get("macs", 1.0))
 
     def shared(self) -> Any:
         """What every child reads and none changes (decoded images, say): a cluster keeps it once on

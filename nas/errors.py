@@ -22,6 +22,7 @@ except ImportError as problem:
 __all__ = [
     "ExpressionError",
     "GenotypeError",
+    "LatencyError",
     "NasError",
     "NetworkError",
     "SettingsError",
@@ -43,6 +44,15 @@ class SettingsError(NasError):
 
 class ExpressionError(NasError):
     """An expression that has no finite value for the numbers at hand."""
+
+
+class LatencyError(NasError):
+    """A network of which a command could not say how long it takes: its trial fails, the search
+    goes on."""
+
+    def __init__(self, message: str, failure_kind: str = "error") -> None:
+        super().__init__(message)
+        self.failure_kind = failure_kind
 
 
 class StoreError(NasError):

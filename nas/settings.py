@@ -110,6 +110,7 @@ class Part:
         name = registry.spelled(name)
         if typed:
             registry.allow(name, *given.values())
+            registry.allow_command(given)
         factory = registry.load(kind, name)
         refuse_positional(factory, _BY_POSITION.get(kind, ()), f"{kind} {name}")
         head, colon, argument = name.partition(":")
@@ -130,7 +131,9 @@ class Part:
             raise ValueError(f"{kind}.options: {shortened(options)} is no object")
         if trust:
             registry.allow(name, *options.values())
+            registry.allow_command(options)
         typed = registry.all_allowed((name, *options.values()))
+        typed = typed and registry.is_command_allowed(options)
         return cls(kind, name, options, typed)
 
     @property
@@ -138,6 +141,7 @@ class Part:
         """The part's class."""
         if self.typed:
             registry.allow(self.name, *self.options.values())
+            registry.allow_command(self.options)
         part: Callable[..., Any] = registry.load(self.kind, self.name)
         return part
 
@@ -148,6 +152,11 @@ class Part:
         return registry.is_outside(self.kind, self.name) or (
             isinstance(dataset, str) and registry.is_outside("dataset", dataset)
         )
+
+    @property
+    def runs_command(self) -> bool:
+        """Whether it runs a command of the user's own."""
+        return self.options.get(registry.COMMAND) is not None
 
     def defaults(self) -> dict[str, Any]:
         """What its options are where nothing is said."""

@@ -269,6 +269,15 @@ def _options(
             rich_help_panel=_RULES,
         ),
     ] = None,
+    latency_command: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS",
+            help="A command that gets an ONNX file, as {onnx} or on its input, and prints "
+            "milliseconds: latency_ms.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
     settings: Set = None,
 ) -> None:
     """The signature is the list of options."""

@@ -39,6 +39,7 @@ class Repeated(Evaluator):
         self.cheap, self.stands_in = judge.cheap, judge.stands_in
         self.last_step, self.device = judge.last_step, judge.device
         self.per_seed = judge.per_seed
+        self.asks_elsewhere = judge.asks_elsewhere
 
     def evaluate(
         self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
@@ -83,6 +84,10 @@ class Repeated(Evaluator):
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """What the evaluator knows before."""
         return self.judge.costs(genotype)
+
+    def size(self, genotype: Genotype) -> float:
+        """What the evaluator says."""
+        return self.judge.size(genotype)
 
     def shared(self) -> Any:
         """What every child reads."""

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 from nas.contracts import Evaluation, Evaluator, Foreseen, Json, Outlook, Report
-from nas.errors import SettingsError, known_names
+from nas.errors import LatencyError, SettingsError, known_names
 from nas.evaluators._expressions import Expression
+from nas.evaluators._latency_sources import LATENCY, Commanded, latency_source
 from nas.seeding import numpy_rng, torch_rng
 from nas.study.attempt import hardware_of
 from nas.study.store import WEIGHTS_FILE
@@ -78,6 +79,10 @@ class Train(Evaluator):
         latency_batch: measure how long a batch of so many images takes, as the metric `latency_ms`;
             0 measures nothing. A measured number differs a little from time to time, and so does
             what a score or a limit makes of it.
+        latency_command: a command that is given an ONNX file of the child, as `{onnx}` in its words
+            or on its standard input, and prints `latency_ms`. No shell reads it. Each network is
+            asked for once; its answers are remembered for all studies.
+        latency_timeout: how many seconds it may take; 60 where nothing is said.
         checkpoint_seconds: how often a child saves itself at the end of an epoch, to continue after
             a crash.
     """
@@ -107,6 +112,8 @@ class Train(Evaluator):
         image_size: int | None = None,
         skip_corrupt: bool = False,
         latency_batch: int = 0,
+        latency_command: str | None = None,
+        latency_timeout: float | None = None,
         checkpoint_seconds: float = 60.0,
     ) -> None:
         super().__init__(space)
@@ -120,8 +127,15 @@ class Train(Evaluator):
         refuse_misfits(space, self.skeleton, self.recipe)
         self._given = (skeleton or {}, recipe or {})
         self.last_step = self.recipe.epochs
-        self._measures = (*_METRICS, "latency_ms") if latency_batch else _METRICS
+        self._latency = latency_source(latency_command, latency_timeout)
+        self.asks_elsewhere = isinstance(self._latency, Commanded)
+        knows_latency = bool(latency_batch) or self._latency is not None
+        self._measures = (*_METRICS, LATENCY) if knows_latency else _METRICS
         self._score = Expression(score, self._measures)
+        if latency_batch and self._latency is not None:
+            raise SettingsError(
+                "latency_batch and latency_command both say latency_ms: leave one out"
+            )
         self._latency_batch = latency_batch
         self.device = device
         self._threads = threads
@@ -220,16 +234,15 @@ class Train(Evaluator):
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Parameters and multiply-adds of the child; its latency where that is asked for."""
-        from search_spaces.cells.cost import params_and_macs
-
-        skeleton = self.of(genotype).skeleton
-        found = params_and_macs(genotype, skeleton)
+        skeleton, found = self.of(genotype).skeleton, self._sizes(genotype)
         if self._latency_batch:
             from nas.training.latency import milliseconds
 
             real = self.space.build(genotype, skeleton)
             shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
-            found["latency_ms"] = milliseconds(real, shape, self._latency_batch, self.computation())
+            found[LATENCY] = milliseconds(real, shape, self._latency_batch, self.computation())
+        if self._latency is not None:
+            found[LATENCY] = self._latency.milliseconds(genotype, skeleton)
         return found
 
     def outlook(self) -> Outlook:
@@ -241,6 +254,8 @@ class Train(Evaluator):
         costs = [cost(genotype, self.of(genotype).skeleton) for genotype in drawn]
         typical = sorted(costs, key=lambda one: one.macs)[1]
         told = f"a typical child has {network_told(typical, self._computation)}"
+        if self._latency is not None:
+            told += f"; latency from {self._latency.told}"
         return Outlook(data_told(self.dataset, self._data()), told, None)
 
     def foresee(self, genotype: Genotype) -> Foreseen:
@@ -256,11 +271,13 @@ class Train(Evaluator):
 
         if not carries_input(genotype):
             return Foreseen(0.0)
-        costs, data, how = self.costs(genotype), self._data(), self.computation()
+        costs, data, how = self._asked(genotype), self._data(), self.computation()
         opened = time.perf_counter()
-        self.costs(genotype)  # again, for the first time is longer
+        self._asked(genotype)  # again, for the first time is longer
         network = self._network(genotype, 0, len(data.train))
         prepared = time.perf_counter() - opened
+        if self._latency is not None:
+            prepared += self._latency.seconds()
         found = foretaste(network, data, self.recipe, how)
         return Foreseen(
             prepared + found.seconds,
@@ -269,6 +286,22 @@ class Train(Evaluator):
             4 * costs["params"] / 2**20 if self._keep_weights else 0.0,
             opened - began,
         )
+
+    def size(self, genotype: Genotype) -> float:
+        """Its multiply-adds."""
+        return self._sizes(genotype)["macs"]
+
+    def _sizes(self, genotype: Genotype) -> dict[str, float]:
+        from search_spaces.cells.cost import params_and_macs
+
+        return params_and_macs(genotype, self.of(genotype).skeleton)
+
+    def _asked(self, genotype: Genotype) -> Mapping[str, float]:
+        """The costs; without a latency that nobody can tell, for a trial says why."""
+        try:
+            return self.costs(genotype)
+        except LatencyError:
+            return self._sizes(genotype)
 
     def shared(self) -> dict[str, Images]:
         """The images of the search splits."""

@@ -130,7 +130,7 @@ def _drawn(ready: Prepared, most: int) -> _Drawn:
             idle += 1
             continue
         if genotype.key not in sizes:
-            sizes[genotype.key] = float(evaluator.costs(genotype).get("macs", 1.0))
+            sizes[genotype.key] = evaluator.size(genotype)
             genotypes.append(genotype)
     if not genotypes:
         raise StudyError(

@@ -59,6 +59,7 @@ class SharedSettings(TypedDict, total=False):
     max_params: str | float
     max_macs: str | float
     max_latency_ms: str | float
+    latency_command: str
     objectives: str | Sequence[str]
     scales: str | Sequence[Sequence[float]]
     start_from: Sequence[str | Genotype]

@@ -4,7 +4,7 @@ large."""
 from __future__ import annotations
 
 from nas.contracts import Evaluator
-from nas.errors import SettingsError
+from nas.errors import LatencyError, SettingsError
 from nas.search.plan import Plan
 from nas.seeding import numpy_rng
 from nas.study.study import Constraint
@@ -29,7 +29,10 @@ def constraint_of(plan: Plan, evaluator: Evaluator, space: SearchSpace) -> Const
     def violated(genotype: Genotype) -> str | None:
         if (flaw := space.flaw(genotype)) is not None:
             return flaw
-        costs = evaluator.costs(genotype)
+        try:
+            costs = evaluator.costs(genotype)
+        except LatencyError:
+            return None  # its trial fails, and says why
         over = [name for name, limit in limits.items() if costs[name] > limit]
         return f"{over[0]} {costs[over[0]]:,.0f} > {limits[over[0]]:,.0f}" if over else None
 

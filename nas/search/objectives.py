@@ -3,7 +3,7 @@ measured by."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self, final
@@ -96,7 +96,10 @@ def objectives_of(
 
 
 def scales_of(
-    objectives: Objectives, evaluator: Evaluator, space: SearchSpace
+    objectives: Objectives,
+    evaluator: Evaluator,
+    space: SearchSpace,
+    notice: Callable[..., None] = lambda *_: None,
 ) -> tuple[Scale, ...] | None:
     """The worst and the best of each objective, fixed before the first trial: as given, else those
     of a pilot of random draws, the same for every strategy and seed.
@@ -105,8 +108,10 @@ def scales_of(
     """
     if objectives.scales is not None:
         return objectives.scales
-    pilot = _evaluated if evaluator.cheap else _foreseen
-    points = list(pilot(objectives, evaluator, space))
+    if evaluator.cheap:
+        points = list(_evaluated(objectives, evaluator, space))
+    else:
+        points = list(_foreseen(objectives, evaluator, space, notice))
     if not points:
         return None
     scales = tuple((min(values), max(values)) for values in zip(*points, strict=True))
@@ -128,9 +133,17 @@ def _evaluated(objectives: Objectives, evaluator: Evaluator, space: SearchSpace)
             yield weighed.point
 
 
-def _foreseen(objectives: Objectives, evaluator: Evaluator, space: SearchSpace) -> Iterator[Point]:
+def _foreseen(
+    objectives: Objectives, evaluator: Evaluator, space: SearchSpace, notice: Callable[..., None]
+) -> Iterator[Point]:
     """What is known of random draws without an evaluation: costs, and that an accuracy is a
     share."""
+    if evaluator.asks_elsewhere:
+        notice(
+            f"{_PILOT_OF_COSTS} random networks are asked for first, to know the range of each "
+            "objective; --scales spares that",
+            "scales",
+        )
     weigher = Weigher(objectives, evaluator.measures)
     shares = [name for name in objectives.names if name.endswith(_SHARES)]
     for genotype in _draws(space, _PILOT_OF_COSTS):

@@ -76,7 +76,7 @@ class Plan:
         """Whether a command that reads this study from its file needs `--trust`."""
         screens = () if self.screen is None else (self.screen.judge,)
         parts = (self.space, self.strategy, self.evaluator, self.runner, *screens)
-        return any(part.needs_trust for part in parts)
+        return any(part.needs_trust or part.runs_command for part in parts)
 
     def identity(self) -> dict[str, Any]:
         """Everything that can change the outcome; the runner, the budget and what a budget buys

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _OURS = {"study.json", "study.json.tmp", "events.jsonl", LEARNT, f"{LEARNT}.tmp"}
 
-Notice = Callable[[str], None]
+Notice = Callable[..., None]  # of a text, and what it is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def prepare_beginning(
     if plan.objectives is not None and plan.scales is None:
         from nas.search.objectives import scales_of
 
-        scales = scales_of(plan.objectives, made.evaluator, made.strategy.space)
+        scales = scales_of(plan.objectives, made.evaluator, made.strategy.space, notice)
         plan = replace(plan, scales=scales)
     if not plan.learn_from:
         return replace(made, plan=plan)
@@ -227,9 +227,9 @@ def _weigher(plan: Plan, evaluator: Evaluator) -> Weigh | None:
 def _noticed(watch: Watch | None) -> Notice:
     """What is said of preparations goes to whoever watches."""
 
-    def notice(text: str) -> None:
+    def notice(text: str, about: str = SUPERNET) -> None:
         if watch is not None:
-            watch({"event": "notice", "about": SUPERNET, "text": text})
+            watch({"event": "notice", "about": about, "text": text})
 
     return notice
 

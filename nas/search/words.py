@@ -37,6 +37,7 @@ _FLAGS = {
     "evaluator": (
         *("table", "score", "cost", "final", "decisions"),
         *("dataset", "preset", "data_dir", "skip_corrupt", "device"),
+        "latency_command",
     ),
     "study": (
         *("seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries"),

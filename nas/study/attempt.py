@@ -31,6 +31,7 @@ from nas.contracts import (
 from nas.errors import (
     ExpressionError,
     GenotypeError,
+    LatencyError,
     NasError,
     NetworkError,
     SpaceError,
@@ -79,6 +80,8 @@ def attempt(
         return outcome
     except (NetworkError, GenotypeError, SpaceError, ExpressionError) as problem:
         return Failure("error", str(problem), time.perf_counter() - began)
+    except LatencyError as problem:
+        return Failure(_kind(problem), str(problem), time.perf_counter() - began)
     except NasError:
         raise
     except (Exception, SystemExit) as problem:
