@@ -278,6 +278,14 @@ def _options(
             rich_help_panel=_TRAIN,
         ),
     ] = None,
+    latency_table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A table of `nas profile --table`, which predicts latency_ms.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
     settings: Set = None,
 ) -> None:
     """The signature is the list of options."""

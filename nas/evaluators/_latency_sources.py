@@ -20,6 +20,7 @@ from nas.contracts import Json
 from nas.errors import SettingsError
 from nas.registry import load
 from nas.training.latency_command import LatencyCommand
+from nas.training.latency_table import LatencyTable
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
 
@@ -48,13 +49,41 @@ class LatencySource(ABC):
         return {}
 
 
-def latency_source(command: str | None, seconds: float | None) -> LatencySource | None:
+def latency_source(
+    command: str | None, seconds: float | None, table: str | None
+) -> LatencySource | None:
     """What these options name; None where they name nothing."""
-    if command is None:
-        if seconds is not None:
-            raise SettingsError("latency_timeout is that of latency_command: give both, or neither")
-        return None
-    return Commanded(LatencyCommand.of(command, seconds))
+    if command is not None and table is not None:
+        raise SettingsError("latency_command and latency_table both say latency_ms: take one")
+    if command is not None:
+        return Commanded(LatencyCommand.of(command, seconds))
+    if seconds is not None:
+        raise SettingsError("latency_timeout is that of latency_command: give both, or neither")
+    return None if table is None else Tabled(table)
+
+
+@final
+class Tabled(LatencySource):
+    """Adds up what a table says of each operation; nothing is measured."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._table = LatencyTable.read(Path(file).expanduser())
+
+    def milliseconds(self, genotype: Genotype, skeleton: Skeleton) -> float:
+        """What the table predicts."""
+        return self._table.predicted(genotype, skeleton)
+
+    @property
+    def told(self) -> str:
+        """The table, and how far it is off."""
+        error, facts = self._table.error, self._table.facts
+        off = f", {error['mean']:.0%} off on average" if "mean" in error else ""
+        return f"{self._file} ({facts.get('engine', 'measured')} there{off})"
+
+    def measured(self) -> Mapping[str, Json]:
+        """The content of the file."""
+        return {"latency_table_sha256": self._table.digest}
 
 
 @final

@@ -83,6 +83,7 @@ class Train(Evaluator):
             or on its standard input, and prints `latency_ms`. No shell reads it. Each network is
             asked for once; its answers are remembered for all studies.
         latency_timeout: how many seconds it may take; 60 where nothing is said.
+        latency_table: a file of `nas profile --table`, which predicts `latency_ms`.
         checkpoint_seconds: how often a child saves itself at the end of an epoch, to continue after
             a crash.
     """
@@ -114,6 +115,7 @@ class Train(Evaluator):
         latency_batch: int = 0,
         latency_command: str | None = None,
         latency_timeout: float | None = None,
+        latency_table: str | None = None,
         checkpoint_seconds: float = 60.0,
     ) -> None:
         super().__init__(space)
@@ -127,7 +129,7 @@ class Train(Evaluator):
         refuse_misfits(space, self.skeleton, self.recipe)
         self._given = (skeleton or {}, recipe or {})
         self.last_step = self.recipe.epochs
-        self._latency = latency_source(latency_command, latency_timeout)
+        self._latency = latency_source(latency_command, latency_timeout, latency_table)
         self.asks_elsewhere = isinstance(self._latency, Commanded)
         knows_latency = bool(latency_batch) or self._latency is not None
         self._measures = (*_METRICS, LATENCY) if knows_latency else _METRICS
@@ -315,7 +317,8 @@ class Train(Evaluator):
         """The fingerprint of what every child sees."""
         if self._data_fingerprint is None:
             self._data_fingerprint = self.dataset.fingerprint
-        return {"data": self._data_fingerprint}
+        latency = {} if self._latency is None else self._latency.measured()
+        return {"data": self._data_fingerprint, **latency}
 
     def settle(self, known: Sequence[Mapping[str, Json]] = ()) -> Mapping[str, Json]:
         """Device, precision and layout; what was left open is measured on this machine."""

@@ -60,6 +60,7 @@ class SharedSettings(TypedDict, total=False):
     max_macs: str | float
     max_latency_ms: str | float
     latency_command: str
+    latency_table: str | Path
     objectives: str | Sequence[str]
     scales: str | Sequence[Sequence[float]]
     start_from: Sequence[str | Genotype]

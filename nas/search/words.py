@@ -37,7 +37,7 @@ _FLAGS = {
     "evaluator": (
         *("table", "score", "cost", "final", "decisions"),
         *("dataset", "preset", "data_dir", "skip_corrupt", "device"),
-        "latency_command",
+        *("latency_command", "latency_table"),
     ),
     "study": (
         *("seed", "trials", "budget_seconds", "max_hours", "duplicates", "retries"),

@@ -143,7 +143,7 @@ def _lives(process: int) -> bool:
         ({"latency_command": "x", "latency_timeout": 0.0}, "expected seconds above 0"),
         ({"latency_command": "x", "latency_timeout": math.nan}, "expected seconds above 0"),
         ({"latency_timeout": 5.0}, "give both, or neither"),
-        ({"latency_command": "x", "latency_batch": 1}, "both say latency_ms"),
+        ({"latency_command": "x", "latency_batch": 1}, "another was named: take one"),
     ],
 )
 def test_wrong_options_get_a_sentence(options: dict[str, object], sentence: str) -> None:

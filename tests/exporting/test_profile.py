@@ -47,7 +47,7 @@ def test_a_missing_engine_is_said_before_anything_is_measured(
 
 
 def test_images_per_second_follow_from_batch_and_time() -> None:
-    assert Latency("torch", "cpu", 1, 32, 8.0, 0.1, 9).images_per_second == 4000
+    assert Latency("torch", "cpu", 1, 32, 8.0, 0.1, 9, 7.9).images_per_second == 4000
 
 
 def test_the_command_prints_a_row_per_latency(tmp_path: Path) -> None:
