@@ -136,7 +136,7 @@ class Train(Evaluator):
         self._score = Expression(score, self._measures)
         if latency_batch and self._latency is not None:
             raise SettingsError(
-                "latency_batch and latency_command both say latency_ms: leave one out"
+                "latency_batch is one way to say latency_ms, and another was named: take one"
             )
         self._latency_batch = latency_batch
         self.device = device
