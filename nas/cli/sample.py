@@ -26,6 +26,7 @@ def command(
 ) -> None:
     """Draw genotypes uniformly over decisions and print one JSON line each.
 
+    A setting with several values, `--set skeleton.filters=16,24`, is drawn too.
     Sample k is the same however many are drawn, so a longer list begins with the shorter one.
     """
     from nas.cli._genotypes import make_space, parts_of
@@ -35,7 +36,12 @@ def command(
 
     if not 1 <= number <= _MOST:
         raise NasError(f"-n is {number}; expected a whole number from 1 to {_MOST:,}")
-    drawn_from = make_space(space, parts_of(settings, ("space",)).get("space", {}))
+    given = parts_of(settings, ("space", "skeleton", "recipe"))
+    drawn_from = make_space(space, given.pop("space", {}))
+    if given:
+        from nas.search.decided import deciding
+
+        drawn_from = deciding(drawn_from, given)
     draws = (drawn_from.sample(numpy_rng(seed, "sample", index)) for index in range(_MOST))
     drawn = islice(filter(carries_input, draws) if valid else draws, number)
     if as_json:

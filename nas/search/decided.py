@@ -56,6 +56,18 @@ def with_decided(space: SearchSpace, decided: Decided) -> SearchSpace:
     return DecidedSettings(space=space, settings=decided)
 
 
+def deciding(space: SearchSpace, given: Mapping[str, Any]) -> SearchSpace:
+    """The space with a decision more for each setting given; one with a single value is refused."""
+    fixed, decided = divided(given)
+    for table, settings in fixed.items():
+        for name in settings:
+            raise SettingsError(
+                f"{table}.{name} has one value, so there is nothing to draw: give several, as in "
+                f"{table}.{name}=A,B, or leave it out"
+            )
+    return with_decided(space, decided)
+
+
 def refuse_of_space(options: Mapping[str, Any]) -> None:
     """Say where a setting belongs that was taken for one of the space."""
     for name, value in options.items():

@@ -287,3 +287,11 @@ def test_the_command_line_says_what_is_decided_and_what_was_chosen(tmp_path: Pat
         assert f"{name} = {value}" in command("trial", tmp_path / "a", str(number)).out
     assert command("report", tmp_path / "a").code == 0
     assert "<dt>skeleton.filters</dt>" in (tmp_path / "a" / "report.html").read_text()
+
+
+def test_samples_are_drawn_of_them_too() -> None:
+    words = ("sample", "nasnet", "-n", "20", "--set", "skeleton.filters=16,24")
+    drawn = [Genotype.from_json(line) for line in command(*words).out.splitlines()]
+    assert {each.settings["skeleton.filters"] for each in drawn} == {16, 24}
+    one = command("sample", "nasnet", "--set", "skeleton.filters=16")
+    assert "skeleton.filters has one value, so there is nothing to draw: give" in one.sentence
