@@ -215,6 +215,7 @@ class Foreseen:
         memory_mib: at its peak: of its GPU, or of its process where it is on a processor.
         room_mib: what that GPU or machine has in all.
         kept_mib: what it leaves on disk.
+        exported_mib: what the export of a winner like it takes besides.
         opening_seconds: what the first child of a process takes besides, to read data, say.
     """
 
@@ -223,6 +224,7 @@ class Foreseen:
     room_mib: float | None = None
     kept_mib: float = 0.0
     opening_seconds: float = 0.0
+    exported_mib: float = 0.0
 
 
 class Evaluator(ABC):

@@ -268,12 +268,13 @@ class Train(Evaluator):
 
     def _foretasted(self, genotype: Genotype) -> Foreseen:
         began = time.perf_counter()
-        from nas.training.forecast import foretaste
+        from nas.training.forecast import files_mib, foretaste
         from nas.training.measurement import room_mib
 
         if not carries_input(genotype):
             return Foreseen(0.0)
-        costs, data, how = self._asked(genotype), self._data(), self.computation()
+        self._asked(genotype)
+        data, how = self._data(), self.computation()
         opened = time.perf_counter()
         self._asked(genotype)  # again, for the first time is longer
         network = self._network(genotype, 0, len(data.train))
@@ -281,12 +282,14 @@ class Train(Evaluator):
         if self._latency is not None:
             prepared += self._latency.seconds()
         found = foretaste(network, data, self.recipe, how)
+        kept, exported = files_mib(network) if self._keep_weights else (0.0, 0.0)
         return Foreseen(
             prepared + found.seconds,
             found.memory_mib,
             room_mib(how.torch_device),
-            4 * costs["params"] / 2**20 if self._keep_weights else 0.0,
+            kept,
             opened - began,
+            exported,
         )
 
     def size(self, genotype: Genotype) -> float:

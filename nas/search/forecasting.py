@@ -33,6 +33,7 @@ _TRIALS_IF_CHEAP = 200
 
 # Standard deviations of logarithms; `python -m benchmarks.forecasts` asks how often ranges hold.
 _MACHINE = 0.3  # the same machine, another minute
+_START = 0.4  # of what comes before the first trial
 _SECONDS_TO_START = 4.0  # of worker processes, where they were not started to try
 _ALONE = 0.15  # tried by one process, where several will run
 _DRIFT = 0.5  # of the spread of a space: how far a strategy that learns may go from its middle
@@ -40,7 +41,7 @@ _IF_CHEAP, _MEMORY, _DISK = 0.3, 0.08, 0.25
 
 _CONTEXT_MIB = 600.0  # what a process holds on a GPU besides its tensors
 _LOG_MIB, _STEP_MIB = 0.004, 0.0005  # a trial's lines, and those of an epoch
-_EXPORTS, _PAGES_MIB = 2.6, 0.03  # times the weights: the winner in several formats; and its texts
+_PAGES_MIB = 0.04  # texts and drawings of the winner
 
 
 def forecast_of(plan: Plan, budget: Budget, samples: int) -> Forecast:
@@ -56,17 +57,25 @@ def forecast_of(plan: Plan, budget: Budget, samples: int) -> Forecast:
         )
     if ready.evaluator.cheap:
         return _of_cheap(plan, budget)
+    ready.evaluator.measured()  # as a search does before its clock runs
+    _drawn(ready, 1)  # the first loads what draws, which is no part of drawing
     began = time.monotonic()
     drawn = _drawn(ready, _MOST_DRAWS)
     drawing = (time.monotonic() - began) * min(1.0, _SHORT_DRAWS / len(drawn.genotypes))
     trying = tried(ready.evaluator, plan.make_runner(), drawn.picked(samples))
     if plan.runner.name == "local":  # the search makes a short forecast itself
-        spent = statistics.fmean(one.seconds for one in trying.tried)
-        trying = replace(trying, starting=trying.starting + drawing + _SHORT_TRIED * spent)
+        trying = replace(trying, starting=trying.starting + drawing + _short_seconds(trying))
     found = _forecast(plan, budget, drawn, trying, ready.evaluator.last_step, 0.0)
     if found is None:
         raise StudyError(_all_failed(trying))
     return found
+
+
+def _short_seconds(trying: Probing) -> float:
+    """What trying two takes: of a process, the first takes longer than any other."""
+    spent = [one.seconds for one in trying.tried]
+    first, others = spent[: trying.places], spent[trying.places :] or spent
+    return max(first) + (_SHORT_TRIED - 1) * statistics.median(others)
 
 
 def short_forecast(
@@ -168,7 +177,8 @@ def _forecast(
     room = min((found.room_mib for _, found in pairs if found.room_mib), default=None)
     memory = _memory(tried_sizes, [found.memory_mib for _, found in pairs])
     largest = None if memory is None else Span.around(memory(sizes[-1]), _MEMORY)
-    kept = [found.kept_mib for _, found in pairs if found.kept_mib] or [0.0]
+    kept, _ = _fitted(tried_sizes, [found.kept_mib for _, found in pairs])
+    exported, _ = _fitted(tried_sizes, [found.exported_mib for _, found in pairs])
     trials = spending.trials(a_trial.likely)
     lines = trials * (_LOG_MIB + _STEP_MIB * (steps or 0))
     return Forecast(
@@ -179,7 +189,9 @@ def _forecast(
         places=trying.places,
         trials=a_trial.each(spending.trials),
         seconds_a_trial=a_trial,
-        wall_seconds=a_trial.each(spending.wall_seconds),
+        wall_seconds=a_trial.each(spending.wall_seconds).plus(
+            Span.around(trying.starting, _START)
+        ),
         device_hours=a_trial.each(spending.device_hours),
         memory_mib=largest,
         at_once=None if largest is None or room is None else spending.fit(largest.high, room),
@@ -188,15 +200,18 @@ def _forecast(
         else statistics.fmean(
             spending.fit(memory(size), room) < spending.together for size in sizes
         ),
-        disk_mib=_disk(lines, kept, min(plan.rules.keep, trials)),
+        disk_mib=_disk(
+            lines,
+            [exported(size) + min(plan.rules.keep, trials) * kept(size) for size in sizes],
+        ),
     )
 
 
-def _disk(lines: float, kept: Sequence[float], count: float) -> Span:
-    """Log, the files of the best, and the winner: nobody knows how large that will be."""
-    mean = statistics.fmean(kept)
-    relative = statistics.pstdev(kept) / max(mean, 1e-9)
-    return Span.around(lines + mean * (count + _EXPORTS) + _PAGES_MIB, math.hypot(_DISK, relative))
+def _disk(lines: float, best: Sequence[float]) -> Span:
+    """Log, files of the best, and the winner, which may be as large as any of the space."""
+    mean = statistics.fmean(best)
+    relative = statistics.pstdev(best) / max(mean, 1e-9)
+    return Span.around(lines + mean + _PAGES_MIB, math.hypot(_DISK, relative))
 
 
 def _drift(plan: Plan, budget: Budget, children: Sequence[float]) -> float:
@@ -227,10 +242,10 @@ class _Spending:
         return max(1.0, min(float(limit) for limit in limits if limit is not None))
 
     def wall_seconds(self, seconds: float) -> float:
-        """From the first to the last; in the end some places wait for the others."""
+        """From the first trial to the last; in the end some places wait for the others."""
         places = self.trying.places
         rounds = max(self.trials(seconds) / places, 1.0) + 0.5 * (1 - 1 / places)
-        return self.trying.starting + rounds * seconds
+        return rounds * seconds
 
     def device_hours(self, seconds: float) -> float:
         """Hours of GPUs, or of processor cores."""
@@ -251,7 +266,8 @@ class _Spending:
 
     def fit(self, memory: float, room: float) -> int:
         """How many children of this size its memory holds."""
-        return math.floor(room / (memory + (0.0 if self.device == "cpu" else _CONTEXT_MIB)))
+        each = memory + (0.0 if self.device == "cpu" else _CONTEXT_MIB)
+        return math.floor(room / each * (1 + 1e-9))  # a line through measurements is not exact
 
 
 def _fitted(
@@ -295,14 +311,10 @@ def _all_failed(trying: Probing) -> str:
 
 def _of_cheap(plan: Plan, budget: Budget) -> Forecast:
     """Search for some trials, in a folder that is thrown away."""
-    times: list[float] = []
-    seconds: list[float] = []
+    heard: list[tuple[float, Mapping[str, Any]]] = []
 
     def watch(event: Mapping[str, Any]) -> None:
-        if event["event"] == "told":
-            times.append(time.monotonic())
-            if "reused" not in event:
-                seconds.append(event["seconds"])
+        heard.append((time.monotonic(), event))
 
     few = min(budget.trials or _TRIALS_IF_CHEAP, _TRIALS_IF_CHEAP)
     with tempfile.TemporaryDirectory(prefix="nas-plan-") as folder:
@@ -310,6 +322,7 @@ def _of_cheap(plan: Plan, budget: Budget) -> Forecast:
         with open_search(plan, Path(folder) / "study", Budget(trials=few), watch) as search:
             run(search)
             log = search.study.store.path.stat().st_size / 2**20
+    times, seconds = _paid(heard)
     if not seconds:
         raise StudyError(f"none of {few} trials could be evaluated: begin the search to see why")
 
@@ -333,6 +346,19 @@ def _of_cheap(plan: Plan, budget: Budget) -> Forecast:
         too_large=None,
         disk_mib=Span.around(log * trials.likely / len(seconds), _DISK),
     )
+
+
+def _paid(
+    heard: Sequence[tuple[float, Mapping[str, Any]]],
+) -> tuple[list[float], list[float]]:
+    """When the trials that a budget pays were told, and what they cost. Repeats are free, but take
+    their time between them, the more the longer a search knows its space."""
+    told = [
+        (when, float(event["seconds"]))
+        for when, event in heard
+        if event["event"] == "told" and "reused" not in event
+    ]
+    return [when for when, _ in told], [seconds for _, seconds in told]
 
 
 _NOWHERE = Probing([], 1, 0.0)

@@ -37,6 +37,13 @@ class Span:
         low, likely, high = (changed(value) for value in (self.low, self.likely, self.high))
         return Span(min(low, high), likely, max(low, high))
 
+    def plus(self, other: Span) -> Span:
+        """The sum of two numbers that know nothing of each other."""
+        likely = self.likely + other.likely
+        below = math.hypot(self.likely - self.low, other.likely - other.low)
+        above = math.hypot(self.high - self.likely, other.high - other.likely)
+        return Span(likely - below, likely, likely + above)
+
     def holds(self, value: float) -> bool:
         """Whether it came as foreseen."""
         return self.low <= value <= self.high

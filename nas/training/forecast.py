@@ -19,6 +19,7 @@ _LONGEST_SECONDS = 5.0
 _ROUNDS = 3  # the first of which warms up
 _MOST_ROUNDS, _ENOUGH_SECONDS = 12, 1.0  # of a foretaste
 _JUDGED = 256  # images
+_ENTRY, _NODES = 110, 900  # bytes that a tensor takes in files of weights and of ONNX besides
 _LEAST, _MOST = 0.8, 1.3  # other steps are faster or slower than those that were timed
 
 
@@ -115,3 +116,12 @@ def foretaste(
     device = computation.torch_device
     images = 0 if device.type == "cpu" else data.train.pixels.nbytes + data.val.pixels.nbytes
     return Foretaste(recipe.epochs * epoch, peak_memory_mib(device) + images / 2.0**20)
+
+
+def files_mib(network: nn.Module) -> tuple[float, float]:
+    """What the weights take on disk, and what the export of the network takes: weights again, and
+    ONNX."""
+    tensors = network.state_dict().values()
+    numbers = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    kept = numbers + _ENTRY * len(tensors)
+    return kept / 2**20, (kept + numbers + _NODES * len(tensors)) / 2**20

@@ -14,6 +14,8 @@ from nas.search.forecasting import (
     _Drawn,
     _fitted,
     _forecast,
+    _paid,
+    _short_seconds,
     _wall_of_cheap,
 )
 from nas.search.forecasts import FORECAST, Forecast, Span, compared
@@ -130,15 +132,14 @@ def test_ranges_follow_the_budget_and_the_memory() -> None:
     sizes = {genotype.key: float(size) for size, genotype in enumerate(genotypes, start=1)}
     drawn = _Drawn(genotypes, sizes, idle=0.0)
 
-    def found(budget: Budget, workers: int) -> Forecast:
+    def found(budget: Budget, workers: int, starting: float = 0.0) -> Forecast:
         here = replace(plan.runner, options={**plan.runner.options, "workers": workers})
         tries = [
             Probed(one, Foreseen(sizes[one.key], 500 * sizes[one.key], 3_000.0), None)
             for one in genotypes
         ]
-        made = _forecast(
-            plan.with_runner(here), budget, drawn, Probing(tries, workers, 0.0), 1, 0.0
-        )
+        begun = Probing(tries, workers, starting)
+        made = _forecast(plan.with_runner(here), budget, drawn, begun, 1, 0.0)
         assert made is not None
         return made
 
@@ -150,6 +151,11 @@ def test_ranges_follow_the_budget_and_the_memory() -> None:
     assert (alone.at_once, alone.too_large) == (1, 0.0)
     assert found(Budget(trials=12), 3).too_large == pytest.approx(1 / 3)
     assert found(Budget(trials=12), 7).too_large == 1.0
+
+    late = found(Budget(trials=12), 1, starting=60.0)
+    assert late.wall_seconds.likely == pytest.approx(84.0)
+    assert late.wall_seconds.low < 84 - 24, "nobody knows how long the beginning takes"
+    assert late.trials == alone.trials
 
     hours = found(Budget(hours=1), 2)
     assert hours.trials.likely == pytest.approx(3_600)
@@ -169,6 +175,32 @@ def test_a_line_never_falls_and_never_begins_below_nothing() -> None:
     assert _fitted([1, 1], [2, 8])[0](1) == pytest.approx(4)
 
 
+def test_the_first_of_a_process_is_tried_longer_than_others() -> None:
+    space = assignment({"space": {"name": "ladder"}, "evaluator": {"name": "landscape"}}).plan
+    genotype = space.make_space().decode((0, 0, 0))
+    tries = [
+        Probed(genotype, None, None, seconds=seconds) for seconds in (6.0, 7.0, 1.0, 1.2, 1.1)
+    ]
+    assert _short_seconds(Probing(tries, 1, 0.0)) == pytest.approx(6.0 + 1.15)
+    assert _short_seconds(Probing(tries, 2, 0.0)) == pytest.approx(7.0 + 1.1)
+    assert _short_seconds(Probing(tries[:1], 1, 0.0)) == pytest.approx(12.0)
+
+
+def test_repeats_take_time_and_are_not_paid_for() -> None:
+    heard: list[tuple[float, dict[str, object]]] = [(0.0, {"event": "started"})]
+    now = 0.0
+    for number in range(200):  # before each new one, more and more that are known
+        for _ in range(number // 50):
+            now += 1.0
+            heard.append((now, {"event": "told", "seconds": 0.0, "reused": 1}))
+        now += 1.0
+        heard += [(now, {"event": "asked"}), (now, {"event": "told", "seconds": 5.0})]
+    times, seconds = _paid(heard)
+    assert (len(times), set(seconds)) == (200, {5.0})
+    assert times[-1] == now == 500
+    assert 500 * 600 / 200 < _wall_of_cheap([0.0, *times], 600), "it goes on like that"
+
+
 def test_trials_that_become_slower_are_foreseen_as_such() -> None:
     steady = [0.1 * number for number in range(201)]
     assert _wall_of_cheap(steady, 1_000) == pytest.approx(100)
@@ -181,6 +213,8 @@ def test_trials_that_become_slower_are_foreseen_as_such() -> None:
 def test_a_span_holds_four_of_five() -> None:
     span = Span.around(100.0, 0.2)
     assert (round(span.low), round(span.high)) == (77, 129)
+    both = span.plus(Span(5.0, 10.0, 20.0))
+    assert (both.likely, round(both.low), round(both.high)) == (110.0, 87, 141)
     assert span.holds(80)
     assert not span.holds(130)
     assert compared(Path("nowhere"), Ledger(Rules())) == []
