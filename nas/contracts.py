@@ -320,6 +320,11 @@ class Evaluator(ABC):
         del genotype
         return None
 
+    def foresee_preparation(self, seed: int) -> Foreseen | None:
+        """What `prepare` would cost, from a small part of it; None where it makes nothing."""
+        del seed
+        return None
+
     @property
     def measures(self) -> Collection[str] | None:
         """The names of the metrics of an evaluation; None where they are seen only then."""

@@ -344,12 +344,23 @@ def _objectives(search: OpenSearch) -> Iterator[str]:
 
 def _outlook(search: OpenSearch) -> Iterator[str]:
     """Data, network, and what it may cost; nothing where trials cost nothing."""
-    outlook = None if search.study.is_over else search.evaluator.outlook()
+    if search.study.is_over:
+        return
+    outlook = search.evaluator.outlook()
     if outlook is None:
+        if _foresees(search):
+            yield from _foreseen(search)
         return
     yield f"{'data':>10}: {outlook.data}"
     yield f"{'network':>10}: {outlook.network}"
     yield from _foreseen(search) if outlook.seconds is None else _estimated(search, outlook.seconds)
+
+
+def _foresees(search: OpenSearch) -> bool:
+    """Whether a trial is tried before the first."""
+    from nas.contracts import Evaluator
+
+    return type(search.evaluator).foresee is not Evaluator.foresee
 
 
 def _foreseen(search: OpenSearch) -> Iterator[str]:
@@ -417,7 +428,7 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
         print(f"the order of a deterministic study cost {study.idle_seconds:.1f} s of idle workers")
     if ledger.alarm is not None:
         print(f"alarm: {ledger.alarm}")
-    if not search.evaluator.cheap:
+    if _foresees(search):
         from nas.search.forecasts import compared, sentence_of
 
         costs = [one for one in compared(study.folder, ledger) if one.name != "disk_mib"]

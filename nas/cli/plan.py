@@ -60,6 +60,9 @@ def _told(forecast: Forecast) -> Iterator[str]:
     )
     yield _line("tried", f"{forecast.tried:,} trials{where}" + (f"; {failed}" if failed else ""))
     a_trial, wall = forecast.seconds_a_trial, forecast.wall_seconds
+    if forecast.preparing_seconds is not None:
+        first = forecast.preparing_seconds
+        yield _line("first", f"{durations(first.low, first.high)}, for what all trials share")
     yield _line("a trial", f"{durations(a_trial.low, a_trial.high)}, on average")
     if forecast.memory_mib is not None:
         yield _line("memory", f"{_numbers(forecast.memory_mib)} MiB for the largest child")

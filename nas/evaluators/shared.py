@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from nas.contracts import Evaluation, Evaluator, Json, Report
+from nas.contracts import Evaluation, Evaluator, Foreseen, Json, Report
 from nas.errors import SettingsError, shortened
+from nas.evaluators._supernet_watched import Foreseeing, Told
 from nas.evaluators.train import Train
 from nas.study.store import SUPERNET, WEIGHTS_FILE, write_whole
 from nas.training.datasets import share
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 RECORD = "supernet.json"
-_SECONDS_BETWEEN_WORDS = 10.0
 
 
 @final
@@ -129,7 +129,7 @@ class Shared(Evaluator):
         around = folder.absolute().parents[:2]
         there = (place / name for place in (folder, *around))
         self._folder = next((one for one in there if self._is_in(one, seed)), folder / name)
-        report = _Told(self._steps, notice)
+        report = Told(self._steps, notice)
         self._record = make_supernet(
             self._train, self._folder, steps=self._steps, seed=seed, report=report
         )
@@ -158,6 +158,36 @@ class Shared(Evaluator):
         seconds = time.perf_counter() - began
         return Evaluation(found["val_accuracy"], {**metrics, **self.costs(genotype)}, seconds)
 
+    def foresee_preparation(self, seed: int) -> Foreseen | None:
+        """Train the weights for some steps; nothing, where they are named."""
+        if self._is_named:
+            return None
+        from nas.training.supernet import steps_foreseen
+
+        setting = _setting_of(self._train, self._steps, seed if self.per_seed else 0)
+        seconds, weights = steps_foreseen(setting)
+        return Foreseen(seconds, kept_mib=weights)
+
+    def foresee(self, genotype: Genotype) -> Foreseen:
+        """Judge the child; where there are no weights yet, new ones take as long."""
+        began = time.perf_counter()
+        from nas.training.measurement import peak_memory_mib, room_mib
+        from nas.training.shared_weights import SharedWeights
+        from nas.training.supernet import judged_child
+
+        if self._record is None:
+            setting, weights = _setting_of(self._train, self._steps, 0), SharedWeights(0)
+        else:
+            setting, weights = self._setting(), self._shared_weights()
+        self.costs(genotype)
+        opened = time.perf_counter()
+        judged_child(setting, weights, genotype, 0)
+        seconds = time.perf_counter() - opened
+        device = setting.computation.torch_device
+        return Foreseen(
+            seconds, peak_memory_mib(device), room_mib(device), opening_seconds=opened - began
+        )
+
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Parameters and multiply-adds of the child."""
         from search_spaces.cells.cost import params_and_macs
@@ -165,12 +195,14 @@ class Shared(Evaluator):
         return params_and_macs(genotype, self.skeleton)
 
     def shared(self) -> dict[str, Any]:
-        """The images of the search splits, and the weights as arrays."""
+        """The images of the search splits, and the weights as arrays, where there are any."""
+        images = {split: self.dataset.load(split) for split in ("train", "val")}
+        if self._record is None:
+            return images
         weights = {
             key: tensor.detach().cpu().numpy()
             for key, tensor in self._shared_weights().tensors.items()
         }
-        images = {split: self.dataset.load(split) for split in ("train", "val")}
         return {**images, "weights": weights, "record": dict(self._made)}
 
     def take_shared(self, shared: dict[str, Any]) -> None:
@@ -181,6 +213,8 @@ class Shared(Evaluator):
         from nas.training.shared_weights import SharedWeights
 
         share(self.dataset, {split: shared[split] for split in ("train", "val")})
+        if "weights" not in shared:
+            return
         self._record = shared["record"]
         tensors = {key: torch.from_numpy(array.copy()) for key, array in shared["weights"].items()}
         self._weights = self._on_device(SharedWeights(self._made["seed"], tensors))
@@ -244,57 +278,42 @@ class Shared(Evaluator):
         return weights
 
 
-@final
-class _Told:
-    """Says now and then how far the training is."""
-
-    def __init__(self, steps: int, notice: Callable[[str], None]) -> None:
-        self._steps, self._notice = steps, notice
-        self._last: float | None = None
-
-    def __call__(self, step: int, loss: float) -> None:
-        now = time.monotonic()
-        if self._last is None:
-            self._notice(
-                f"{self._steps:,} steps come first; stopped, the same command goes on with them"
-            )
-        elif now - self._last < _SECONDS_BETWEEN_WORDS:
-            return
-        else:
-            self._notice(f"step {step:,} of {self._steps:,}, loss {loss:.3f}")
-        self._last = now
-
-
 def make_supernet(
     train: Train, folder: Path, *, steps: int, seed: int, report: Callable[[int, float], None]
 ) -> Mapping[str, Any]:
     """Train shared weights with the skeleton, recipe and data of this evaluator, or go on where a
     killed training was; the content of supernet.json. Of two processes at it, one waits."""
-    from nas.training.supernet import PROGRESS, SupernetSetting, learnt
-    from nas.training.trainer import Data
+    from nas.training.supernet import PROGRESS, learnt
 
     settings = _settings(train, steps, seed)
     if (folder / RECORD).is_file():
         return _finished(folder, settings)
-    computation = train.computation()
-    setting = SupernetSetting(
-        train.space,
-        Skeleton(**settings["skeleton"]),
-        Data.of(train.dataset, train.recipe.train_images),
-        train.recipe,
-        steps,
-        seed,
-        computation,
-    )
+    setting = _setting_of(train, steps, seed)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):
         if (folder / RECORD).is_file():
             return _finished(folder, settings)
-        facts = {**settings, "computation": computation.to_dict()}
+        facts = {**settings, "computation": setting.computation.to_dict()}
+        watched = Foreseeing(steps, report)
         weights, seconds = learnt(
-            setting, folder, facts, report, seconds_between=train.checkpoint_seconds
+            setting, folder, facts, watched, seconds_between=train.checkpoint_seconds
         )
-        return _write(folder, weights, {**facts, "seconds": round(seconds, 3)}, folder / PROGRESS)
+        took = {"seconds": round(seconds, 3), "foreseen_seconds": watched.foreseen}
+        return _write(folder, weights, {**facts, **took}, folder / PROGRESS)
+
+
+def _setting_of(train: Train, steps: int, seed: int) -> SupernetSetting:
+    """What this evaluator's settings make of shared weights."""
+    from nas.training.supernet import SupernetSetting
+    from nas.training.trainer import Data
+
+    skeleton, data = (
+        _without_noise(train.skeleton),
+        Data.of(train.dataset, train.recipe.train_images),
+    )
+    return SupernetSetting(
+        train.space, skeleton, data, train.recipe, steps, seed, train.computation()
+    )
 
 
 def _without_noise(skeleton: Skeleton) -> Skeleton:

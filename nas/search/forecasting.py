@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from nas.contracts import Evaluator, Trial
+from nas.contracts import Evaluator, Foreseen, Trial
 from nas.errors import StudyError, shortened
-from nas.search.forecasts import Forecast, Span
+from nas.search.forecasts import PREPARING, Forecast, Span
 from nas.search.plan import Plan
 from nas.search.probing import Foresight, Probed, Probing, tried
 from nas.search.run import Prepared, open_search, parts_of, run
@@ -40,8 +40,8 @@ _DRIFT = 0.5  # of the spread of a space: how far a strategy that learns may go 
 _IF_CHEAP, _MEMORY, _DISK = 0.3, 0.08, 0.25
 
 _CONTEXT_MIB = 600.0  # what a process holds on a GPU besides its tensors
-_LOG_MIB, _STEP_MIB = 0.004, 0.0005  # a trial's lines, and those of an epoch
-_PAGES_MIB = 0.04  # texts and drawings of the winner
+_LOG_MIB, _STEP_MIB = 0.0012, 0.0003  # a trial's lines, and those of an epoch
+_TURN = 0.05  # seconds between two trials of a place
 
 
 def forecast_of(plan: Plan, budget: Budget, samples: int) -> Forecast:
@@ -50,13 +50,15 @@ def forecast_of(plan: Plan, budget: Budget, samples: int) -> Forecast:
     A search that trains nothing is tried itself, for some trials.
     """
     ready = parts_of(plan, budget, None)
-    if type(ready.evaluator).prepare is not Evaluator.prepare:
+    if _prepares(ready.evaluator) and not _foresees_preparing(ready.evaluator):
         raise StudyError(
             f"evaluator {plan.evaluator.name!r} makes what all its trials share before the first, "
-            "which is not planned: begin the search with --trials 1 to see what that costs"
+            "and has no foresee_preparation: begin the search with --trials 1 to see what that "
+            "costs"
         )
-    if ready.evaluator.cheap:
+    if ready.evaluator.cheap and not _foresees(ready.evaluator):
         return _of_cheap(plan, budget)
+    preparing = ready.evaluator.foresee_preparation(plan.seed)
     ready.evaluator.measured()  # as a search does before its clock runs
     _drawn(ready, 1)  # the first loads what draws, which is no part of drawing
     began = time.monotonic()
@@ -68,7 +70,29 @@ def forecast_of(plan: Plan, budget: Budget, samples: int) -> Forecast:
     found = _forecast(plan, budget, drawn, trying, ready.evaluator.last_step, 0.0)
     if found is None:
         raise StudyError(_all_failed(trying))
-    return found
+    return found if preparing is None else _with_preparing(found, preparing)
+
+
+def _foresees(evaluator: Evaluator) -> bool:
+    return type(evaluator).foresee is not Evaluator.foresee
+
+
+def _prepares(evaluator: Evaluator) -> bool:
+    return type(evaluator).prepare is not Evaluator.prepare
+
+
+def _foresees_preparing(evaluator: Evaluator) -> bool:
+    return type(evaluator).foresee_preparation is not Evaluator.foresee_preparation
+
+
+def _with_preparing(found: Forecast, preparing: Foreseen) -> Forecast:
+    """With what all trials share, which is made before the clock of the search runs."""
+    weights = Span.around(preparing.kept_mib, _DISK)
+    return replace(
+        found,
+        preparing_seconds=Span.around(preparing.seconds, PREPARING),
+        disk_mib=found.disk_mib.plus(weights),
+    )
 
 
 def _short_seconds(trying: Probing) -> float:
@@ -87,8 +111,7 @@ def short_forecast(
     Args:
         began: by the wall clock, when the search did.
     """
-    foresees = type(evaluator).foresee is not Evaluator.foresee
-    if evaluator.cheap or not foresees or plan.runner.name != "local":
+    if not _foresees(evaluator) or plan.runner.name != "local":
         return None
     ready = parts_of(plan, budget, evaluator)
     drawn, judge = _drawn(ready, _SHORT_DRAWS), Foresight(evaluator)
@@ -125,7 +148,7 @@ class _Drawn:
 
 def _drawn(ready: Prepared, most: int) -> _Drawn:
     evaluator, space = ready.evaluator, ready.strategy.space
-    foresees = type(evaluator).foresee is not Evaluator.foresee
+    trains = _foresees(evaluator) and not evaluator.stands_in  # what carries nothing costs nothing
     sizes: dict[str, float] = {}
     genotypes: list[Genotype] = []
     idle, began = 0, time.monotonic()
@@ -135,7 +158,7 @@ def _drawn(ready: Prepared, most: int) -> _Drawn:
         genotype = space.sample(numpy_rng(0, "forecast", number))
         if ready.constraint is not None and ready.constraint(genotype) is not None:
             continue
-        if foresees and genotype.cells and not carries_input(genotype):
+        if trains and genotype.cells and not carries_input(genotype):
             idle += 1
             continue
         if genotype.key not in sizes:
@@ -189,9 +212,7 @@ def _forecast(
         places=trying.places,
         trials=a_trial.each(spending.trials),
         seconds_a_trial=a_trial,
-        wall_seconds=a_trial.each(spending.wall_seconds).plus(
-            Span.around(trying.starting, _START)
-        ),
+        wall_seconds=a_trial.each(spending.wall_seconds).plus(Span.around(trying.starting, _START)),
         device_hours=a_trial.each(spending.device_hours),
         memory_mib=largest,
         at_once=None if largest is None or room is None else spending.fit(largest.high, room),
@@ -211,7 +232,7 @@ def _disk(lines: float, best: Sequence[float]) -> Span:
     """Log, files of the best, and the winner, which may be as large as any of the space."""
     mean = statistics.fmean(best)
     relative = statistics.pstdev(best) / max(mean, 1e-9)
-    return Span.around(lines + mean + _PAGES_MIB, math.hypot(_DISK, relative))
+    return Span.around(lines + mean, math.hypot(_DISK, relative))
 
 
 def _drift(plan: Plan, budget: Budget, children: Sequence[float]) -> float:
@@ -245,7 +266,7 @@ class _Spending:
         """From the first trial to the last; in the end some places wait for the others."""
         places = self.trying.places
         rounds = max(self.trials(seconds) / places, 1.0) + 0.5 * (1 - 1 / places)
-        return rounds * seconds
+        return rounds * (seconds + _TURN)
 
     def device_hours(self, seconds: float) -> float:
         """Hours of GPUs, or of processor cores."""

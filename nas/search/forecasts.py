@@ -11,10 +11,11 @@ from typing import Final
 
 from nas.search.reading import LOG, events_of
 from nas.study.ledger import Ledger
-from nas.study.store import write_whole
+from nas.study.store import SUPERNET, write_whole
 
 FORECAST: Final = "forecast.json"
 _LARGEST_FILE = 1_000_000
+PREPARING = 0.35  # the same machine, another minute, and other children
 _DEVIATIONS = 1.28  # of a logarithm: four of five lie within
 
 
@@ -63,6 +64,7 @@ class Forecast:
         memory_mib: the peak of the largest child.
         at_once: how many such children the memory of one GPU, or of the machine, holds.
         too_large: the share of the space that does not fit, so many at once as will run.
+        preparing_seconds: before all that, once, for what all trials share.
     """
 
     tried: int
@@ -78,6 +80,7 @@ class Forecast:
     at_once: int | None
     too_large: float | None
     disk_mib: Span
+    preparing_seconds: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,15 @@ def compared(folder: Path, ledger: Ledger) -> list[Compared]:
     if not (foreseen and ended):
         return []
     actual = {"seconds_a_trial": ledger.cost / ended}
+    prepares = "preparing_seconds" in foreseen  # else it was made before anything was foreseen
+    if (prepared := _prepared(folder)) is not None:
+        foreseen.setdefault("preparing_seconds", prepared[0])
+        actual["preparing_seconds"] = prepared[1]
     if (peak := _peak_memory(folder)) is not None:
         actual["memory_mib"] = peak
     if ledger.finished is not None and foreseen["trials"].holds(ledger.bought_trials):
         actual["wall_seconds"] = ledger.wall_seconds
-        actual["disk_mib"] = _disk_mib(folder)
+        actual["disk_mib"] = _disk_mib(folder, shared=prepares)
     return [
         Compared(name, unit, foreseen[name], actual[name])
         for name, unit in _UNITS.items()
@@ -135,8 +142,15 @@ def _told(one: Compared) -> str:
     return f"{_NAMES[one.name]} {short(one.actual)} {one.unit} ({span}{how})"
 
 
-_UNITS = {"seconds_a_trial": "s", "wall_seconds": "s", "memory_mib": "MiB", "disk_mib": "MiB"}
+_UNITS = {
+    "preparing_seconds": "s",
+    "seconds_a_trial": "s",
+    "wall_seconds": "s",
+    "memory_mib": "MiB",
+    "disk_mib": "MiB",
+}
 _NAMES = {
+    "preparing_seconds": "shared weights",
     "seconds_a_trial": "a trial",
     "wall_seconds": "wall clock",
     "memory_mib": "memory of the largest child",
@@ -161,6 +175,19 @@ def _spans(folder: Path) -> dict[str, Span]:
         return {}
 
 
+def _prepared(folder: Path) -> tuple[Span, float] | None:
+    """What training shared weights in this folder was foreseen to take after its first steps, and
+    what it took."""
+    for record in sorted(folder.glob(f"{SUPERNET}*/{SUPERNET}.json")):
+        try:
+            found = json.loads(record.read_text(encoding="utf-8"))
+            likely, seconds = float(found["foreseen_seconds"]), float(found["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # of before, or one that went on with a killed one
+        return Span.around(likely, PREPARING), seconds
+    return None
+
+
 def _peak_memory(folder: Path) -> float | None:
     peaks = (
         event["metrics"].get("peak_memory_mib")
@@ -170,11 +197,13 @@ def _peak_memory(folder: Path) -> float | None:
     return max((float(peak) for peak in peaks if isinstance(peak, int | float)), default=None)
 
 
-def _disk_mib(folder: Path) -> float:
-    """The log, what is kept of the best, and the winner; reports are not foreseen."""
+def _disk_mib(folder: Path, *, shared: bool) -> float:
+    """The log, what is kept of the best, the winner, and weights that all share; reports are not
+    foreseen."""
     files = [folder / LOG]
-    for name in ("checkpoints", "best"):
-        files += [file for file in (folder / name).rglob("*") if file.is_file()]
+    for name in ("checkpoints", "best", *([f"{SUPERNET}*"] if shared else [])):
+        for place in folder.glob(name):
+            files += [file for file in place.rglob("*") if file.is_file()]
     return sum(file.stat().st_size for file in files) / 2**20
 
 

@@ -31,6 +31,8 @@ from search_spaces.cells.space import SearchSpace
 
 PROGRESS: Final = "progress.safetensors"
 CALIBRATED_ON: Final = 256  # training pictures
+_WARMING_UP, _TIMED, _ENOUGH_SECONDS = 4, 40, 4.0  # steps, steps, and what they may take
+_MOST_DRAWN, _DRAWING_SECONDS = 200, 2.0  # children that make all the weights there are
 
 Report = Callable[[int, float], None]  # (step, loss)
 
@@ -70,6 +72,28 @@ def learnt(
     return learner.shared, time.monotonic() - began
 
 
+def steps_foreseen(setting: SupernetSetting) -> tuple[float, float]:
+    """What training shared weights takes, from some of its steps: seconds, and MiB of weights."""
+    learner = _Learner(setting)
+    with setting.computation.active():
+        for _ in range(_WARMING_UP):
+            learner.learn()
+        began, timed = time.monotonic(), 0
+        while timed < _TIMED and (timed == 0 or time.monotonic() - began < _ENOUGH_SECONDS):
+            learner.learn()
+            timed += 1
+        a_step = (time.monotonic() - began) / timed
+
+    began = time.monotonic()
+    for step in range(learner.step, min(setting.steps, _MOST_DRAWN)):
+        if time.monotonic() - began > _DRAWING_SECONDS:
+            break
+        learner.meet(step)
+    weights = learner.shared.tensors.values()
+    size = sum(tensor.numel() * tensor.element_size() for tensor in weights)
+    return setting.steps * a_step, size / 2**20
+
+
 @final
 class _Learner:
     """Shared weights with their momenta, between two steps."""
@@ -88,9 +112,7 @@ class _Learner:
     def learn(self) -> float:
         """One step of one child, which the number of the step draws; the loss."""
         setting = self._setting
-        genotype = setting.space.sample(numpy_rng(setting.seed, "shared", "child", self.step))
-        network = child(setting, genotype).train()
-        weights = self.shared.of(network, learning=True)
+        network, weights = self.meet(self.step)
         images, labels = self._source.augmented(self._batch())
         with setting.computation.autocast():
             logits = functional_call(network, weights, (images,))
@@ -104,6 +126,13 @@ class _Learner:
         self._update()
         self.step += 1
         return value
+
+    def meet(self, step: int) -> tuple[nn.Module, dict[str, Tensor]]:
+        """The child of a step, and what it borrows, which is remembered from now on."""
+        setting = self._setting
+        genotype = setting.space.sample(numpy_rng(setting.seed, "shared", "child", step))
+        network = child(setting, genotype).train()
+        return network, self.shared.of(network, learning=True)
 
     def keep(self, file: Path, facts: Mapping[str, Any], seconds: float) -> None:
         """Write down all that the next step needs."""
