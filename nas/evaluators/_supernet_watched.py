@@ -11,7 +11,7 @@ _WARM, _EARLY = 4, 44  # steps between which a training is foreseen
 
 
 @final
-class Told:
+class ToldSteps:
     """Says now and then how far the training is."""
 
     def __init__(self, steps: int, notice: Callable[[str], None]) -> None:

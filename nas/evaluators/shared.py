@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from nas.contracts import Evaluation, Evaluator, Foreseen, Json, Report
 from nas.errors import SettingsError, shortened
-from nas.evaluators._supernet_watched import Foreseeing, Told
+from nas.evaluators._supernet_watched import Foreseeing, ToldSteps
 from nas.evaluators.train import Train
 from nas.study.store import SUPERNET, WEIGHTS_FILE, write_whole
 from nas.training.datasets import share
@@ -129,7 +129,7 @@ class Shared(Evaluator):
         around = folder.absolute().parents[:2]
         there = (place / name for place in (folder, *around))
         self._folder = next((one for one in there if self._is_in(one, seed)), folder / name)
-        report = Told(self._steps, notice)
+        report = ToldSteps(self._steps, notice)
         self._record = make_supernet(
             self._train, self._folder, steps=self._steps, seed=seed, report=report
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,6 +16,9 @@ from nas.errors import SettingsError, shortened
 
 Precision = Literal["fp32", "bf16"]
 Layout = Literal["channels-last", "contiguous"]
+
+_TRIM_ABOVE, _MAP_ABOVE = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
+_LARGEST = 2**31 - 1  # bytes; it takes no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ class Computation:
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """Compute this way, and leave torch as it was."""
+        if self.device == "cpu":
+            keep_memory()
         with self._convolutions(), _threads(self.threads), _same_bits(wanted=self.reproducible):
             yield
 
@@ -79,6 +86,16 @@ class Computation:
         return torch.autocast(
             self.torch_device.type, torch.bfloat16, enabled, cache_enabled=not self.graphs
         )
+
+
+@functools.cache
+def keep_memory() -> None:
+    """Let this process keep the memory it frees, as much as it ever had. The next step asks for as
+    much again, and to be given it by the system anew, page by page, takes a sixth of a training."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
+    if mallopt is not None:
+        mallopt(_TRIM_ABOVE, _LARGEST)
+        mallopt(_MAP_ABOVE, _LARGEST)
 
 
 @contextlib.contextmanager
