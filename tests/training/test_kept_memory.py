@@ -10,7 +10,8 @@ import resource, torch
 from nas.training.computation import Computation
 
 def step():
-    return [torch.empty(2**21).fill_(0.0) for _ in range(8)]  # 64 MiB, as a step has and frees
+    # Blocks of 64 MiB; glibc by itself never keeps those above 32.
+    return [torch.empty(2**24).fill_(0.0) for _ in range(3)]
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -30,4 +31,4 @@ print(faults() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc")
 def test_the_next_step_is_given_no_new_memory_by_the_system() -> None:
     faults = int(subprocess.check_output([sys.executable, "-c", _STEPS]))
-    assert faults < 2**26 // 2**12, "the pages of one of five steps; mostly it is five times that"
+    assert faults < 3 * 2**26 // 2**12, "the pages of one of five steps"
