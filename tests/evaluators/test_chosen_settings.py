@@ -81,9 +81,11 @@ def test_what_is_known_before_a_training_is_that_of_the_fixed_one() -> None:
     smaller = replace(GENOTYPE, settings={**CHOSEN, "skeleton.filters": 4})
     assert judge.costs(smaller)["params"] < costs["params"]
     assert judge.at(0.5).of(GENOTYPE).recipe.learning_rate == 0.5
-    foreseen = judge.foresee(GENOTYPE)
+    foreseen, of_fixed = judge.foresee(GENOTYPE), other.foresee(PLAIN)
     assert foreseen is not None
-    assert foreseen.kept_mib == 4 * costs["params"] / 2**20
+    assert of_fixed is not None
+    assert foreseen.kept_mib == of_fixed.kept_mib > 4 * costs["params"] / 2**20
+    assert foreseen.exported_mib == of_fixed.exported_mib
     assert judge.outlook().network.startswith("a typical child has")
 
 
