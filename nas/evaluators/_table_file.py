@@ -19,7 +19,7 @@ from typing import Any, Final, final
 
 from nas.errors import TableError, known_names, shortened
 
-LARGEST_UNPACKED: Final = 1 << 30  # bytes: a few compressed ones may hold more than memory does
+LARGEST_UNPACKED: Final = 1 << 29  # bytes: a few compressed ones may hold more than memory does
 _PIECE: Final = 1 << 24
 _ROWS: Final = 1 << 13  # of a Parquet file at a time
 _CELL: Final = 16  # bytes that any cell counts, so that repeated and empty ones count too
@@ -104,7 +104,7 @@ class TableFile:
         size = 0
         try:
             for batch in self._parquet.iter_batches(batch_size=_ROWS, columns=list(wanted)):
-                size += batch.nbytes + _CELL * batch.num_rows * len(wanted)
+                size += sum(map(_most_bytes, batch.columns))
                 _refuse_larger(self.path, size)
                 cells: Mapping[str, list[object]] = batch.to_pydict()
                 for column, texts in read.items():
@@ -234,6 +234,14 @@ def _parquet(path: Path, data: bytes) -> Any:
 
 def _parquet_errors() -> tuple[type[Exception], ...]:
     return (import_module("pyarrow").ArrowException, OSError, ValueError)
+
+
+def _most_bytes(column: Any) -> int:
+    """What the texts of a column take at most; one text may be named by each of its rows."""
+    said = column.nbytes
+    if texts := getattr(column, "dictionary", None):
+        said += len(column) * max((len(str(text)) for text in texts.to_pylist()), default=0)
+    return int(said + _CELL * len(column))
 
 
 def _is_gap(value: object) -> bool:

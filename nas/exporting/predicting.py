@@ -14,7 +14,7 @@ from nas.exporting.choosing import Choice, choices, place_of, subject_of
 from nas.exporting.subject import Subject
 from nas.study.store import WEIGHTS_FILE, checkpoint_of
 from nas.training.datasets import Pixels
-from nas.training.datasets._pictures import decoded, is_picture
+from nas.training.datasets._pictures import MOST_PIXELS, decoded, is_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,10 @@ def _pixels(subject: Subject, file: Path, *, given: bool) -> Pixels | None:
         raise NasError(f"there is no picture {str(file)!r}; give files such as photo.jpg")
     pixels = decoded(file, subject.shape[1])
     if pixels is None and given:
-        raise NasError(f"{file} cannot be decoded; give a JPEG, PNG or WebP picture")
+        raise NasError(
+            f"{file} cannot be decoded; give a JPEG, PNG or WebP picture of at "
+            f"most {MOST_PIXELS:,} pixels"
+        )
     return pixels
 
 

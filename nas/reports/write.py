@@ -20,6 +20,7 @@ from nas.study.store import write_whole
 if TYPE_CHECKING:
     import pandas
 
+_FORMULA = tuple("=+-@\t\r")
 FILES = ("report.html", "report.json", "report.md", "trials.csv")
 
 
@@ -117,13 +118,18 @@ def _rows(arm: str, seed: int, frame: Frame, metrics: Sequence[str]) -> pandas.D
     """The lines of one study; a metric is written as it was logged, whole or not."""
     told = frame.told
     known = told.assign(
-        arm=arm, seed=seed, cost=told["cost"].round(6), repeat=told["reused"].astype(int)
+        arm=_name(arm), seed=seed, cost=told["cost"].round(6), repeat=told["reused"].astype(int)
     )
     rows = known[["arm", "seed", "number", "key", "score", "seconds", "cost", "repeat"]]
     columns = {
         name: told[name].map(_cell).astype(object) if name in told else "" for name in metrics
     }
     return rows.assign(**columns)
+
+
+def _name(name: str) -> str:
+    """A name that no spreadsheet takes for a formula."""
+    return f"'{name}" if name[:1] in _FORMULA else name
 
 
 def _cell(value: float) -> int | float | str:

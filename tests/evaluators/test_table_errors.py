@@ -256,15 +256,19 @@ def test_a_path_that_is_none(space):
 
 
 def _unpacking_to(rows):
-    """Small files that hold many rows, gzipped and in Parquet."""
+    """Small files that hold many rows, gzipped and in Parquet, there also with one text for all."""
     text = "d_op,d_width,acc\n" + "a,1,0.5\n" * rows
     written = io.BytesIO()
     columns = {"d_op": ["a"] * rows, "d_width": ["1"] * rows, "acc": [0.5] * rows}
     pyarrow.parquet.write_table(pyarrow.table(columns), written)
-    return {"gzip": gzip.compress(text.encode()), "parquet": written.getvalue()}
+    named, once = io.BytesIO(), pyarrow.array(["a" * 300]).dictionary_encode()
+    columns["d_op"] = pyarrow.DictionaryArray.from_arrays([0] * rows, once.dictionary)
+    pyarrow.parquet.write_table(pyarrow.table(columns), named)
+    packed = gzip.compress(text.encode())
+    return {"gzip": packed, "parquet": written.getvalue(), "named": named.getvalue()}
 
 
-@pytest.mark.parametrize("form", ["gzip", "parquet"])
+@pytest.mark.parametrize("form", ["gzip", "parquet", "named"])
 def test_what_unpacks_to_more_than_a_table_may_hold(form, refusal, monkeypatch):
     content = _unpacking_to(500_000)[form]
     monkeypatch.setattr(_table_file, "LARGEST_UNPACKED", 1 << 20)

@@ -320,16 +320,31 @@ def test_all_trials_are_in_the_table(folder: Path, report: Path) -> None:
 
 
 def test_a_metric_that_only_one_study_has_is_empty_elsewhere(tmp_path: Path) -> None:
-    kept = Path(__file__).parents[1] / "corpus" / "comparison" / "study"
-    folder = Path(shutil.copytree(kept, tmp_path / "all"))
-    log = folder / "evolution" / "seed-2" / "events.jsonl"
-    log.write_text(log.read_text().replace('"metrics":{', '"metrics":{"latency":0.25,', 1))
-
-    write_report([folder], tmp_path / "report")
-    rows = list(csv.DictReader((tmp_path / "report" / "trials.csv").read_text().splitlines()))
+    log = Path("evolution/seed-2/events.jsonl")
+    rows = trials_with('"metrics":{', '"metrics":{"latency":0.25,', log, tmp_path)
     of_study = [row for row in rows if (row["arm"], row["seed"]) == ("evolution", "2")]
     assert [row["latency"] for row in of_study] == ["0.25"] + ["nan"] * (len(of_study) - 1)
     assert {row["latency"] for row in rows if row not in of_study} == {""}
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)"])
+def test_no_spreadsheet_takes_a_name_for_a_formula(name: str, tmp_path: Path) -> None:
+    plan = Path("study.json")
+    rows = trials_with(
+        '"name": "evolution"', f'"name": "{name}"', plan, tmp_path, "evolution/seed-2"
+    )
+    assert {row["arm"] for row in rows} == {f"'{name}"}
+
+
+def trials_with(
+    text: str, new: str, file: Path, folder: Path, study: str = ""
+) -> list[dict[str, str]]:
+    """The table of trials of a comparison, or of one study of it, with one text changed."""
+    kept = Path(__file__).parents[1] / "corpus" / "comparison" / "study" / study
+    copy = Path(shutil.copytree(kept, folder / "all"))
+    (copy / file).write_text((copy / file).read_text().replace(text, new, 1))
+    write_report([copy], folder / "report")
+    return list(csv.DictReader((folder / "report" / "trials.csv").read_text().splitlines()))
 
 
 def test_markdown_and_page_begin_with_the_verdict(report: Path, result: dict[str, Any]) -> None:

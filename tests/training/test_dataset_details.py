@@ -16,7 +16,7 @@ from PIL import Image
 
 from nas.errors import NasError
 from nas.registry import allow
-from nas.training.datasets import Dataset, DatasetError, open_dataset
+from nas.training.datasets import Dataset, DatasetError, _cifar, open_dataset
 from nas.training.datasets._cifar import Cifar
 from nas.training.datasets._pictures import decoded
 from nas.training.datasets.cifar10 import cifar10
@@ -178,6 +178,23 @@ def test_damaged_cifar_is_refused_and_never_run(tmp_path: Path, content: bytes, 
     assert not Path("owned").exists()
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_no_more_is_read_of_a_file_than_a_cifar_may_have(
+    tmp_path: Path, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_cifar(tmp_path, "cifar10")
+    with (folder / "data_batch_3").open("ab") as file:
+        file.truncate(8 << 30)  # takes no room on most disks
+    if packed:
+        (folder / "data_batch_3").write_bytes(bytes(9 << 20))
+        monkeypatch.setattr(_cifar, "_LARGEST_FILE", 8 << 20)
+        with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz", compresslevel=1) as tar:
+            tar.add(folder, folder.name)
+        shutil.rmtree(folder)
+    with pytest.raises(DatasetError, match=r"data_batch_3 of cifar10 has more than [0-9,]+ bytes"):
+        open_dataset("cifar10", tmp_path).load("train")
+
+
 def test_a_file_that_is_no_tarball_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"<html>moved</html>")
     with pytest.raises(DatasetError, match="is not the archive https://"):
@@ -311,6 +328,16 @@ def test_pictures_that_do_not_say_what_is_white_count_as_corrupt(
     with pytest.raises(
         DatasetError, match=r"1 image cannot be decoded: .*deep\.tif; mend or remove"
     ):
+        open_dataset(f"image-folder:{root}")
+
+
+@pytest.mark.parametrize(
+    "side", [8_001, 12_000, 60_000]
+)  # Pillow warns of the second, refuses the third
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
+    root = write_pictures(tmp_path / "pictures")
+    Image.new("1", (side, 8_001)).save(root / "dog" / "large.png")  # some kilobytes
+    with pytest.raises(DatasetError, match=r"large\.png; .*more than 64,000,000 pixels"):
         open_dataset(f"image-folder:{root}")
 
 

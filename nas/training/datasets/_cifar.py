@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from nas.training.datasets import DatasetError, Images, cache_folder
 from nas.training.datasets._splits import stratified
 
 _VALIDATION = 5_000
+_LARGEST_FILE = 1 << 28  # bytes; CIFAR-100 has 155 million in one
 _PLACES = {
     ("numpy.core.multiarray", "_reconstruct"): ("numpy._core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"): ("numpy._core.multiarray", "_reconstruct"),
@@ -92,7 +93,8 @@ class Cifar:
 
     def _content(self, file: Path) -> bytes:
         try:
-            return file.read_bytes()
+            with file.open("rb") as stream:
+                return self._whole(stream, file.name)
         except OSError as problem:
             raise DatasetError(
                 f"{file} of {self.name} cannot be read ({problem.strerror}); the folder should "
@@ -120,7 +122,16 @@ class Cifar:
         stream = tar.extractfile(f"{self.folder}/{file}")
         if stream is None:
             raise KeyError(f"no file {file}")
-        return stream.read()
+        return self._whole(stream, file)
+
+    def _whole(self, stream: IO[bytes], file: str) -> bytes:
+        content = stream.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise DatasetError(
+                f"{file} of {self.name} has more than {_LARGEST_FILE:,} bytes; get {self.address} "
+                "again"
+            )
+        return content
 
     def _unpickled(self, content: bytes, file: str) -> Mapping[Any, Any]:
         try:

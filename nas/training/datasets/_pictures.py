@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +19,8 @@ from nas.training.datasets import DatasetError, Pixels
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 )
+MOST_PIXELS = 64_000_000  # some bytes of a file can hold thousands of millions
+_one_at_a_time = Lock()  # filters of warnings belong to the whole process
 _SIXTEEN_BITS = ("PNG", "PPM")  # formats that have no more, though Pillow reads them into 32
 
 
@@ -25,15 +32,15 @@ def is_picture(file: Path) -> bool:
 def shorter_side(file: Path) -> int | None:
     """The shorter side in pixels, from the header alone; None where there is no readable header."""
     try:
-        with _pillow().open(file) as image:
+        with _opened(file) as image:
             return int(min(image.size))
-    except (OSError, ValueError, SyntaxError):
+    except _unreadable():
         return None
 
 
 def decoded(file: Path, size: int) -> Pixels | None:
     """The picture, its middle square scaled to `size`, as (size, size, 3); None where it cannot be
-    decoded.
+    decoded, or has more pixels than fit into a GiB on the way.
 
     32-bit and floating-point pictures do not say which value is white, so they count as such.
     """
@@ -41,7 +48,9 @@ def decoded(file: Path, size: int) -> Pixels | None:
 
     library = _pillow()
     try:
-        with library.open(file) as image:
+        with _opened(file) as image:
+            if math.prod(image.size) > MOST_PIXELS:
+                return None
             if image.mode == "F" or (image.mode == "I" and image.format not in _SIXTEEN_BITS):
                 return None
             upright = ImageOps.exif_transpose(image)
@@ -49,8 +58,19 @@ def decoded(file: Path, size: int) -> Pixels | None:
                 _in_rgb(upright, library), (size, size), library.Resampling.BILINEAR
             )
             return np.asarray(square, dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, library.DecompressionBombError):
+    except _unreadable():
         return None
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """The file with its header read; how many pixels are too many is for us to say."""
+    library = _pillow()
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore", library.DecompressionBombWarning)
+        image = library.open(file)
+    with image:
+        yield image
 
 
 def _in_rgb(image: Any, library: ModuleType) -> Any:
@@ -62,6 +82,10 @@ def _in_rgb(image: Any, library: ModuleType) -> Any:
         ground = library.new("RGBA", image.size, (255, 255, 255, 255))
         return library.alpha_composite(ground, image).convert("RGB")
     return image.convert("RGB")
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    return (OSError, ValueError, SyntaxError, _pillow().DecompressionBombError)
 
 
 def _pillow() -> ModuleType:

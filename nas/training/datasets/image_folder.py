@@ -23,7 +23,7 @@ import numpy as np
 
 from nas.errors import counted, shortened
 from nas.training.datasets import Dataset, DatasetError, Images, Pixels, cache_folder
-from nas.training.datasets._pictures import decoded, is_picture, shorter_side
+from nas.training.datasets._pictures import MOST_PIXELS, decoded, is_picture, shorter_side
 from nas.training.datasets._splits import stratified
 from nas.training.recipe import SMALLEST_IMAGENET_IMAGE, Preset, Recipe
 
@@ -248,7 +248,8 @@ def _fill(cache: Path, parts: dict[str, list[_Picture]], size: int, skip_corrupt
             )
             raise DatasetError(
                 f"{counted(len(corrupt), 'image')} cannot be decoded: {shown}; mend or remove "
-                "them, or say --skip-corrupt"
+                f"them, make them smaller if they have more than {MOST_PIXELS:,} pixels, or say "
+                "--skip-corrupt"
             )
         (draft / "corrupt.txt").write_text("".join(f"{file}\n" for file in corrupt))
         (draft / "facts.json").write_text(
