@@ -77,6 +77,9 @@ bench: $(READY) ## Measure speed, each figure beside a reference of the same run
 gpu-proof: ## Prove and measure a GPU in 20 minutes: PYTHON=... with torch, numpy and safetensors is enough.
 	$(PYTHON) -m benchmarks.gpu_proof
 
+results-gpu: ## Train the networks designed by hand on CIFAR-10, whole, on a GPU (ARGS="--seeds 3"; a day).
+	PYTHONPATH=. $(PYTHON) results/published/references/train.py $(ARGS)
+
 results: $(READY) ## Make the published tables anew (TABLE=nasbench201.csv.gz; takes hours).
 	PATH="$(abspath $(BIN)):$$PATH" sh results/published/nasbench201/run.sh $(TABLE)
 	PATH="$(abspath $(BIN)):$$PATH" sh results/published/digits-hard/run.sh
@@ -84,4 +87,4 @@ results: $(READY) ## Make the published tables anew (TABLE=nasbench201.csv.gz; t
 clean: ## Remove the environment and all caches.
 	rm -rf $(VENV) .venv-lowest dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-slow test-ray soak-ray fuzz soak release audit test-lowest lint types check format docs bench gpu-proof results clean
+.PHONY: help install demo test test-slow test-ray soak-ray fuzz soak release audit test-lowest lint types check format docs bench gpu-proof results results-gpu clean
