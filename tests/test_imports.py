@@ -29,7 +29,7 @@ ROOM_MAY_USE: dict[str, set[str]] = {
     "reports": {"hall", "study", "strategies", "drawings", "search", "search_spaces"},
     "exporting": {"hall", "study", "training", "drawings", "search", "search_spaces"},
     "full_size": {
-        *("hall", "study", "training", "search", "evaluators", "exporting"),
+        *("hall", "study", "training", "search", "evaluators", "exporting", "reports"),
         "search_spaces",
     },
     "cli": {

@@ -49,6 +49,9 @@ def command(
     controls: Annotated[
         str | None, typer.Option(help="Arms beside it: random-cell,resnet.")
     ] = None,
+    cells: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="More cells beside it, a line each.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each arm.")] = 1,
 ) -> None:
     """Take a cell to larger data: from scratch, on features of a frozen body, or with its last
@@ -80,6 +83,7 @@ def command(
         open_cells=open_cells,
         pace=pace,
         controls=tuple(word.strip() for word in (controls or "").split(",") if word.strip()),
+        cells=cells,
         seeds=tuple(range(words["seed"], words["seed"] + seeds)),
         settings=parts_of(words["settings"], ("skeleton", "recipe", "pretrain")),
     )

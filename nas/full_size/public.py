@@ -121,6 +121,7 @@ def transfer(
     open_cells: int = 2,
     pace: float = 0.1,
     controls: Sequence[str] = (),
+    cells: str | Path | None = None,
     seeds: int = 1,
     to: Sequence[str] | None = None,
     out: str | Path | None = None,
@@ -136,6 +137,8 @@ def transfer(
         source: a genotype in any form, a study's or an export's folder.
         mode: scratch, features or finetune.
         controls: arms beside it: `["random-cell", "resnet"]`.
+        cells: a file of more cells beside it, a line each: what stands for a genotype, or JSON with
+            `genotype`, `name` and `score`.
         seeds: how many trainings of each arm; `seed` is the first.
         to: formats of the export; None is all that can be written here, () none.
         progress: whether to show each epoch; None is in a terminal or a notebook.
@@ -161,6 +164,7 @@ def transfer(
         open_cells=open_cells,
         pace=pace,
         controls=tuple(controls),
+        cells=None if cells is None else Path(cells),
         seeds=tuple(_seeds(settings.get("seed", 0), seeds)),
         settings=_parts(settings, ("skeleton", "recipe", "pretrain")),
     )

@@ -24,6 +24,7 @@ class Row:
     macs: int
     seeds: int
     spreads: Mapping[str, float | None]
+    score: float | None = None  # where it was searched
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -36,8 +37,18 @@ class Row:
         return f"{100 * (mean or 0):.2f}{shown}"
 
 
-def report_text(mode: str, setting: Setting, seeds: Sequence[int], rows: Sequence[Row]) -> str:
-    """The whole report."""
+def report_text(
+    mode: str,
+    setting: Setting,
+    seeds: Sequence[int],
+    rows: Sequence[Row],
+    together: Sequence[str] = (),
+) -> str:
+    """The whole report.
+
+    Args:
+        together: sentences about all of them.
+    """
     data = setting.dataset
     recipe = ", ".join(f"{name} {value}" for name, value in setting.recipe.to_dict().items())
     lines = [
@@ -50,6 +61,7 @@ def report_text(mode: str, setting: Setting, seeds: Sequence[int], rows: Sequenc
         *_table(rows, accuracies_shown(data.classes)),
         "",
         *_reading(rows),
+        *together,
         "",
         f"Recipe: {recipe}.",
         "",
@@ -64,11 +76,13 @@ def accuracies_shown(classes: int) -> dict[str, str]:
 
 
 def _table(rows: Sequence[Row], shown: Mapping[str, str]) -> Iterator[str]:
-    yield f"| arm | params | macs | {' | '.join(shown.values())} |"
-    yield f"|---|{'---:|' * (2 + len(shown))}"
+    scored = any(row.score is not None for row in rows)
+    yield f"| arm |{' score there |' * scored} params | macs | {' | '.join(shown.values())} |"
+    yield f"|---|{'---:|' * (scored + 2 + len(shown))}"
     for row in rows:
         accuracies = " | ".join(row.percent(kind) for kind in shown)
-        yield f"| {row.name} | {row.params:,} | {row.macs:,} | {accuracies} |"
+        score = f" {'' if row.score is None else format(row.score, '.4g')} |" * scored
+        yield f"| {row.name} |{score} {row.params:,} | {row.macs:,} | {accuracies} |"
 
 
 def _reading(rows: Sequence[Row]) -> Iterator[str]:

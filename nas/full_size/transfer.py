@@ -31,6 +31,7 @@ from nas.full_size.judged_once import (
 from nas.full_size.learning_curves import curves_svg
 from nas.full_size.modes import Body, Finetuning, digest_of, finetuned, on_features
 from nas.full_size.outlook import Leg
+from nas.full_size.panel import panel_text
 from nas.full_size.report import Row, report_text
 from nas.full_size.retrain import spread
 from nas.full_size.trainings import Job, Setting, Trained, job_of, trained
@@ -56,6 +57,8 @@ class Arm:
     choice: Choice | None
     skeleton: Skeleton
     filters: int = 0
+    score: float | None = None  # where the cell was searched; decides nothing
+    of_panel: bool = False  # one of the cells of a file
 
     @property
     def identity(self) -> Json:
@@ -170,7 +173,9 @@ def transfer(
         curves = {run.seed: run.curve for run in runs[arm.name]}
         picture = curves_svg(f"{arm.name} on {Path(plan.setting.dataset.name).name}", curves)
         write_whole(folder / arm.name / "curves.svg", picture)
-    write_whole(folder / "README.md", report_text(plan.mode, plan.setting, plan.seeds, rows))
+    together = list(panel_text(rows, [arm.name for arm in arms if arm.of_panel]))
+    text = report_text(plan.mode, plan.setting, plan.seeds, rows, together)
+    write_whole(folder / "README.md", text)
     first = max(runs[arms[0].name], key=lambda run: run.val_accuracy)
     formats = usual_formats() if formats is None else formats
     exported = (
@@ -338,6 +343,7 @@ def _row(arm: Arm, runs: Sequence[Trained], tests: Sequence[Judgement]) -> Row:
         spent.macs,
         len(runs),
         spreads,
+        arm.score,
     )
 
 

@@ -17,6 +17,7 @@ from nas.full_size.data import DataWish, dataset_of_preset
 from nas.full_size.fitting import Target, fitted
 from nas.full_size.machine import Machine
 from nas.full_size.modes import MODES, Finetuning
+from nas.full_size.panel import members_of
 from nas.full_size.presets import transfer_preset, transfer_recipe, transfer_skeleton
 from nas.full_size.settings import changed, full_size
 from nas.full_size.trainings import Place, Setting
@@ -83,6 +84,7 @@ class TransferWish:
     open_cells: int = 2
     pace: float = 0.1
     controls: tuple[str, ...] = ()
+    cells: Path | None = None
     seeds: tuple[int, ...] = (0,)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -135,7 +137,10 @@ def planned(choice: Choice, wish: TransferWish) -> tuple[Transfer, list[Arm]]:
         else None,
         bodies=wish.bodies,
     )
-    arms = [Arm("searched", choice, skeleton), *_controls(choice, wish, plan, skeleton)]
+    score = choice.origin.get("score")
+    searched = Arm("searched", choice, skeleton, score=score if wish.cells else None)
+    arms = [searched, *_panel(wish, plan, Target(macs=searched.cost.macs))]
+    arms += _controls(choice, wish, plan, skeleton)
     if wish.mode == "finetune":
         for arm in arms:  # here, not after hours of training bodies
             Finetuned(arm.on_meta(), wish.open_cells)
@@ -190,16 +195,33 @@ def _pretraining(wish: TransferWish, skeleton: Skeleton, place: Place) -> Settin
     return wish.machine.setting(dataset, recipe, place)
 
 
+def _panel(wish: TransferWish, plan: Transfer, target: Target) -> list[Arm]:
+    """The cells of a file, each as wide as the searched network's multiply-adds allow."""
+    if wish.cells is None:
+        return []
+    _refuse_one_body(plan, "the cells of a file")
+    data, settings = plan.setting.dataset, wish.of("skeleton")
+    arms = []
+    for member in members_of(wish.cells):
+        skeleton = transfer_skeleton(member.choice, data, wish.preset, settings, target)
+        arms.append(Arm(member.name, member.choice, skeleton, score=member.score, of_panel=True))
+    return arms
+
+
+def _refuse_one_body(plan: Transfer, which: str) -> None:
+    if plan.body is not None:
+        raise NasError(
+            f"{which} have no trained body; train one for every arm with --pretrain, or use "
+            "--mode scratch"
+        )
+
+
 def _controls(choice: Choice, wish: TransferWish, plan: Transfer, skeleton: Skeleton) -> list[Arm]:
     """A random cell and a residual network, each as wide as the searched network's multiply-adds
     allow."""
     if not wish.controls:
         return []
-    if plan.body is not None:
-        raise NasError(
-            "controls have no trained body; train one for every arm with --pretrain, or use "
-            "--mode scratch"
-        )
+    _refuse_one_body(plan, "controls")
     limit = cost(choice.genotype, skeleton).macs
     arms = []
     if "random-cell" in wish.controls:
