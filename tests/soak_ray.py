@@ -1,5 +1,5 @@
 """`make soak-ray`: workers, a node and the driver are killed hundreds of times, Ray's memory
-monitor ends children, processes break under them; JSON lines.
+monitor ends children, processes break under them, and two days pass in minutes; JSON lines.
 
 Every trial must end exactly once, nothing that was told may be lost, and at most what was running,
 or on its way to the driver, may run again.
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,10 @@ RAY = ("--runner", "ray", "--address", "auto", "--retries", "50", "--json")
 HANG_SECONDS = 30
 GREED, ROOM = 5_000, 2_500  # megabytes of a child, and what the machine may hold more than now
 SICKENS = 5  # every fifth child leaves its process broken
-PARTS = ("workers", "drivers", "memory", "poison")
+PARTS = ("workers", "drivers", "memory", "poison", "long")
+DAYS, CHILD_SECONDS = 2, 10  # of the part `long`, whose children take a thousandth of that
+PLACES = 3 * CPUS_PER_NODE
+MORE_MEBIBYTES, MORE_HANDLES = 64, 8  # that a driver may have at the end
 
 
 def main() -> None:
@@ -59,6 +63,8 @@ def main() -> None:
     parser.add_argument("--driver-kills", type=int, default=50)
     parser.add_argument("--memory-kills", type=int, default=20, help="by Ray's memory monitor")
     parser.add_argument("--poisons", type=int, default=20, help="processes that break")
+    long = DAYS * 86_400 * PLACES // CHILD_SECONDS
+    parser.add_argument("--long-trials", type=int, default=long, help="of two days of children")
     asked = parser.parse_args()
     if reason := why_not_here():
         sys.exit(reason)
@@ -88,6 +94,8 @@ def is_withstood(part: str, base: Path, asked: argparse.Namespace) -> bool:
                     say(under_the_memory_monitor(base / part, asked.memory_kills))
                 case "poison":
                     say(under_poison(base / part, asked.poisons))
+                case "long":
+                    say(through_two_days(base / part, asked.long_trials))
     except AssertionError as problem:
         say({"part": part, "failed": str(problem)[-2_000:]})
         return False
@@ -240,6 +248,53 @@ def under_poison(folder: Path, poisons: int) -> dict[str, Any]:
     lost = facts["retried"].get("error", 0)
     assert 0 < lost <= len(sick), "a broken process took more than one attempt"
     return {"study": folder.name, "poisoned": len(sick), "attempts_lost": lost, **facts}
+
+
+def through_two_days(folder: Path, trials: int) -> dict[str, Any]:
+    """Children that take a thousandth of their time: nothing of the driver grows with the trials,
+    but for what it knows of each."""
+    delay = ("--set", f"evaluator.delay_seconds={CHILD_SECONDS / 1_000}", "--to", "none")
+    command = search(folder, *RAY, *delay, trials=trials, evaluator="landscape")
+    samples: list[dict[str, float]] = []
+    with running(command) as driver:
+        for tenth in range(1, 11):
+            while driver.poll() is None and count(folder, "told") < tenth * trials // 10 - PLACES:
+                time.sleep(3.0)
+            if driver.poll() is not None:
+                break
+            told = count(folder, "told")
+            if not samples or told > samples[-1]["told"]:
+                samples.append(sampled(driver.pid, told))
+                say({"study": folder.name, **samples[-1]})
+        done = ended(driver)
+    assert done.returncode == 0, done.stdout + done.stderr
+    facts = checked(folder, trials)
+    assert len(samples) > 2, "it was over before anybody looked"
+    first, last = samples[0], samples[-1]
+    grown = {name: round(last[name] - first[name], 1) for name in ("mib", "handles", "threads")}
+    assert grown["handles"] <= MORE_HANDLES, samples
+    assert grown["threads"] <= MORE_HANDLES, samples
+    assert grown["mib"] <= MORE_MEBIBYTES + trials / 1_000, samples
+    paces = [
+        1_000 * (after["seconds"] - before["seconds"]) / (after["told"] - before["told"])
+        for before, after in pairwise(samples)
+    ]
+    pace = {"first": round(paces[0], 1), "last": round(paces[-1], 1)}
+    return {"study": folder.name, "grown": grown, "ms_a_trial": pace, **facts}
+
+
+def sampled(pid: int, told: int) -> dict[str, float]:
+    """What a process has at this moment."""
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
+    return {
+        "told": told,
+        "seconds": round(time.monotonic(), 1),
+        "mib": round(int(status["VmRSS"].split()[0]) / 1024, 1),
+        "handles": len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        "threads": int(status["Threads"]),
+    }
 
 
 def trials_until(count: int, *, every: int) -> int:
