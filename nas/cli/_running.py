@@ -61,7 +61,7 @@ def run_and_report(
         open_search(todo.plan, todo.folder, todo.budget, progress.see) as search,
     ):
         stop.study = search.study
-        progress.begin(search)
+        progress.begin(search, exports=formats != [])
         with progress:
             reason = run(search)
         stop.study = None  # from here on a signal ends the export, not the search
@@ -184,14 +184,14 @@ class Progress:
         self._sign = SignOfLife(self._alive)
         self._alarmed = False
 
-    def begin(self, search: OpenSearch) -> None:
+    def begin(self, search: OpenSearch, *, exports: bool) -> None:
         """Say what is about to happen."""
         self._search = search
         self._shown_at = time.monotonic()
         if not (self._live or search.evaluator.cheap):
             self._every = 0.0  # a child that took minutes deserves its line
         if not self._quiet:
-            for line in _opening(search):
+            for line in _opening(search, exports):
                 print(line, file=sys.stderr, flush=True)
 
     def __enter__(self) -> None:
@@ -290,7 +290,7 @@ class Progress:
         return pace.share, " · ".join(words)
 
 
-def _opening(search: OpenSearch) -> Iterator[str]:
+def _opening(search: OpenSearch, exports: bool) -> Iterator[str]:
     plan, study = search.plan, search.study
     for kind, part in (
         ("space", plan.space),
@@ -318,7 +318,7 @@ def _opening(search: OpenSearch) -> Iterator[str]:
 
         yield f"{'learnt':>10}: {learnt_told(plan, count)}"
     yield from _objectives(search)
-    yield from _outlook(search)
+    yield from _outlook(search, exports)
     yield f"{'folder':>10}: {study.folder}"
     if study.ledger.next_number > study.ledger.counts["learnt"]:
         yield f"{'resumed':>10}: after {counted(study.ledger.bought_trials, 'trial')}"
@@ -342,18 +342,21 @@ def _objectives(search: OpenSearch) -> Iterator[str]:
         yield f"{'note':>10}: early stopping looks at the first alone, {first}"
 
 
-def _outlook(search: OpenSearch) -> Iterator[str]:
+def _outlook(search: OpenSearch, exports: bool) -> Iterator[str]:
     """Data, network, and what it may cost; nothing where trials cost nothing."""
     if search.study.is_over:
         return
     outlook = search.evaluator.outlook()
     if outlook is None:
         if _foresees(search):
-            yield from _foreseen(search)
+            yield from _foreseen(search, exports)
         return
     yield f"{'data':>10}: {outlook.data}"
     yield f"{'network':>10}: {outlook.network}"
-    yield from _foreseen(search) if outlook.seconds is None else _estimated(search, outlook.seconds)
+    if outlook.seconds is None:
+        yield from _foreseen(search, exports)
+    else:
+        yield from _estimated(search, outlook.seconds)
 
 
 def _foresees(search: OpenSearch) -> bool:
@@ -363,7 +366,7 @@ def _foresees(search: OpenSearch) -> bool:
     return type(search.evaluator).foresee is not Evaluator.foresee
 
 
-def _foreseen(search: OpenSearch) -> Iterator[str]:
+def _foreseen(search: OpenSearch, exports: bool) -> Iterator[str]:
     """What the trials that are left may cost, from two of them; kept beside the log, for the end
     tells how it came."""
     from nas.search.forecasting import short_forecast
@@ -372,7 +375,7 @@ def _foreseen(search: OpenSearch) -> Iterator[str]:
     study, budget = search.study, search.study.ledger.budget
     left = budget if budget.trials is None else replace(budget, trials=_trials_left(search))
     began = study.ledger.session.began
-    found = short_forecast(search.plan, left, search.evaluator, began)
+    found = short_forecast(search.plan, left, search.evaluator, began, exports=exports)
     if found is None:
         return
     if study.ledger.next_number == 0:

@@ -37,7 +37,7 @@ _START = 0.4  # of what comes before the first trial
 _SECONDS_TO_START = 4.0  # of worker processes, where they were not started to try
 _ALONE = 0.15  # tried by one process, where several will run
 _DRIFT = 0.5  # of the spread of a space: how far a strategy that learns may go from its middle
-_IF_CHEAP, _MEMORY, _DISK = 0.3, 0.08, 0.25
+_IF_CHEAP, _MEMORY, _DISK = 0.3, 0.08, 0.3
 
 _CONTEXT_MIB = 600.0  # what a process holds on a GPU besides its tensors
 _LOG_MIB, _STEP_MIB = 0.0012, 0.0003  # a trial's lines, and those of an epoch
@@ -103,13 +103,14 @@ def _short_seconds(trying: Probing) -> float:
 
 
 def short_forecast(
-    plan: Plan, budget: Budget, evaluator: Evaluator, began: float
+    plan: Plan, budget: Budget, evaluator: Evaluator, began: float, *, exports: bool = True
 ) -> Forecast | None:
     """The same from two genotypes, tried in this process; None where children train elsewhere or
     only an evaluation would tell.
 
     Args:
         began: by the wall clock, when the search did.
+        exports: whether the winner will be exported.
     """
     if not _foresees(evaluator) or plan.runner.name != "local":
         return None
@@ -120,6 +121,8 @@ def short_forecast(
         for number, genotype in enumerate(drawn.picked(_SHORT_TRIED)):
             outcome = attempt(judge, Trial(number, genotype, number), Path(folder), never_stop)
             found.append(Probed.of(genotype, outcome))
+    if not exports:
+        found = [one.not_exported() for one in found]
     places: int = plan.runner.options["workers"]
     starting = time.time() - began + (_SECONDS_TO_START if places > 1 else 0.0)
     trying = Probing(found, places, starting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -57,6 +57,12 @@ class Probed:
             str(told.get("device", "cpu")).partition(":")[0],
             outcome.seconds,
         )
+
+    def not_exported(self) -> Probed:
+        """The same, of a search that exports no winner."""
+        if self.foreseen is None:
+            return self
+        return replace(self, foreseen=replace(self.foreseen, exported_mib=0.0))
 
 
 @dataclass(frozen=True, slots=True)

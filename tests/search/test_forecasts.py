@@ -68,6 +68,11 @@ def test_a_search_is_planned_run_and_compared(
     assert nas("report", "study").code == 0
     assert "cost, as foreseen" in (tmp_path / "study" / "report.md").read_text()
 
+    bare = nas("search", *CHILDREN, "--trials", "3", "--to", "none", "--out", "bare")
+    assert bare.code == 0, bare.err
+    without = json.loads((tmp_path / "bare" / FORECAST).read_text())["disk_mib"]
+    assert without["likely"] < 0.8 * json.loads(kept)["disk_mib"]["likely"], "nothing is exported"
+
     assert nas("resume", "study", "--trials", "+1").code == 0
     assert (tmp_path / "study" / FORECAST).read_text() == kept, "the first forecast stays"
     (tmp_path / "study" / FORECAST).write_text("{damaged")
