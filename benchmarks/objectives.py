@@ -27,7 +27,7 @@ def main() -> None:
         judge: Evaluator = load("evaluator", "table")(
             space, table=str(table), score="score", cost="cost", decisions="ops", metrics=metrics
         )
-        for spoken in ("random-search", "evolution"):
+        for spoken in ("random-search", "evolution", "local-search"):
             found = {count: float("inf") for count in (1, 2, 3)}
             for turn in range(TIMES):
                 for count in found:  # in turns, so that a busy minute is one of all

@@ -102,7 +102,8 @@ class Expression:
 
     def __call__(self, values: Mapping[str, object]) -> float:
         """The value where each name stands for the number in `values`."""
-        self._check_names(values)
+        if not all(map(values.__contains__, self.names)):
+            self._check_names(values)
         return self._value([self._number(name, values[name]) for name in self.names])
 
     def over(self, columns: Mapping[str, Iterable[float]], length: int) -> list[float]:

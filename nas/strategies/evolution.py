@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, final
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
 from nas.errors import SettingsError, shortened
 from nas.seeding import numpy_rng
-from nas.study.front import Point, crowding, ranks
+from nas.strategies._survivors import Survivors
 
 if TYPE_CHECKING:
     import numpy as np
 
     from search_spaces.cells.genotype import Genotype
     from search_spaces.cells.space import SearchSpace
-
-Fitness = tuple[int, float]
 
 
 @final
@@ -65,10 +63,10 @@ class Evolution(Strategy):
         self.population = population
         self.sample = sample
         self._members: list[
-            tuple[Genotype, Point]
+            tuple[Genotype, float]
         ] = []  # a ring: told trial k stands at k modulo population
         self._told = 0
-        self._fitness: list[Fitness] | None = None  # of the members, where there are objectives
+        self._survivors = Survivors()  # the population in their place, of several objectives
 
     @property
     def learns_after(self) -> int:
@@ -78,42 +76,25 @@ class Evolution(Strategy):
     def ask(self, number: int) -> Proposal:
         """A random genotype until the population is full, then a mutated winner."""
         rng = numpy_rng(self.seed, "ask", number)
-        if len(self._members) < self.population:
+        if self._told < self.population:
             return Proposal(self.space.sample(rng))
         return Proposal(self.space.mutate(self._winner(rng), rng))
 
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """A birth; when the population is full, also the death of the oldest."""
-        member = (trial.genotype, evaluation.point)
-        self._fitness = None
-        if len(self._members) < self.population:
-            self._members.append(member)
-        elif evaluation.objectives:
-            self._members.append(member)
-            self._bury_worst()
-        else:
-            self._members[self._told % self.population] = member
         self._told += 1
+        if evaluation.objectives:
+            self._survivors.bear(trial.genotype, evaluation.objectives)
+            if len(self._survivors) > self.population:
+                self._survivors.bury()
+        elif len(self._members) < self.population:
+            self._members.append((trial.genotype, evaluation.score))
+        else:
+            oldest = (self._told - 1) % self.population
+            self._members[oldest] = (trial.genotype, evaluation.score)
 
     def _winner(self, rng: np.random.Generator) -> Genotype:
         entrants: list[int] = rng.integers(self.population, size=self.sample).tolist()
-        if len(self._members[0][1]) == 1:
-            best = max(entrants, key=lambda index: self._members[index][1])
-        else:
-            best = max(entrants, key=self._fitnesses().__getitem__)
-        return self._members[best][0]
-
-    def _bury_worst(self) -> None:
-        """Of equals the oldest dies; it dominates nobody, so the others keep their fronts."""
-        fitness = self._fitnesses()
-        worst = min(range(len(fitness)), key=fitness.__getitem__)
-        del self._members[worst], fitness[worst]
-
-    def _fitnesses(self) -> list[Fitness]:
-        """Front and crowding distance of each member, better is higher."""
-        if self._fitness is None:
-            points = [point for _, point in self._members]
-            ranked = ranks(points)
-            apart = crowding(points, ranked)
-            self._fitness = [(-rank, gap) for rank, gap in zip(ranked, apart, strict=True)]
-        return self._fitness
+        if len(self._survivors):
+            return self._survivors.fittest(entrants)
+        return self._members[max(entrants, key=lambda index: self._members[index][1])][0]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
+
+import numpy as np
 
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
 from nas.seeding import numpy_rng
 from nas.study.front import Front, Point
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from search_spaces.cells.genotype import Genotype
     from search_spaces.cells.space import Choices, SearchSpace
+
+Move = tuple[int, int]  # a decision, and how many options further its answer is
 
 
 @final
@@ -52,9 +59,9 @@ class LocalSearch(Strategy):
     def ask(self, number: int) -> Proposal:
         """The next neighbour of the incumbent, or a random start."""
         if self._front is not None:
-            choices = self._front.next(number)
-            rng = numpy_rng(self.seed, "ask", number)
-            return Proposal(self.space.decode(choices) if choices else self.space.sample(rng))
+            if (choices := self._front.next(number)) is not None:
+                return Proposal(self.space.decode(choices))
+            return Proposal(self.space.sample(numpy_rng(self.seed, "ask", number)))
         place = self._place(number)
         notes = {"version": self._version, "place": place}
         if place is None:
@@ -64,7 +71,7 @@ class LocalSearch(Strategy):
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Move there, or remember that this neighbour is no better."""
         if evaluation.objectives:
-            self._front = self._front or _AlongFront(self.space.counts, self.seed)
+            self._front = self._front or _AlongFront(self.space.counts, self._moves, self.seed)
             choices = self.space.encode(trial.genotype)
             self._front.hear(trial.number, choices, evaluation.objectives)
             return
@@ -86,10 +93,8 @@ class LocalSearch(Strategy):
 
     def _neighbour(self, place: int) -> Genotype:
         assert self._incumbent is not None
-        index, step = self._moves[self._order[place]]
-        choices = list(self.space.encode(self._incumbent))
-        choices[index] = (choices[index] + step) % self.space.counts[index]
-        return self.space.decode(choices)
+        choices, move = self.space.encode(self._incumbent), self._moves[self._order[place]]
+        return self.space.decode(_moved(choices, move, self.space.counts))
 
     def _takes_over(self, version: int | None, place: int | None, score: float) -> bool:
         """Trials without notes come from the user, and those without a place are starts: both
@@ -113,44 +118,99 @@ class LocalSearch(Strategy):
 
 
 @final
-class _AlongFront:
-    """Which neighbour of the front comes next: a fold over results."""
+@dataclass(slots=True, eq=False)
+class _Member:
+    """Somebody on the front.
 
-    def __init__(self, counts: Sequence[int], seed: int) -> None:
+    Args:
+        own: which of its moves lead to neighbours without a result that no earlier member has.
+    """
+
+    choices: Choices
+    own: NDArray[np.bool_]
+
+
+@final
+class _AlongFront:
+    """Which neighbour of the front comes next: a fold over results.
+
+    The neighbours of all members without a result, each once, in a random order that is drawn when
+    the front changes. Which they are is kept up to date member by member: a front may have a
+    hundred, with hundreds of neighbours each.
+    """
+
+    def __init__(self, counts: Sequence[int], moves: Sequence[Move], seed: int) -> None:
         self._seed = seed
         self._counts = counts
-        self._front: Front[Choices] = Front()
+        self._moves = moves  # of each member
+        self._front: Front[_Member] = Front()
         self._known: set[Choices] = set()
-        self._order: list[Choices] = []  # neighbours without a result when the front changed last
+        # Of each neighbour without a result: whose it is and by which move, the earliest first.
+        self._ways: dict[Choices, list[tuple[_Member, int]]] = {}
+        self._order = np.empty(0, dtype=np.int64)  # moves of all members, as they are to be tried
         self._version = 0  # counts fronts
         self._base = 0  # the number that takes the first of them
         self._highest = -1  # the largest number told
 
     def next(self, number: int) -> Choices | None:
         """The neighbour for this number; None for a random start."""
-        if not self._order:
+        if not len(self._order):
             return None
         lap, place = divmod(number - self._base, len(self._order))
-        choices = self._order[place]
-        return choices if lap <= 0 or (lap == 1 and choices not in self._known) else None
+        if lap > 1:
+            return None
+        whose, move = divmod(int(self._order[place]), len(self._moves))
+        member = self._front.members[whose][1]
+        choices = _moved(member.choices, self._moves[move], self._counts)
+        return choices if lap <= 0 or choices not in self._known else None
 
     def hear(self, number: int, choices: Choices, point: Point) -> None:
         """Take in a result; a front that changed gives a new order."""
         self._highest = max(self._highest, number)
         self._known.add(choices)
-        if self._front.offer(point, choices):
-            self._version += 1
-            self._base = self._highest + 1
-            self._order = self._neighbours()
+        for member, move in self._ways.pop(choices, ())[:1]:
+            member.own[move] = False
 
-    def _neighbours(self) -> list[Choices]:
-        """Those of all members without a result, each once, shuffled."""
-        found = dict.fromkeys(
-            (*member[:index], (member[index] + step) % count, *member[index + 1 :])
-            for _, member in self._front.members
-            for index, count in enumerate(self._counts)
-            for step in range(1, count)
-        )
-        left = [choices for choices in found if choices not in self._known]
-        rng = numpy_rng(self._seed, "neighbours", self._version)
-        return [left[place] for place in rng.permutation(len(left)).tolist()]
+        newcomer = _Member(choices, np.zeros(len(self._moves), dtype=np.bool_))
+        beaten = self._front.offer(point, newcomer)
+        if beaten is None:
+            return
+        for member in beaten:
+            self._leave(member)
+        self._join(newcomer)
+        self._version += 1
+        self._base = self._highest + 1
+        self._order = self._shuffled()
+
+    def _join(self, newcomer: _Member) -> None:
+        for move, choices in enumerate(self._neighbours(newcomer.choices)):
+            if choices not in self._known:
+                ways = self._ways.setdefault(choices, [])
+                newcomer.own[move] = not ways
+                ways.append((newcomer, move))
+
+    def _leave(self, member: _Member) -> None:
+        """Its neighbours pass to the next member that has them."""
+        for move, choices in enumerate(self._neighbours(member.choices)):
+            if ways := self._ways.get(choices):
+                ways.remove((member, move))
+                if ways:
+                    heir, its_move = ways[0]
+                    heir.own[its_move] = True
+                else:
+                    del self._ways[choices]
+
+    def _neighbours(self, choices: Choices) -> list[Choices]:
+        """What every move leads to."""
+        return [_moved(choices, move, self._counts) for move in self._moves]
+
+    def _shuffled(self) -> NDArray[np.int64]:
+        """The moves to be tried, of the first member, of the second and so on, shuffled."""
+        left = np.flatnonzero(np.concatenate([member.own for _, member in self._front.members]))
+        return left[numpy_rng(self._seed, "neighbours", self._version).permutation(len(left))]
+
+
+def _moved(choices: Choices, move: Move, counts: Sequence[int]) -> Choices:
+    """With one decision answered so many options further."""
+    index, step = move
+    return (*choices[:index], (choices[index] + step) % counts[index], *choices[index + 1 :])

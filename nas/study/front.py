@@ -1,5 +1,5 @@
-"""What several objectives amount to: who is dominated, the front, ranks and crowding, how much of
-the range a front covers.
+"""What several objectives amount to: who is dominated, the front, its knee, how much of the range
+is covered.
 
 Every objective is higher-is-better. Points are tuples of two or three numbers; of equal points the
 one that came first stands for both.
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import ge
 from typing import Generic, TypeVar, final
-
-import numpy as np
-from numpy.typing import NDArray
 
 Point = tuple[float, ...]
 Scale = tuple[float, float]  # the worst that counts, and what is one unit above it
@@ -22,7 +20,7 @@ Owner = TypeVar("Owner")
 
 def dominates(one: Point, other: Point) -> bool:
     """Whether one is as good in every objective and better in some."""
-    return one != other and all(mine >= theirs for mine, theirs in zip(one, other, strict=True))
+    return one[0] >= other[0] and one != other and all(map(ge, one, other))
 
 
 @final
@@ -33,53 +31,21 @@ class Front(Generic[Owner]):
     def __init__(self) -> None:
         self.members: list[tuple[Point, Owner]] = []
 
-    def offer(self, point: Point, owner: Owner) -> bool:
-        """Whether the point is on the front now; those that it dominates leave."""
-        for other, _ in self.members:
-            if other == point or dominates(other, point):
-                return False
-        self.members = [member for member in self.members if not dominates(point, member[0])]
+    def offer(self, point: Point, owner: Owner) -> list[Owner] | None:
+        """Whose points leave for this one; None where it is not on the front."""
+        first = point[0]  # it tells most apart
+        if any(other[0] >= first and all(map(ge, other, point)) for other, _ in self.members):
+            return None
+        beaten = [member for member in self.members if dominates(point, member[0])]
+        if beaten:
+            self.members = [member for member in self.members if not dominates(point, member[0])]
         self.members.append((point, owner))
-        return True
+        return [member[1] for member in beaten]
 
     @property
     def points(self) -> list[Point]:
         """The points alone."""
         return [point for point, _ in self.members]
-
-
-def ranks(points: Sequence[Point]) -> list[int]:
-    """The front each point is on: 0 where none dominates it, 1 once those are gone, and so on."""
-    values = np.array(points)
-    as_good = np.array((values[:, None] >= values).all(-1))
-    dominated: NDArray[np.bool_] = as_good & ~as_good.T  # [i, j]: by i is j
-    found, left = np.zeros(len(points), dtype=np.int64), np.arange(len(points))
-    while len(left):
-        behind = dominated[np.ix_(left, left)].any(0)
-        found[left[behind]] += 1
-        left = left[behind]
-    ranked: list[int] = found.tolist()
-    return ranked
-
-
-def crowding(points: Sequence[Point], ranked: Sequence[int]) -> list[float]:
-    """How far the neighbours of each point on its front are apart, infinite at its ends.
-
-    After Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II" (2002), section
-    III.B.
-    """
-    distances = [0.0] * len(points)
-    for rank in set(ranked):
-        front = [index for index in range(len(points)) if ranked[index] == rank]
-        for values in zip(*(points[index] for index in front), strict=True):
-            ordered = sorted(range(len(front)), key=values.__getitem__)
-            width = values[ordered[-1]] - values[ordered[0]]
-            distances[front[ordered[0]]] = distances[front[ordered[-1]]] = float("inf")
-            if width <= 0:
-                continue
-            for before, place, after in zip(ordered, ordered[1:], ordered[2:], strict=False):
-                distances[front[place]] += (values[after] - values[before]) / width
-    return distances
 
 
 def knee(points: Sequence[Point]) -> int:
@@ -112,17 +78,16 @@ def _volume(points: Sequence[Point]) -> float:
     """The volume below some points, cut into slices along the last objective."""
     if not points:
         return 0.0
-    if len(points[0]) == 1:
-        return max(point[0] for point in points)
     if len(points[0]) == 2:
         return _area(points)
     ordered = sorted(points, key=lambda point: -point[-1])
+    slab: Front[None] = Front()
     total = 0.0
-    for count, point in enumerate(ordered, start=1):
+    for count, (*flat, height) in enumerate(ordered, start=1):
+        slab.offer(tuple(flat), None)
         below = ordered[count][-1] if count < len(ordered) else 0.0
-        if point[-1] > below:
-            slab = [other[:-1] for other in ordered[:count]]
-            total += (point[-1] - below) * _volume(slab)
+        if height > below:
+            total += (height - below) * _area(slab.points)
     return total
 
 

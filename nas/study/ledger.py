@@ -258,7 +258,7 @@ class Ledger:
         evaluation = Evaluation(score, event["metrics"], event["seconds"], objectives)
         self._remember(entry, evaluation)
         best = self.best
-        if best is None or score > best.score or (self._front and self._is_dominated(best)):
+        if best is None or score > best.score or self._drove_out(best, score):
             spread = _spread_of(event["metrics"])
             self.incumbents.append(Incumbent(entry.trial, score, self.cost, spread))
         return (entry.trial, evaluation) if self._listens else None
@@ -277,10 +277,11 @@ class Ledger:
             self._front = Front()
         self._front.offer(point, owner)
 
-    def _is_dominated(self, best: Incumbent) -> bool:
-        """Whether the best so far has left the front: only an equal score can drive it out."""
-        numbers = {owner.entry.asked["number"] for _, owner in self.front}
-        return best.trial.number not in numbers
+    def _drove_out(self, best: Incumbent, score: float) -> bool:
+        """Whether the best so far has left the front for a trial with this score: an equal one."""
+        if self._front is None or score < best.score:
+            return False
+        return all(owner.entry.asked["number"] != best.trial.number for _, owner in self.front)
 
     def _rank(self, score: float, number: int) -> None:
         if len(self.top) < self.rules.keep or (self.top and score > self.top[-1][0]):

@@ -1,4 +1,4 @@
-"""Fronts, ranks, crowding, the knee and the hypervolume, against what their definitions say."""
+"""Fronts, the knee and the hypervolume, against what their definitions say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from nas.study.front import Front, crowding, dominates, hypervolume, knee, ranks
+from nas.study.front import Front, dominates, hypervolume, knee
 
 whole = some.integers(0, 6)
 planes = some.lists(some.tuples(whole, whole), min_size=1, max_size=12)
@@ -29,16 +29,14 @@ def test_the_front_holds_what_nobody_dominates_each_point_once(points: Points) -
 
 
 @given(planes | rooms)
-def test_ranks_are_fronts_that_are_peeled_off(points: Points) -> None:
-    left, found = dict(enumerate(points)), {}
-    for rank in itertools.count():
-        if not left:
-            break
-        peeled = [k for k, p in left.items() if not any(dominates(o, p) for o in left.values())]
-        for index in peeled:
-            found[index] = rank
-            del left[index]
-    assert ranks(points) == [found[index] for index in range(len(points))]
+def test_who_leaves_a_front_is_said(points: Points) -> None:
+    front: Front[int] = Front()
+    for number, point in enumerate(points):
+        before = [owner for _, owner in front.members]
+        beaten = front.offer(point, number)
+        after = [owner for _, owner in front.members]
+        assert (beaten is None) == (number not in after)
+        assert (beaten or []) == [owner for owner in before if owner not in after]
 
 
 @given(planes | rooms)
@@ -54,11 +52,6 @@ def test_the_hypervolume_counts_the_cells_below_the_points(points: Points) -> No
 
 def test_what_is_no_better_than_the_worst_that_counts_adds_nothing() -> None:
     assert hypervolume([(0.5, -3.0), (0.9, -9.0)], ((0.0, 1.0), (-5.0, -1.0))) == 0.25
-
-
-def test_crowding_is_infinite_at_the_ends_and_the_gap_between() -> None:
-    points = [(0.0, 4.0), (1.0, 2.0), (4.0, 0.0)]
-    assert crowding(points, ranks(points)) == [float("inf"), 2.0, float("inf")]
 
 
 def test_the_knee_is_nearest_to_the_best_of_both() -> None:
