@@ -1,11 +1,11 @@
 """Any study as optuna-dashboard shows it: its log is mirrored into a storage in memory, and
-followed while it grows."""
+followed while it grows; of several objectives the dashboard draws the front."""
 
 from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,12 +53,17 @@ class Mirror:
         self._seen = -1  # where the last event mirrored begins
         self._asked: dict[int, FrozenTrial] = {}  # not in the storage yet
         self._running: dict[int, int] = {}  # the storage's own numbers
+        objectives = () if plan.objectives is None else plan.objectives.formulas
         before = logging.get_verbosity()
         logging.set_verbosity(logging.ERROR)
         self._study = self.storage.create_new_study(
-            [StudyDirection.MAXIMIZE], folder.resolve().name
+            [StudyDirection.MAXIMIZE] * max(1, len(objectives)), folder.resolve().name
         )
         logging.set_verbosity(before)
+        self._several = bool(objectives)
+        if objectives:  # as Study.set_metric_names does, which warns that it may change
+            names = list(objectives)
+            self.storage.set_study_system_attr(self._study, "study:metric_names", names)
         for name in ("space", "strategy", "evaluator"):
             self.storage.set_study_user_attr(self._study, name, getattr(plan, name).name)
 
@@ -79,7 +84,7 @@ class Mirror:
             case {"event": "progressed", "number": number, "step": step, "metrics": metrics}:
                 self._progress(number, step, metrics)
             case {"event": "told" | "stopped" | "failed", "number": number}:
-                self._ended(number, _End.read(event))
+                self._ended(number, _End.read(event, several=self._several))
 
     def _ended(self, number: int, end: _End) -> None:
         if number in self._asked:  # one call for a trial that ended before we looked
@@ -116,8 +121,7 @@ class Mirror:
             self.storage.set_trial_user_attr(trial, name, value)
         if end.step is not None and end.score is not None:
             self.storage.set_trial_intermediate_value(trial, end.step, end.score)
-        values = None if end.score is None else [end.score]
-        self.storage.set_trial_state_values(trial, end.state, values)
+        self.storage.set_trial_state_values(trial, end.state, end.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,27 +131,30 @@ class _End:
     state: TrialState
     when: datetime
     score: float | None
+    values: Sequence[float] | None
     step: int | None
     attributes: tuple[tuple[str, Any], ...]
 
     @classmethod
-    def read(cls, event: Event) -> Self:
-        """What a last line says."""
+    def read(cls, event: Event, *, several: bool) -> Self:
+        """What a last line says; with several objectives a stopped trial has no values, for it
+        says nothing of the others."""
         attributes: list[tuple[str, Any]] = []
         score: float | None
         step: int | None
+        values: Sequence[float] | None
         if "reused" in event:
             attributes.append(("reused from trial", event["reused"]))
         match outcome_of(event):
-            case Evaluation(score, metrics, seconds):
-                state, step = TrialState.COMPLETE, None
+            case Evaluation(score, metrics, seconds, objectives):
+                state, step, values = TrialState.COMPLETE, None, objectives or (score,)
             case Stopped(step, score, metrics, seconds):
-                state = TrialState.PRUNED
+                state, values = TrialState.PRUNED, None if several else (score,)
             case Failure(kind, message, seconds):
-                state, step, score, metrics = TrialState.FAIL, None, None, {}
+                state, step, score, metrics, values = TrialState.FAIL, None, None, {}, None
                 attributes.append(("failure", f"{kind}: {message}".splitlines()[0]))
         known = (("seconds", seconds), *attributes, *metrics.items())
-        return cls(state, _time(event), score, step, known)
+        return cls(state, _time(event), score, values, step, known)
 
     def added_to(self, trial: FrozenTrial) -> FrozenTrial:
         """The trial as it ended."""
@@ -155,7 +162,7 @@ class _End:
         trial.user_attrs.update(self.attributes)
         if self.step is not None and self.score is not None:
             trial.intermediate_values[self.step] = self.score
-        trial.value = self.score
+        trial.values = self.values
         return trial
 
 

@@ -46,6 +46,7 @@ tbody th,th.first{{text-align:left;font-weight:600;padding-right:18px}}
 .winner{{margin:18px 0 34px;break-inside:avoid;display:flex;flex-wrap:wrap;gap:4px 28px;align-items:flex-start}}
 .winner h3{{flex:1 0 100%}}
 .winner .known{{flex:1 1 300px;min-width:0}}
+.winner pre{{white-space:pre-wrap;overflow-wrap:anywhere}}
 .drawing svg{{display:block;max-width:100%;height:auto}}
 .drawing{{max-width:100%;margin-bottom:10px}}
 dl{{display:grid;grid-template-columns:max-content 1fr;gap:2px 18px;margin:0 0 10px;font-size:14px}}

@@ -241,7 +241,8 @@ def fronts_note(several: Fronts) -> str:
         f"The highest {several.formulas[0]} that at least half of the fronts of an arm attain at "
         "each value of the other objective or a better one (median attainment surface); bands "
         "reach from what a quarter attains to what three quarters do. Then the trials that none of "
-        f"all studies dominates, in the colour of who found them.{others}"
+        "all studies dominates, in the colour of who found them; those that are ringed are drawn "
+        f"below.{others}"
     )
 
 

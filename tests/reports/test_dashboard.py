@@ -11,8 +11,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from optuna.study import load_study
 from optuna.trial import TrialState
 
+import nas as nas_toolkit
 from nas.contracts import Evaluation, Failure, Stopped
 from nas.reports.dashboard import Mirror
 from nas.search.plan import Plan
@@ -57,6 +59,33 @@ def test_every_strategy_is_mirrored(tmp_path: Path, spoken: str) -> None:
     assert max(trial.value for trial in trials if trial.value is not None) == best["score"]
     assert [trial.user_attrs["trial"] for trial in trials] == list(range(len(trials)))
     assert all(trial.params for trial in trials)
+
+
+def test_several_objectives_have_names_and_a_front(tmp_path: Path) -> None:
+    words = ("--space", "nasbench201", "--table", "nasbench201-digits", "--strategy", "evolution")
+    objectives = ("--objectives", "score, -macs, -params")
+    folder = tmp_path / "s"
+    assert nas("search", *words, *objectives, "--trials", "30", "--out", folder).code == 0
+    mirror = Mirror(folder)
+    mirror.update()
+    shown = load_study(study_name="s", storage=mirror.storage)
+    assert shown.metric_names == ["score", "-macs", "-params"]
+    points = {tuple(trial.values) for trial in shown.best_trials}
+    front = nas("best", folder, "--json").json["front"]
+    assert points == {tuple(member["objectives"].values()) for member in front}
+
+
+def test_a_stopped_trial_says_nothing_of_other_objectives(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    settings = {"strategy": "random-search", "trials": 2, "objectives": ["score", "-cost"]}
+    with nas_toolkit.open_study(folder, space="ladder", scales="0:1, -1:0", **settings) as study:
+        for trial in study.todo():
+            study.tell(trial, Stopped(3, 0.2, {}, 1.0))
+    mirror = Mirror(folder)
+    mirror.update()
+    (stopped, _) = mirror.storage.get_all_trials(0)
+    assert (stopped.state, stopped.values) == (TrialState.PRUNED, None)
+    assert stopped.intermediate_values == {3: 0.2}
 
 
 def test_ends_become_states_and_the_log_is_followed(tmp_path: Path) -> None:
