@@ -98,6 +98,7 @@ def command(
         Sampled,
         checked_table,
         joined,
+        refuse_decided,
         study_of_seed,
         study_size,
         write_table,
@@ -109,6 +110,7 @@ def command(
     sampled = Sampled(sample, neighbour_every, repeated) if sample else None
     home = folder or out.with_name(out.name.partition(".")[0] + "-studies")
     studies = [study_of_seed(tree, seed, home / f"seed-{seed}", sampled) for seed in range(seeds)]
+    refuse_decided(studies[0].plan)
     for study in studies:
         run_and_report(study, as_json=as_json, whole=False)
     space = studies[0].plan.make_space()

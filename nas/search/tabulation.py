@@ -26,6 +26,7 @@ from search_spaces.cells.space import Choices, SearchSpace
 if TYPE_CHECKING:
     import numpy as np
 
+    from nas.search.plan import Plan
     from nas.search.words import Assignment
     from nas.study.store import Event
 
@@ -141,11 +142,25 @@ def study_of_seed(
 
     study = {**tree.get("study", {}), "seed": seed, "out": str(folder), "keep": 0}
     begun = assignment({**tree, "strategy": _listing(sampled), "study": study})
+    if begun.plan.objectives is not None:
+        raise SettingsError(
+            "--objectives are of a search: here all are judged by one score, and a table has "
+            "params and macs besides"
+        )
     hours = study.get("max_hours")
     count = sampled.count_of(seed) if sampled else study_size(begun.plan.make_space())
     return replace(
         begun, budget=Budget(trials=count, hours=None if hours is None else float(hours))
     )
+
+
+def refuse_decided(plan: Plan) -> None:
+    """Refuse a table that no search would read."""
+    for setting in plan.decided:
+        raise SettingsError(
+            f"{setting} has several values, and a table knows nothing of them: give one, and make "
+            "a table for each"
+        )
 
 
 def _listing(sampled: Sampled | None) -> dict[str, Any]:
