@@ -17,6 +17,7 @@ from nas.contracts import Evaluation, Json, Proposal, Strategy, Trial
 from nas.errors import SettingsError, shortened
 from nas.seeding import numpy_rng
 from nas.strategies.controller.candidates import spare, uniform, with_children
+from nas.strategies.controller.front_gain import candidates_for_front
 from nas.strategies.controller.gaussian_process import Critic, Kernel, fit
 from nas.strategies.controller.insight import Insight
 from nas.strategies.controller.past import FIRST, Past
@@ -24,6 +25,7 @@ from nas.strategies.controller.policy import alone
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from search_spaces.cells.space import Choices, SearchSpace
 
@@ -122,10 +124,18 @@ class CriticSearch(Strategy):
             rng = numpy_rng(self.seed, "imagine", len(self.past))
             pool = uniform(self.space.counts, self.uniform, rng)
             if len(self.past) >= FIRST:
-                best = self.past.best()
-                pool = with_children(self._believed(), pool, best, self.mutants, self.rounds, rng)
+                pool = self._with_children(pool, rng)
             self._ranked = [tuple(row) for row in pool.tolist()]
         return self._ranked
+
+    def _with_children(self, pool: Tensor, rng: np.random.Generator) -> Tensor:
+        """The pool and children, best first: of several objectives for every other trial what
+        should add most to the front, else what should improve most on the best."""
+        told = self.past.objectives()
+        if told[1].shape[1] > 1 and len(self.past) % 2:
+            return candidates_for_front(self._kernel, told, pool, self.mutants, self.rounds, rng)
+        best = self.past.best()
+        return with_children(self._believed(), pool, best, self.mutants, self.rounds, rng)
 
 
 def _check(name: str, value: int, least: int, most: int) -> None:

@@ -80,6 +80,11 @@ class Past:
         """Choices (N, T) and scores (N,), oldest first; to be read only."""
         return torch.from_numpy(self._choices[: self._count]), self._scores()
 
+    def objectives(self) -> tuple[Tensor, Tensor]:
+        """Choices (N, T) and all objectives (N, M), oldest first; to be read only."""
+        told = self._choices[: self._count], self._points[: self._count]
+        return torch.from_numpy(told[0]), torch.from_numpy(told[1])
+
     def noise(self) -> float:
         """How noisy a score is, as the spread of seeds says where there is one."""
         errors = torch.from_numpy(self._errors[: self._count])
