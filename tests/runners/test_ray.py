@@ -6,6 +6,7 @@ The long form with hundreds of kills is `make soak-ray`.
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 from collections import Counter
@@ -40,9 +41,15 @@ SLOWLY = ("--set", "evaluator.epoch_seconds=0.4")
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[list[int]]:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the nodes remember latencies."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def nodes(cache: Path) -> Iterator[list[int]]:
     """A head and a second node, of one processor each."""
-    with cluster(1, 1) as started:
+    with cluster(1, 1, XDG_CACHE_HOME=str(cache)) as started:
         yield started
 
 
@@ -104,6 +111,35 @@ def test_a_search_on_several_nodes(tmp_path: Path, nodes: list[int]) -> None:
     assert all(event["metrics"] == {"epochs": event["step"]} for event in stops), (
         "before its next epoch"
     )
+
+
+def test_a_latency_command_is_asked_by_the_workers_and_remembered_there(
+    tmp_path: Path, nodes: list[int], cache: Path
+) -> None:
+    """Two networks; the second question fails."""
+    asked = tmp_path / "asked"
+    script = f"tr '\\0' ' ' < /proc/$PPID/cmdline >> {asked}; echo >> {asked}; "
+    script += f"test $(wc -l < {asked}) -ne 2 || exit 7; echo 2.5"
+    words = ["--latency-command", f"sh -c {shlex.quote(script)} sh {{onnx}}"]
+    words += ["--objectives", "val_accuracy, -latency_ms", "--scales", "0:1, -9:0"]
+    words += ["--space", "ladder", "--dataset", "digits", "--set", "skeleton.filters=4"]
+    words += ["--set", "recipe.epochs=1", "--set", "recipe.train_images=64", "--to", "none"]
+    words += ["--set", "study.retries=0"]
+
+    folder = tmp_path / "study"
+    done = run(search(folder, *RAY, *words, trials=2, evaluator="train"))
+    assert sorted(row[5] for row in finished(folder, done)) == ["failed", "told"]
+    ends = {event["event"]: event for event in lines(folder)}
+    told, failed = ends["told"], ends["failed"]
+    assert (told["metrics"]["latency_ms"], failed["kind"]) == (2.5, "error")
+    assert "ended with code 7" in failed["message"]
+    parents = asked.read_text().splitlines()
+    assert [line.startswith("ray::") for line in parents] == [True, True], parents
+
+    (file,) = (cache / "nas" / "latencies").iterdir()
+    key = next(e["key"] for e in lines(folder) if e.get("number") == told["number"])
+    entries = map(json.loads, file.read_text().splitlines()[1:])
+    assert [entry["key"] for entry in entries] == [key]
 
 
 def test_the_plan_is_printed_and_the_impossible_refused(tmp_path: Path, nodes: list[int]) -> None:
