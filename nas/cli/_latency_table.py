@@ -32,6 +32,7 @@ def write_table(
     from nas.errors import SettingsError, shell_word
     from nas.exporting.latency_tables import build_table, command_meter, engine_meter
     from nas.registry import allow_command
+    from nas.search.decided import refuse_for_latency_table
     from nas.search.plan import hardware
     from nas.search.words import assignment, tree_of_words
     from nas.study.store import write_whole
@@ -42,6 +43,7 @@ def write_table(
     if engine is not None and command is not None:
         raise SettingsError("--engine and --latency-command both say who measures: leave one out")
     plan = assignment(tree_of_words({**words, "settings": settings, "evaluator": "train"})).plan
+    refuse_for_latency_table(plan.decided)
     space = plan.make_space()
     skeleton = plan.make_judge(space).skeleton  # type: ignore[attr-defined]
     facts: dict[str, Any] = {"engine": engine or "torch", "batch": int(batch), "device": device}

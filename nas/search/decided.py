@@ -51,6 +51,16 @@ def refuse_unheeded(
             )
 
 
+def refuse_for_latency_table(settings: Iterable[str]) -> None:
+    """Refuse skeletons of several sizes where one table is to say how long they take."""
+    for setting in settings:
+        if setting.startswith("skeleton."):
+            raise SettingsError(
+                f"{setting} has several values, but a table of latencies is of one skeleton: give "
+                "one, or ask a --latency-command"
+            )
+
+
 def with_decided(space: SearchSpace, decided: Decided) -> SearchSpace:
     """The space with a decision more for each of these."""
     return DecidedSettings(space=space, settings=decided)

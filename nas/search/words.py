@@ -150,9 +150,11 @@ def _divided(tree: Mapping[str, Any]) -> tuple[Mapping[str, Any], Decided]:
 
 
 def _refuse_unheeded(decided: Decided, evaluator: Part, screen: Screen | None) -> None:
-    from nas.search.decided import refuse_unheeded
+    from nas.search.decided import refuse_for_latency_table, refuse_unheeded
 
     refuse_unheeded(evaluator.factory, evaluator.name, decided)
+    if evaluator.options.get("latency_table") is not None:
+        refuse_for_latency_table(decided)
     if screen is not None:  # of equal cells it may think alike, whatever their recipes
         networks = [name for name in decided if name.startswith("skeleton.")]
         refuse_unheeded(screen.judge.factory, screen.judge.name, networks)

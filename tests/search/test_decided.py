@@ -208,6 +208,10 @@ def test_a_cell_to_start_from_begins_with_the_first_values(tmp_path: Path) -> No
         ),
         (("--evaluator", "shared", *SIZES), "evaluator 'shared' does not heed what genotypes"),
         (
+            ("--evaluator", "train", "--latency-table", "t.json", *SIZES),
+            "but a table of latencies is of one skeleton: give one, or ask a --latency-command",
+        ),
+        (
             ("--evaluator", "train", "--screen", "shared:4", "--set", "skeleton.filters=4,8"),
             "evaluator 'shared' does not heed what genotypes choose of it",
         ),

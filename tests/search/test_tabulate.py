@@ -240,6 +240,6 @@ def test_what_only_a_sample_has_is_refused_without_one(tmp_path: Path) -> None:
 def test_what_a_table_cannot_hold_is_refused_before_the_work(
     tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
-    answer = tabulate("--dataset", "digits", *words, "--sample", "2", "--out", str(tmp_path / "t"))
+    answer = tabulate("--dataset", "digits", *words, "--sample", "2", "--out", str(tmp_path / "t.csv"))
     assert sentence in str(answer.exception)
     assert list(tmp_path.iterdir()) == []

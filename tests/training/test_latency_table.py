@@ -143,6 +143,7 @@ def test_from_the_command_line_to_a_search(tmp_path: Path, monkeypatch: pytest.M
         (("darts-v2", "--table", "t.json"), "give a network to measure, or --table FILE"),
         (("--table", "t.json", "--batch", "1,2"), "a table is of one size of batch"),
         (("--table", "t.json", "--engine", "torch", "--latency-command", "x"), "leave one out"),
+        (("--table", "t.json", "--set", "skeleton.filters=4,8"), "is of one skeleton: give one"),
     ],
 )
 def test_wrong_words_get_a_sentence(words: tuple[str, ...], sentence: str) -> None:
