@@ -233,13 +233,13 @@ def test_what_only_a_sample_has_is_refused_without_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--objectives", "val_accuracy, -macs"), "all are judged by one score"),
+        (("--objectives", "score, -score"), "all are judged by one score"),
         (("--set", "skeleton.filters=4,8"), "a table knows nothing of them: give one"),
     ],
 )
 def test_what_a_table_cannot_hold_is_refused_before_the_work(
     tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
-    answer = tabulate("--dataset", "digits", *words, "--sample", "2", "--out", str(tmp_path / "t.csv"))
+    answer = tabulate(*words, "--sample", "2", "--out", str(tmp_path / "t.csv"))
     assert sentence in str(answer.exception)
     assert list(tmp_path.iterdir()) == []
