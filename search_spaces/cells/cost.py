@@ -101,7 +101,8 @@ def training_bytes(network: nn.Module, shape: Shape) -> int:
         kept[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    with _mode(network, training=True), saved_tensors_hooks(keep, lambda tensor: tensor):
+    saved = saved_tensors_hooks(keep, lambda tensor: tensor)
+    with _mode(network, training=True), saved, _Training():
         meta = _on_meta(network)
         logits = functional_call(network, meta, (torch.empty(batch, *shape, device="meta"),))
     constants = {value.untyped_storage()._cdata for value in meta.values()}
@@ -288,6 +289,43 @@ _SHAPES: dict[Any, Callable[..., Sequence[int]]] = {
     Tensor.add: _sum,
     Tensor.mean: _mean,
 }
+
+
+class _Step(torch.autograd.Function):
+    """The result of a torch function as a shape, and what its backward pass keeps."""
+
+    @staticmethod
+    def forward(
+        context: Any, func: Any, shape: Sequence[int], weight: Tensor | None, *inputs: Any
+    ) -> Tensor:
+        result = torch.empty(shape, device="meta")
+        if func is F.batch_norm:
+            mean, deviation = (result.new_empty(shape[1]) for _ in range(2))
+            context.save_for_backward(inputs[0], weight, mean, deviation)
+        elif func is F.linear:
+            context.save_for_backward(*inputs[:2])
+        elif func is torch.relu:
+            context.save_for_backward(result)
+        return result
+
+
+@final
+class _Training(TorchFunctionMode):
+    """Steps of training that are light: torch's own batch norm takes longer than all others."""
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        options = kwargs or {}
+        if func not in _SHAPES:
+            return func(*args, **options)
+        inputs = args[0] if isinstance(args[0], (tuple, list)) else args
+        shape = _SHAPES[func](*args, **options)
+        return _Step.apply(func, shape, options.get("weight"), *inputs)  # type: ignore[no-untyped-call]
 
 
 @final

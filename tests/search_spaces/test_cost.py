@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._plain_network import PlainNetwork
 from parts.drawn_networks import random_genotype
-from search_spaces import zoo
+from search_spaces import references, zoo
 from search_spaces.cells import cost as costs
 from search_spaces.cells.genotype import Cell, Edge, Genotype, Node
 from search_spaces.cells.network import SKELETONS, Skeleton, build_network
@@ -93,6 +94,27 @@ def test_activations_grow_with_depth_in_training_only() -> None:
     shallow, deep = (costs.cost(NASNET_A, replace(TINY, cells_per_stage=n)) for n in (2, 6))
     assert deep.training_bytes > 2 * shallow.training_bytes
     assert deep.inference_bytes == shallow.inference_bytes
+
+
+@pytest.mark.parametrize("name", ["a cell", "vgg-16", "resnet-18"])
+def test_bytes_of_training_are_what_torch_really_keeps(name: str) -> None:
+    made = (
+        build_network(NASNET_A, replace(TINY, image_size=32, auxiliary=True))
+        if name == "a cell"
+        else references.build(name, image_size=32, classes=3)
+    )
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        made(torch.zeros(2, 3, 32, 32)).sum()
+    for constant in (*made.parameters(), *made.buffers()):
+        kept.pop(constant.untyped_storage()._cdata, None)
+    real = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    assert costs.training_bytes(made, (3, 32, 32)) == real // 2
 
 
 def test_measuring_changes_nothing() -> None:
