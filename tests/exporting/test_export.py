@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from nas.cli import app
 from nas.errors import NasError
+from nas.exporting import stranger
 from nas.exporting.choosing import choices, subject_of
 from nas.exporting.export import export
 from nas.exporting.source.python_file import names_in_file
@@ -237,6 +238,25 @@ def test_a_mismatch_is_an_error_and_leaves_nothing(
     with pytest.raises(NasError, match="lying differs"):
         export(small, tmp_path / "out", ["json"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["a new interpreter", "as in our tests"])
+def test_a_file_is_run_where_nothing_of_ours_can_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    """Other tests run exported files in an interpreter that has loaded torch already."""
+    if own:
+        monkeypatch.setattr(stranger, "subprocess", subprocess)
+    small = subject(genotype(), filters=4, image_size=8)
+    export(small, tmp_path / "out", ["python"])
+    (answer,) = stranger.answers_of_python(tmp_path / "out" / "model.py", [images(small, 2)])
+    torch.testing.assert_close(answer, small.network(images(small, 2)))
+
+    (tmp_path / "mine.py").write_text("import search_spaces.cells.network\n")
+    with pytest.raises(
+        NasError, match=r"mine.py does not run in a fresh interpreter: ModuleNotFoundError"
+    ):
+        stranger.answers_of_python(tmp_path / "mine.py", [images(small, 2)])
 
 
 @pytest.mark.parametrize("answer", [torch.zeros(1, 3), torch.full((1, 10), torch.nan)])
