@@ -18,7 +18,8 @@ from search_spaces.cells.nasbench201_text import from_nasbench201_text
 CTRL_C, TERM, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGKILL
 CELL = "|nor_conv_1x1~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|"
 SLOWLY = ("--evaluator", "landscape", "--set", "evaluator.delay_seconds=0.05")
-SEARCH = ("search", "--space", "ladder", *SLOWLY, "--trials", "20", "--out")
+SEARCH = ("search", "--space", "ladder", "--strategy", "evolution", *SLOWLY)
+SEARCH += ("--trials", "20", "--out")
 OUT = "my results"  # everything is kept in here
 
 
@@ -71,7 +72,7 @@ def export_is_whole(home: Path) -> None:
 
 TRAINED = (
     *("cell.json", "--dataset", "digits", "--device", "cpu", "--threads", "1", "--to", "none"),
-    *("--set", "recipe.epochs=12", "--set", "skeleton.filters=4", "--seeds", "2", "--out", OUT),
+    *("--set", "recipe.epochs=5", "--set", "skeleton.filters=4", "--seeds", "2", "--out", OUT),
 )
 
 

@@ -78,7 +78,7 @@ def test_all_arms_of_a_comparison_are_judged_alike(
     "words", [SEARCH, pytest.param(("supernet", *TRAINS), marks=pytest.mark.slow)]
 )
 def test_kill_9_while_weights_are_trained(tmp_path: Path, words: tuple[str, ...]) -> None:
-    own = ("--steps", "60") if words[0] == "supernet" else ("--set", "evaluator.steps=60")
+    own = ("--steps", "30") if words[0] == "supernet" else ("--set", "evaluator.steps=30")
     place = Path() if words[0] == "supernet" else Path("supernet")
     process = started(*words, *own, "--out", tmp_path / "killed", start_new_session=True)
     kept, deadline = tmp_path / "killed" / place / "progress.safetensors", time.monotonic() + 60

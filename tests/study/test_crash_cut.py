@@ -98,7 +98,7 @@ def test_cut_at_every_event(folder: Path, spoken: str, name: str) -> None:
     assert len(whole) >= 9
     assert SHOWS.get(name, "told") in {entry[5] for entry in whole}
     log = (folder / "events.jsonl").read_bytes()
-    for cut in cuts_at_events(log)[:: 1 if name == "reuse" else 8]:
+    for cut in cuts_at_events(log)[:: 1 if name == "reuse" else 16]:
         (folder / "again" / "events.jsonl").write_bytes(log[:cut])
         assert run(folder / "again", spoken, case) == whole, cut
 
@@ -108,7 +108,8 @@ def test_cut_at_every_byte_of_the_last_records(folder: Path, spoken: str) -> Non
     case = Case(Rules(duplicates="retrain"), budget=Budget(trials=28))
     whole = run(folder, spoken, case)
     log = (folder / "events.jsonl").read_bytes()
-    for cut in range(cuts_at_events(log)[-3], len(log)):  # told, finished
+    every = 1 if spoken == "evolution" else 40  # the same reader cuts off what is torn, for all
+    for cut in range(cuts_at_events(log)[-3], len(log), every):  # told, finished
         (folder / "again" / "events.jsonl").write_bytes(log[:cut])
         assert run(folder / "again", spoken, case) == whole, cut
 

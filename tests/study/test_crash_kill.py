@@ -39,24 +39,15 @@ def without_workers(text: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize(
     ("words", "kills"),
     [
-        ((*LEARNING, *SLOW, "--trials", "150"), 7),
-        ((*LEARNING, "--trials", "1500"), 7),
-        ((*SMALL, *SLOW, "--workers", "2", "--trials", "120"), 6),
+        ((*LEARNING, *SLOW, "--trials", "80"), 3),
+        ((*LEARNING, "--trials", "1000"), 3),
+        ((*SMALL, *SLOW, "--workers", "2", "--trials", "60"), 3),
     ],
     ids=["each", "grouped", "workers"],
 )
 def test_kill_9(tmp_path: Path, words: tuple[str, ...], kills: int) -> None:
-    """Twenty kills in all; nothing that was told before one is lost, nothing is told twice."""
-    assert (
-        nas(
-            "search",
-            *words[:-4] if "--workers" in words else words[:-2],
-            *words[-2:],
-            "--out",
-            tmp_path / "a",
-        ).code
-        == 0
-    )
+    """Nothing told before a kill is lost, nothing is told twice (`make soak` kills more)."""
+    assert nas("search", *words, "--workers", "1", "--out", tmp_path / "a").code == 0
     whole = without_workers(story(lines(tmp_path / "a")))
     rng = numpy_rng(0, "kills")
     folder = tmp_path / "b"
@@ -198,7 +189,7 @@ def test_kill_9_with_several_objectives(tmp_path: Path, order: tuple[str, ...]) 
     words, whole, killed = (*FRONT, *order), tmp_path / "a", tmp_path / "b"
     assert ran(("search", *words, "--out", whole)).code == 0
     rng = numpy_rng(1, "kills")
-    for _ in range(4):
+    for _ in range(2):
         before = events(killed)
         process = started("search", *words, "--out", killed, start_new_session=True)
         wait_for_events(killed, before + 20 + int(rng.integers(200)))
