@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -273,10 +274,21 @@ def test_every_kind_is_listed() -> None:
     assert "imagenet-mobile" in everything["skeletons"]
 
 
+@cache
+def described() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = nas("describe", "--json").json
+    return found
+
+
+@cache
+def described_lines() -> list[str]:
+    return nas("describe").out.splitlines()
+
+
 @pytest.mark.parametrize("kind", described_kinds())
 def test_every_part_is_described(kind: str) -> None:
-    there = nas("describe", "--json").json[kind]
-    assert f"{kind}: {', '.join(there)}" in nas("describe").out.splitlines()
+    there = described()[kind]
+    assert f"{kind}: {', '.join(there)}" in described_lines()
     for name in there:
         facts = nas("describe", kind, name, "--json").json
         assert facts["text"], name

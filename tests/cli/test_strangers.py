@@ -112,8 +112,11 @@ def test_every_verb_is_tried_or_takes_no_folder() -> None:
     assert {verb.rstrip("_") for verb in VERBS} == set(WORDS) | WITHOUT_A_FOLDER
 
 
-@pytest.mark.parametrize("inside", [True, False], ids=["inside", "parent"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "inside"),
+    [*((kind, True) for kind in KINDS), ("space", False), ("evaluator", False)],
+    ids=lambda value: {True: "inside", False: "parent"}.get(value, value),
+)
 @pytest.mark.parametrize("verb", [verb for verb in WORDS if WORDS[verb]])
 def test_no_verb_imports_what_a_study_names(
     sound: Path,

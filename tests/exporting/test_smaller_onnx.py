@@ -22,7 +22,8 @@ onnxruntime = pytest.importorskip("onnxruntime")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One small child that has learned something of the digits."""
     folder = tmp_path_factory.mktemp("smaller") / "study"
-    tiny = ("--set", "recipe.epochs=4", "--set", "recipe.train_images=600")
+    tiny = ("--set", "recipe.epochs=3", "--set", "skeleton.filters=8")
+    tiny += ("--set", "skeleton.cells_per_stage=1")
     words = ("--space", "ladder", "--trials", "1", *tiny, "--to", "none")
     answer = nas("search", *words, "--out", folder)
     assert answer.code == 0, answer.err

@@ -8,6 +8,7 @@ from parts.command_line import Answer
 from parts.printed_lines import alone, commands_in, follow, the_command
 
 TINY = ("--set", "recipe.epochs=1", "--set", "recipe.train_images=64")
+TINY += ("--set", "skeleton.filters=4", "--set", "skeleton.cells_per_stage=1")
 
 
 def well(answer: Answer) -> Answer:

@@ -37,8 +37,9 @@ def well(answer: Answer) -> Answer:
     return answer
 
 
-def search(name: str) -> str:
-    return f"nas search --dataset {shlex.quote(f'image-folder:{name}')} --trials 2"
+def search(name: str, *, small: bool = True) -> str:
+    space = "--space ladder " if small else ""
+    return f"nas search {space}--dataset {shlex.quote(f'image-folder:{name}')} --trials 2"
 
 
 def test_pictures_that_cannot_be_read_are_named_with_the_remedy(home: Path) -> None:
@@ -118,7 +119,9 @@ def test_at_full_size_and_in_every_format(home: Path, name: str) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     out = f"a study of {name}"
-    found = well(follow(search(name), "--skip-corrupt", "--out", out, at=home, apart=True))
+    found = well(
+        follow(search(name, small=False), "--skip-corrupt", "--out", out, at=home, apart=True)
+    )
     assert "[[" in well(follow(the_command(found.out, "python -c"), at=home, apart=True)).out
 
     words = ("--set", "recipe.epochs=2", "--seeds", "2", "--out", f"{out}, retrained")

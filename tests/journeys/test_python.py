@@ -3,9 +3,9 @@ script, and as cells of a notebook."""
 
 from __future__ import annotations
 
-import os
-import subprocess
+import io
 import sys
+from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from nas.search.progress import ShownLine, is_watched
 from parts.command_line import nas as command
 from parts.picture_folders import coloured
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """\
 import nas
 
@@ -62,15 +61,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def python(home: Path, code: str) -> list[str]:
     """What a script, or the cells of a notebook one after another, print."""
-    answer = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=home,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NAS_DATA": str(home / "cache")},
-        capture_output=True,
-        text=True,
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout.splitlines()
+    said = io.StringIO()
+    with chdir(home), redirect_stdout(said), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAS_DATA", str(home / "cache"))
+        exec(compile(code, "script.py", "exec"), {"__name__": "__main__"})
+    return said.getvalue().splitlines()
 
 
 def test_a_script_goes_the_whole_way_a_notebook_and_the_command_line_go_on(home: Path) -> None:
@@ -84,7 +79,7 @@ def test_a_script_goes_the_whole_way_a_notebook_and_the_command_line_go_on(home:
     log = (home / "study" / "events.jsonl").read_bytes()
 
     cells = SCRIPT.split("\n\n")
-    assert python(home, f"space = {{}}\nfor cell in {cells!r}: exec(cell, space)") == said
+    assert python(home, "\n".join(cells)) == said
     assert (home / "study" / "events.jsonl").read_bytes() == log
 
     best = command("best", home / "study", "--json").json["best"][0]

@@ -29,6 +29,7 @@ from search_spaces.cells.genotype import Genotype
 
 CHILDREN = ("--space", "ladder", "--strategy", "random-search", "--dataset", "digits")
 CHILDREN += ("--set", "recipe.epochs=1", "--set", "recipe.train_images=200")
+SMALL = ("--set", "skeleton.filters=4", "--set", "skeleton.cells_per_stage=1")
 CHILDREN += ("--set", "evaluator.precision=fp32", "--set", "evaluator.layout=channels-last")
 TABLE = ("--space", "nasbench201", "--strategy", "random-search", "--evaluator", "table")
 
@@ -37,7 +38,7 @@ def test_a_search_is_planned_run_and_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = (*CHILDREN, "--trials", "3", "--out", "study")
+    words = (*CHILDREN, *SMALL, "--trials", "3", "--out", "study")
     planned = nas("plan", *words, "--samples", "2", "--json")
     assert planned.code == 0, planned.err
     found = json.loads(planned.out)
@@ -68,7 +69,7 @@ def test_a_search_is_planned_run_and_compared(
     assert nas("report", "study").code == 0
     assert "cost, as foreseen" in (tmp_path / "study" / "report.md").read_text()
 
-    bare = nas("search", *CHILDREN, "--trials", "3", "--to", "none", "--out", "bare")
+    bare = nas("search", *CHILDREN, *SMALL, "--trials", "3", "--to", "none", "--out", "bare")
     assert bare.code == 0, bare.err
     without = json.loads((tmp_path / "bare" / FORECAST).read_text())["disk_mib"]
     assert without["likely"] < 0.8 * json.loads(kept)["disk_mib"]["likely"], "nothing is exported"
@@ -109,7 +110,7 @@ def test_shared_weights_are_foreseen_with_a_judged_child(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = ("--space", "ladder", "--evaluator", "shared", "--set", "evaluator.steps=50")
-    words += ("--set", "recipe.train_images=200", "--trials", "3", "--out", "study")
+    words += ("--set", "recipe.train_images=200", "--trials", "3", "--out", "study", *SMALL)
     planned = nas("plan", *words, "--samples", "2", "--json")
     assert planned.code == 0, planned.err
     found = json.loads(planned.out)
@@ -118,7 +119,7 @@ def test_shared_weights_are_foreseen_with_a_judged_child(
     assert not list(tmp_path.iterdir()), "a plan begins nothing"
 
     _, *search = shlex.split(found["search"])
-    searched = nas(*search)
+    searched = nas(*search, "--to", "none")
     assert searched.code == 0, searched.err
     assert "estimate: a trial takes " in searched.err
     assert "cost: shared weights " in searched.out

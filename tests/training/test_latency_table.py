@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,21 @@ def drawn(count: int, purpose: str) -> list[Genotype]:
     return [space.sample(numpy_rng(number, purpose)) for number in range(count)]
 
 
+@cache
+def times_of_places() -> dict[tuple[str, str], float]:
+    """What each operation takes at each place."""
+    rng = numpy_rng(0, "machine")
+    rows = sorted({row for one in drawn(60, "all") for row in places_of(one)})
+    return {row: float(rng.uniform(0.01, 0.2)) for row in rows}
+
+
 def true_ms(genotype: Genotype) -> float:
     """Latencies that add up, of a machine on which each operation has its time."""
-    rng = numpy_rng(0, "machine")
-    times = dict.fromkeys(sorted({row for one in drawn(60, "all") for row in places_of(one)}), 0.0)
-    times = {row: float(rng.uniform(0.01, 0.2)) for row in times}
+    times = times_of_places()
     return 0.5 + sum(count * times[row] for row, count in places_of(genotype).items())
 
 
+@cache
 def fitted(noise: float = 0.0) -> LatencyTable:
     rng = numpy_rng(0, "noise")
     measured = [
