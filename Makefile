@@ -4,10 +4,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# Tests start hundreds of processes, and each would compile all modules anew where none may be written.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Ray listens on every interface whatever it is told, so it runs where there is none but loopback, if the machine allows.
 LONELY := unshare --map-root-user --net --mount --pid --fork --mount-proc
 # A folder of its own keeps it from looking for a cluster that died long ago; workers starve if they are nicer than others.
 ALONE  := RAY_TMPDIR=$$(mktemp -d) RAY_worker_niceness=0 $(shell $(LONELY) ip link set lo up 2>/dev/null && echo "$(LONELY) sh -c 'ip link set lo up && exec \"\$$@\"' alone")
+
+RAY_TESTS = $(ALONE) $(abspath $(BIN))/python -m pytest -m ray -p no:cacheprovider
+MEMORY    := tests/runners/test_ray_memory.py
+SEARCHES  := tests/runners/test_ray.py tests/runners/test_ray_nodes.py
 
 .DEFAULT_GOAL := help
 
@@ -30,8 +37,16 @@ test: $(READY) ## Set up everything, run the tests.
 test-slow: $(READY) ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
 
-test-ray: $(READY) ## Run the tests that start a real Ray, in a network of loopback alone.
-	$(ALONE) $(abspath $(BIN))/python -m pytest -m ray $$(grep -rl --include='test_*.py' 'mark\.ray' tests)
+test-ray: $(READY) ## Run the tests that start a real Ray, in networks of loopback alone.
+	$(RAY_TESTS) $(MEMORY)
+	$(MAKE) -j2 test-ray-searches test-ray-others
+
+# Two halves beside each other: starting Ray keeps one core waiting. Memory comes alone, for it is the whole machine's.
+test-ray-searches:
+	$(RAY_TESTS) $(SEARCHES)
+
+test-ray-others:
+	$(RAY_TESTS) $(filter-out $(MEMORY) $(SEARCHES),$(shell grep -rl --include='test_*.py' 'mark\.ray' tests))
 
 soak-ray: $(READY) ## Kill workers, nodes and drivers of a Ray cluster hundreds of times (ARGS=... for counts); nothing may be lost.
 	cd tests && $(ALONE) $(abspath $(BIN))/python soak_ray.py $(ARGS)
@@ -88,4 +103,4 @@ results: $(READY) ## Make the published tables anew (TABLE=nasbench201.csv.gz; t
 clean: ## Remove the environment and all caches.
 	rm -rf $(VENV) .venv-lowest dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-slow test-ray soak-ray fuzz soak release audit test-lowest lint types check format docs bench gpu-proof results results-gpu clean
+.PHONY: help install demo test test-slow test-ray test-ray-searches test-ray-others soak-ray fuzz soak release audit test-lowest lint types check format docs bench gpu-proof results results-gpu clean
