@@ -11,9 +11,10 @@ from typing import Any
 
 from nas.contracts import Proposal, Strategy
 from nas.errors import StoreError
-from nas.search.plan import Plan
+from nas.search.plan import Plan, differences, read_study_json
 from nas.search.reading import events_of
 from nas.seeding import derive
+from nas.study.attempt import plain
 from nas.study.events import ENDS
 from nas.study.ledger import Ledger
 from nas.study.store import FORMAT, Event
@@ -114,12 +115,18 @@ def _replay(folder: Path, plan: Plan, result: LogCheck) -> Iterator[str]:
             result.proposals += 1
             complaint = _differs(event, plan, strategy, ledger.counts["learnt"])
             if complaint:
-                yield complaint
+                yield complaint + _because(folder, strategy)
                 return  # every later proposal hangs on this one
         heard = ledger.apply(event, offset)
         if heard is not None:
             strategy.tell(*heard)
             strategy.diagnostics()
+
+
+def _because(folder: Path, strategy: Strategy) -> str:
+    """What has changed since the study was begun, where that may be why."""
+    lines = differences(read_study_json(folder)["recorded"], plain(strategy.recorded()))
+    return f": what it was begun with has changed ({'; '.join(lines)})" if lines else ""
 
 
 def _differs(event: Event, plan: Plan, strategy: Strategy, learnt: int) -> str | None:

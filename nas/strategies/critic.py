@@ -8,7 +8,7 @@ nas/strategies/controller/gaussian_process.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -16,9 +16,9 @@ import torch
 from nas.contracts import Evaluation, Json, Proposal, Strategy, Trial
 from nas.errors import SettingsError, shortened
 from nas.seeding import numpy_rng
-from nas.strategies.controller.candidates import spare, uniform, with_children
+from nas.strategies.controller.candidates import listed, spare, uniform, with_children
 from nas.strategies.controller.front_gain import candidates_for_front
-from nas.strategies.controller.gaussian_process import Critic, Kernel, fit
+from nas.strategies.controller.gaussian_process import CRITIC_VERSION, Critic, Imagined, Kernel, fit
 from nas.strategies.controller.insight import Insight
 from nas.strategies.controller.past import FIRST, Past
 from nas.strategies.controller.policy import alone
@@ -67,7 +67,7 @@ class CriticSearch(Strategy):
         self._kernel = Kernel(space)
         self._insight = Insight(space.counts)
         self._critic: Critic | None = None
-        self._ranked: list[Choices] | None = None
+        self._ranked: Tensor | None = None
 
     @property
     def learns_after(self) -> int:
@@ -81,7 +81,7 @@ class CriticSearch(Strategy):
             choices = self.past.first_new(self._candidates(), ahead)
             if choices is None:
                 choices = spare(self.past, numpy_rng(self.seed, "ask", number))
-        return Proposal(self.space.decode(choices))
+        return Proposal(self.past.genotype(choices))
 
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Learn from a trial, whoever proposed it."""
@@ -92,7 +92,7 @@ class CriticSearch(Strategy):
                 expected = float(self._believed().mean(torch.tensor([choices]))[0])
         self._insight.hear(choices, self.past.reward(point), expected)
         self.past.hear(trial, choices, evaluation)
-        self._critic = self._ranked = None
+        self._ranked = None
 
     def tried(self, trial: Trial) -> None:
         """Propose it no more."""
@@ -101,6 +101,10 @@ class CriticSearch(Strategy):
     def diagnostics(self) -> list[dict[str, Json]]:
         """How well the critic foresaw, since the last call."""
         return self._insight.drain()
+
+    def recorded(self) -> Mapping[str, Json]:
+        """Which critic this is."""
+        return {"critic_version": CRITIC_VERSION}
 
     def snapshot(self) -> Mapping[str, np.ndarray]:
         """The past."""
@@ -114,19 +118,19 @@ class CriticSearch(Strategy):
 
     def _believed(self) -> Critic:
         """The critic of all trials told so far."""
-        if self._critic is None:
-            self._critic = fit(self._kernel, *self.past.tensors(), self.past.noise())
-        return self._critic
+        past, critic = self.past, self._critic
+        if critic is None or critic.told < len(past):
+            critic = self._critic = fit(self._kernel, *past.tensors(), past.noise(), critic)
+        return critic
 
-    def _candidates(self) -> list[Choices]:
+    def _candidates(self) -> Iterator[Choices]:
         """What may come next, best first; below five trials in the order of the draws."""
         if self._ranked is None:
             rng = numpy_rng(self.seed, "imagine", len(self.past))
-            pool = uniform(self.space.counts, self.uniform, rng)
+            self._ranked = uniform(self.space.counts, self.uniform, rng)
             if len(self.past) >= FIRST:
-                pool = self._with_children(pool, rng)
-            self._ranked = [tuple(row) for row in pool.tolist()]
-        return self._ranked
+                self._ranked = self._with_children(self._ranked, rng)
+        return listed(self._ranked)
 
     def _with_children(self, pool: Tensor, rng: np.random.Generator) -> Tensor:
         """The pool and children, best first: of several objectives for every other trial what
@@ -134,8 +138,8 @@ class CriticSearch(Strategy):
         told = self.past.objectives()
         if told[1].shape[1] > 1 and len(self.past) % 2:
             return candidates_for_front(self._kernel, told, pool, self.mutants, self.rounds, rng)
-        best = self.past.best()
-        return with_children(self._believed(), pool, best, self.mutants, self.rounds, rng)
+        imagined, best = Imagined(pool, len(self.past)), self.past.best()
+        return with_children(self._believed(), imagined, best, self.mutants, self.rounds, rng)
 
 
 def _check(name: str, value: int, least: int, most: int) -> None:

@@ -12,7 +12,7 @@ nas/strategies/controller/gaussian_process.py, and docs/controller.md tells the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -23,11 +23,12 @@ from torch import Tensor
 from nas.contracts import Evaluation, Json, Proposal, Strategy, Trial
 from nas.seeding import numpy_rng, torch_rng
 from nas.strategies.controller.batches import BatchLearner, entropy
-from nas.strategies.controller.candidates import spare, uniform, with_children
-from nas.strategies.controller.gaussian_process import Critic, Kernel, fit
+from nas.strategies.controller.candidates import listed, spare, uniform, with_children
+from nas.strategies.controller.gaussian_process import CRITIC_VERSION, Critic, Imagined, Kernel, fit
 from nas.strategies.controller.insight import Insight
 from nas.strategies.controller.past import FIRST, Past
 from nas.strategies.controller.policy import Policy, alone, log_probs_of
+from nas.strategies.controller.recurrence import Draw
 from nas.strategies.controller.settings import CriticSettings, Settings, settings_from
 from nas.strategies.controller.snapshot import moments, restore_moments
 from nas.strategies.controller.weights import read_weights
@@ -66,16 +67,16 @@ class ImaginedRules:
 
 
 def imagined_loss(
-    policy: Policy, drawn: Tensor, values: Tensor, weight: float, rules: ImaginedRules
+    policy: Policy, draw: Draw, values: Tensor, weight: float, rules: ImaginedRules
 ) -> tuple[Tensor, Tensor]:
     """What gradient descent lowers, with the distributions (T, B, K) behind it.
 
     Args:
-        drawn: the policy's own draws (B, T).
+        draw: the policy's own draws (B, T).
         values: what the critic thinks of them (B,).
         weight: what a nat of entropy is worth.
     """
-    distributions = policy.log_distributions(drawn)
+    drawn, distributions = draw.choices, policy.drawn_distributions(draw)
     gained = rules.gains(log_probs_of(distributions, drawn), rules.ranks(values))
     loss = -gained.mean() - weight * rules.entropy(distributions, drawn).mean()
     return loss, distributions.detach()
@@ -88,8 +89,8 @@ def imagined_loss(
 class _Pool(NamedTuple):
     """Architectures imagined for the next few trials."""
 
-    drawn: Tensor  # by the policy, (draws, T)
-    others: Tensor  # uniformly
+    draw: Draw  # of the policy
+    all: Imagined  # these, and uniform draws
 
 
 @final
@@ -187,7 +188,7 @@ class PolicyGradient(Strategy):
             None  # these four follow from the past, and are made when asked for
         )
         self._critic: Critic | None = None
-        self._ranked: list[Choices] | None = None
+        self._ranked: Tensor | None = None
 
     @property
     def learns_after(self) -> int:
@@ -203,7 +204,7 @@ class PolicyGradient(Strategy):
             choices = self.past.first_new(self._candidates(), ahead)
             if choices is None:  # in a small space nearly everything is known
                 choices = spare(self.past, numpy_rng(self.seed, "ask", number))
-        return Proposal(self.space.decode(choices))
+        return Proposal(self.past.genotype(choices))
 
     def tell(self, trial: Trial, evaluation: Evaluation) -> None:
         """Learn from a trial: the critic at once, the policy with every fourth."""
@@ -212,13 +213,13 @@ class PolicyGradient(Strategy):
             return
         choices, point = self.space.encode(trial.genotype), evaluation.point
         with alone():
-            drawn = self._imagined().drawn
+            pool = self._imagined()
             self._insight.hear(choices, self.past.reward(point), self._foreseen(choices))
             self.past.hear(trial, choices, evaluation)
-            self._critic = self._ranked = None
+            self._ranked = None
             if len(self.past) % self.settings.every == 0:
                 if len(self.past) >= FIRST:
-                    self._learn(drawn)
+                    self._learn(pool)
                 self._pool = None
 
     def tried(self, trial: Trial) -> None:
@@ -234,7 +235,11 @@ class PolicyGradient(Strategy):
         """All settings behind the preset, and which weights it started from."""
         if self._batches is not None:
             return self._batches.recorded()
-        return {**asdict(self.settings), "warm_start_sha256": self._warm_start}
+        return {
+            **asdict(self.settings),
+            "warm_start_sha256": self._warm_start,
+            "critic_version": CRITIC_VERSION,
+        }
 
     def snapshot(self) -> Mapping[str, np.ndarray]:
         """Weights, Adam's moments and the past: `restore` brings it back to the bit."""
@@ -271,27 +276,30 @@ class PolicyGradient(Strategy):
             settings, counts = self.settings, self.space.counts
             rng = numpy_rng(self.seed, "imagine", len(self.past) // settings.every)
             noise = rng.gumbel(size=(settings.draws, len(counts), max(counts))).astype(np.float32)
-            drawn, _ = self.policy.sample(torch.from_numpy(noise))
-            self._pool = _Pool(drawn, uniform(counts, settings.uniform, rng))
+            draw = self.policy.draw(torch.from_numpy(noise))
+            every = torch.cat([draw.choices, uniform(counts, settings.uniform, rng)])
+            self._pool = _Pool(draw, Imagined(every, len(self.past)))
         return self._pool
 
     def _believed(self) -> Critic:
         """The critic of all trials told so far."""
-        if self._critic is None:
-            self._critic = self.rules.fit(self._kernel, *self.past.tensors(), self.past.noise())
-        return self._critic
+        past, critic = self.past, self._critic
+        if critic is None or critic.told < len(past):
+            critic = self.rules.fit(self._kernel, *past.tensors(), past.noise(), critic)
+            self._critic = critic
+        return critic
 
-    def _candidates(self) -> list[Choices]:
+    def _candidates(self) -> Iterator[Choices]:
         """What may come next, best first; below five trials in the order of the draws."""
         if self._ranked is None:
-            pool = torch.cat(self._imagined())
+            pool = self._imagined().all
+            self._ranked = pool.choices
             if len(self.past) >= FIRST:
                 settings, rng = self.settings, numpy_rng(self.seed, "refine", len(self.past))
-                pool = with_children(
+                self._ranked = with_children(
                     self._believed(), pool, self.past.best(), settings.mutants, settings.rounds, rng
                 )
-            self._ranked = [tuple(row) for row in pool.tolist()]
-        return self._ranked
+        return listed(self._ranked)
 
     def _foreseen(self, choices: Choices) -> float | None:
         """What the critic expects of a trial that it has not heard of."""
@@ -299,12 +307,13 @@ class PolicyGradient(Strategy):
             return None
         return float(self._believed().mean(torch.tensor([choices]))[0])
 
-    def _learn(self, drawn: Tensor) -> None:
+    def _learn(self, pool: _Pool) -> None:
         """One step of the policy on its own draws, rewarded by the critic."""
-        values = self._believed().mean(drawn)
+        drawn = pool.draw.choices
+        values = pool.all.by(self._believed()).mean[: len(drawn)]
         self.optimizer.zero_grad(set_to_none=True)
         loss, distributions = imagined_loss(
-            self.policy, drawn, values, self.settings.entropy_weight, self.rules
+            self.policy, pool.draw, values, self.settings.entropy_weight, self.rules
         )
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

@@ -73,3 +73,23 @@ def test_an_old_comparison_is_not_continued_by_another_algorithm(
     assert nas(monkeypatch, *compare, "2") == 2
     assert "strategy.options.preset: 'plain' there, 'default' asked for" in capsys.readouterr().err
     assert nas(monkeypatch, *compare, "2", *plain) == 0
+
+
+@pytest.mark.parametrize("strategy", ["policy-gradient", "critic"])
+def test_a_study_of_another_critic_is_refused_in_a_sentence(
+    strategy: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its proposals would be others, so it does not go on; what it found is read as ever."""
+    words = "search --space nasbench201 --evaluator landscape --trials 12 --strategy"
+    place = f"nas.strategies.{strategy.replace('-', '_')}.CRITIC_VERSION"
+    with monkeypatch.context() as before:
+        before.setattr(place, 1)
+        assert nas(before, *words.split(), strategy, "--out", tmp_path / "old") == 0
+    capsys.readouterr()
+    assert nas(monkeypatch, "resume", tmp_path / "old", "--trials", 15) == 2
+    refusal = capsys.readouterr().err
+    assert "critic_version: 1 there, 2 asked for), so it would not continue exactly" in refusal
+    assert nas(monkeypatch, "best", tmp_path / "old") == 0

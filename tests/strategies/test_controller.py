@@ -79,6 +79,21 @@ def test_the_step_by_step_pass_is_the_lstm() -> None:
     assert float((again == choices).float().mean()) > 0.999  # a near tie may fall either way
 
 
+def test_the_way_back_written_by_hand_is_that_of_autograd() -> None:
+    space = NasnetSpace()
+    settings = Settings(hidden=24, tanh_constant=2.5, temperature=0.7)
+    policy = Policy(space.counts, settings, torch_rng(0, "test"))
+    draw = policy.draw(gumbel(0, 9, len(space.counts), max(space.counts)))
+    weights = gumbel(1, len(space.counts), 9, max(space.counts))
+    found, wanted = (
+        (values, torch.autograd.grad((values.exp() * weights).sum(), list(policy.parameters())))
+        for values in (policy.drawn_distributions(draw), policy.log_distributions(draw.choices))
+    )
+    torch.testing.assert_close(found[0], wanted[0], rtol=1e-4, atol=1e-5)
+    for one, other in zip(found[1], wanted[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
 def test_forbidden_options_have_no_probability_and_no_gradient() -> None:
     policy = Policy((2, 5), Settings(hidden=8), torch_rng(0, "test"))
     distributions = policy.log_distributions(torch.tensor([[0, 0], [1, 4]]))

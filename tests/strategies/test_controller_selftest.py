@@ -146,9 +146,13 @@ def test_the_random_state_is_left_alone() -> None:
 
 
 def shuffled_scores(
-    kernel: Kernel, choices: Tensor, scores: Tensor, noise: float = NOISE
+    kernel: Kernel,
+    choices: Tensor,
+    scores: Tensor,
+    noise: float = NOISE,
+    before: Critic | None = None,
 ) -> Critic:
-    return fit(kernel, choices, scores.roll(1), noise)
+    return fit(kernel, choices, scores.roll(1), noise, before)
 
 
 IMAGINED: dict[str, ImaginedRules] = {

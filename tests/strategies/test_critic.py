@@ -15,7 +15,10 @@ from nas.errors import SettingsError
 from nas.search.old_options import in_todays_words
 from nas.seeding import numpy_rng
 from nas.strategies.controller.gaussian_process import (
+    CHOSEN_EVERY,
+    NOISE,
     Belief,
+    Imagined,
     Kernel,
     fit,
     log_expected_improvement,
@@ -207,26 +210,78 @@ def test_the_policy_comes_to_draw_what_the_critic_likes() -> None:
 
 
 def test_only_the_best_and_the_last_trials_are_looked_at() -> None:
-    """With thousands told, the critic has three hundred, the best of all times among them."""
+    """With thousands told, the critic has three hundred and those that came since it chose, the
+    best of all times among them."""
     space, rng = PlainSpace.of(*COUNTS), numpy_rng(0, "test")
     rows = torch.tensor(rng.integers(0, COUNTS, (400, 4)))
     scores = torch.tensor(rng.random(400))
     scores[3] = 2.0
     believed = fit(Kernel(space), rows, scores)
-    assert len(believed.weights) == 300
-    features = Kernel(space).features(rows[3:4])
-    assert bool((believed.seen.answers == features.answers).all(1).any())
+    assert len(believed.weights) == 300 + 400 % CHOSEN_EVERY
+    assert 3 in believed.ground.kept
+    assert believed.told == 400
 
 
-def test_expected_trials_leave_the_mean_and_take_doubt() -> None:
-    space, rng = PlainSpace.of(*COUNTS), numpy_rng(0, "test")
-    rows = torch.tensor(rng.integers(0, COUNTS, (50, 4)))
-    believed = fit(Kernel(space), rows[:20], torch.tensor(rng.random(20)))
-    after = believed.expecting(rows[20:25])
-    torch.testing.assert_close(after(rows).mean, believed(rows).mean)
-    assert bool((after(rows).deviation <= believed(rows).deviation + 1e-9).all())
-    coming = after(rows[20:25]).deviation
-    assert bool((coming < believed(rows[20:25]).deviation - 0.01).all())
+@pytest.mark.parametrize("noises", [(NOISE,), (NOISE, 0.2)], ids=["one noise", "two"])
+def test_a_critic_that_hears_trial_after_trial_is_one_made_anew_and_the_direct_solution(
+    noises: tuple[float, ...],
+) -> None:
+    kernel, rows, scores = heard(370)
+    critic = None
+    for told in range(1, 371):
+        noise = noises[told % len(noises)]
+        critic = fit(kernel, rows[:told], scores[:told], noise, critic)
+        if told not in (1, 31, 32, 300, 319, 320, 370):
+            continue
+        anew = fit(kernel, rows[:told], scores[:told], noise)
+        assert torch.equal(critic.root.inverse, anew.root.inverse)
+        assert torch.equal(critic.weights, anew.weights)
+        assert critic.scale == anew.scale
+        kept = critic.ground.kept
+        seen, targets = kernel.features(rows[kept]), normal_scores(scores[kept])
+        one = torch.eye(len(kept), dtype=torch.float64)
+        covariance = kernel(seen, seen).double() + noise * one
+        wanted = torch.linalg.solve(covariance, targets)
+        torch.testing.assert_close(critic.weights.double(), wanted, rtol=1e-6, atol=1e-6)
+        whole = critic.root.inverse @ covariance @ critic.root.inverse.T
+        torch.testing.assert_close(whole, one, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("born", [5, 30, 318])
+def test_architectures_judged_again_are_judged_as_new_ones(born: int) -> None:
+    """Whenever they are judged first, to the bit; and but for rounding as if drawn just now."""
+    kernel, rows, scores = heard(330)
+    drawn = torch.tensor(numpy_rng(1, "test").integers(0, COUNTS, (40, 4)))
+    again = Imagined(drawn, born)
+    for told in range(born, born + 9):
+        critic = fit(kernel, rows[:told], scores[:told])
+        found, first, now = again.by(critic), Imagined(drawn, born).by(critic), critic(drawn)
+        for one, other, direct in zip(found, first, now, strict=True):
+            assert torch.equal(one, other)
+            torch.testing.assert_close(one, direct, rtol=1e-4, atol=1e-4)
+
+
+def heard(trials: int) -> tuple[Kernel, torch.Tensor, torch.Tensor]:
+    """A kernel, and so many trials with their scores."""
+    rng = numpy_rng(0, "test")
+    rows = torch.tensor(rng.integers(0, COUNTS, (trials, 4)))
+    return Kernel(PlainSpace.of(*COUNTS)), rows, torch.tensor(rng.random(trials))
+
+
+def test_a_snapshot_beyond_what_the_critic_keeps_is_worth_a_replay(make: Make) -> None:
+    lived, replayed, rng = make(), make(), numpy_rng(0, "guests")
+    guests = [Proposal(lived.space.sample(rng)) for _ in range(318)]
+    for strategy in (lived, replayed):
+        for number, guest in enumerate(guests):
+            tell(strategy, number, guest)
+    thawed = make()
+    thawed.restore(lived.snapshot())
+    rest = [teach(strategy, 6, first=318) for strategy in (lived, thawed, replayed)]
+    assert rest[0] == rest[1] == rest[2]
+    arrays = [strategy.snapshot() for strategy in (lived, thawed, replayed)]
+    for name, array in arrays[0].items():
+        assert np.array_equal(array, arrays[1][name]), name
+        assert np.array_equal(array, arrays[2][name]), name
 
 
 def test_normal_scores_ignore_unit_and_outliers() -> None:

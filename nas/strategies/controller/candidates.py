@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nas.strategies.controller.gaussian_process import Critic, log_expected_improvement
+from nas.strategies.controller.gaussian_process import (
+    Critic,
+    Imagined,
+    log_expected_improvement,
+)
 
 if TYPE_CHECKING:
     from nas.strategies.controller.past import Past
@@ -28,22 +32,20 @@ def mutants(
     parents: Tensor, counts: Sequence[int], children: int, rng: np.random.Generator
 ) -> Tensor:
     """So many children of each parent, with one open decision of each answered differently."""
-    rows = parents.repeat_interleave(children, 0)
+    rows = parents.numpy().repeat(children, 0)
     limits = np.array(counts)
     movable = np.flatnonzero(limits > 1)
-    if not len(movable):
-        return rows
-    places = movable[rng.integers(len(movable), size=len(rows))]
-    steps = 1 + (rng.random(len(rows)) * (limits[places] - 1)).astype(np.int64)
-    where = torch.arange(len(rows)), torch.from_numpy(places)
-    moved = (rows[where].numpy() + steps) % limits[places]
-    rows[where] = torch.from_numpy(moved)
-    return rows
+    if len(movable):
+        places = movable[rng.integers(len(movable), size=len(rows))]
+        steps = 1 + (rng.random(len(rows)) * (limits[places] - 1)).astype(np.int64)
+        where = np.arange(len(rows)), places
+        rows[where] = (rows[where] + steps) % limits[places]
+    return torch.from_numpy(rows)
 
 
 def with_children(
     critic: Critic,
-    pool: Tensor,
+    pool: Imagined,
     best: Tensor,
     children: int,
     rounds: int,
@@ -55,14 +57,22 @@ def with_children(
     expects, which costs no trial.
     """
     counts = critic.kernel.counts
-    pool = torch.cat([pool, mutants(best, counts, -(-children // len(best)), rng)[:children]])
-    value = log_expected_improvement(critic(pool), critic.best)
+    found, value = pool.choices, log_expected_improvement(pool.by(critic), critic.best)
+    born = mutants(best, counts, -(-children // len(best)), rng)[:children]
     for _ in range(rounds):
-        parents = pool[value.argsort(descending=True, stable=True)[:_PARENTS]]
-        born = mutants(parents, counts, _CHILDREN, rng)
-        pool = torch.cat([pool, born])
+        found = torch.cat([found, born])
         value = torch.cat([value, log_expected_improvement(critic(born), critic.best)])
-    return pool[value.argsort(descending=True, stable=True)]
+        parents = found[value.argsort(descending=True, stable=True)[:_PARENTS]]
+        born = mutants(parents, counts, _CHILDREN, rng)
+    found = torch.cat([found, born])
+    value = torch.cat([value, log_expected_improvement(critic(born), critic.best)])
+    return found[value.argsort(descending=True, stable=True)]
+
+
+def listed(ranked: Tensor) -> Iterator[Choices]:
+    """Choices (N, T) one by one; most are never looked at."""
+    for first in range(0, len(ranked), _PARENTS):
+        yield from map(tuple, ranked[first : first + _PARENTS].tolist())
 
 
 def spare(past: Past, rng: np.random.Generator) -> Choices:

@@ -1,8 +1,9 @@
 """The critic: a Gaussian process says how good an architecture will be, and how sure that is.
 
 It sees ranks, not scores, so unit, outliers and a diverged child do not matter; nothing in it is
-fitted but the scale. Distances between architectures are whole numbers, so equal pasts give equal
-bits, whatever the order of the arithmetic.
+fitted but the scale. Distances between architectures are whole numbers, so the kernel is the same
+to the bit however many are compared at once. What is known of earlier trials is kept while it
+holds, and equal pasts give equal bits whether it was kept or made anew.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 NOISE = 0.1  # variance of a score, as a share of that of the architectures
 HAMMING_LENGTH = 0.4  # of the number of decisions
 COUNTS_WEIGHT = 0.75
-_BEST = _LAST = 150  # trials it looks at, where there are more
+CRITIC_VERSION = 2  # a study that was begun with another one would not continue exactly
+CHOSEN_EVERY = 32  # trials after which it chooses anew what it looks at
+_BEST = _LAST = 150  # trials it chooses, where there are more
 _LEAST_DEVIATION = 1e-6
 _LEAST_SHARE, _MOST_NOISE = 1e-3, 10.0
 
@@ -49,24 +52,27 @@ class Kernel:
         self._groups = _groups(space)
         open_decisions = max(1, sum(count > 1 for count in counts))
         steps = torch.arange(2 * len(counts) ** 2 + 1, dtype=torch.float64)
-        self._by_hamming = 0.5 * torch.exp(
-            -steps[: len(counts) + 1] / (HAMMING_LENGTH * open_decisions)
-        )
-        self._by_counts = 0.5 * torch.exp(-COUNTS_WEIGHT * steps / open_decisions)
+        different = steps[: len(counts) + 1].flip(0)
+        by_equal = 0.5 * torch.exp(-different / (HAMMING_LENGTH * open_decisions))
+        by_counts = 0.5 * torch.exp(-COUNTS_WEIGHT * steps / open_decisions)
+        self._by_equal, self._by_counts = by_equal.float(), by_counts.float()
 
     def features(self, choices: Tensor) -> Features:
         """One-hot answers of architectures (N, T), and how often they use each option."""
         answers = torch.zeros(len(choices), self._width)
         answers.scatter_(1, choices + self._offsets, 1.0)
-        return Features(answers, answers @ self._groups)
+        uses = answers @ self._groups
+        return Features(answers, uses, uses.square().sum(1))
 
     def __call__(self, one: Features, other: Features) -> Tensor:
         """The matrix (N, M): sums of whole numbers, exact in any order, then looked up."""
-        decisions = len(self._offsets)
-        hamming = decisions - one.answers @ other.answers.T
-        mine, theirs = one.uses.square().sum(1), other.uses.square().sum(1)
-        apart = mine[:, None] + theirs - 2 * (one.uses @ other.uses.T)
-        return self._by_hamming[hamming.long()] + self._by_counts[apart.long()]
+        equal = one.answers @ other.answers.T
+        apart = torch.addmm(other.length, one.uses, other.uses.T, alpha=-2).add_(
+            one.length[:, None]
+        )
+        found = self._by_equal.index_select(0, equal.int().view(-1))
+        found += self._by_counts.index_select(0, apart.int().view(-1))
+        return found.view(equal.shape)
 
 
 class Features(NamedTuple):
@@ -74,6 +80,11 @@ class Features(NamedTuple):
 
     answers: Tensor  # (N, all options of all decisions)
     uses: Tensor  # (N, all options of all groups of decisions)
+    length: Tensor  # of the uses, squared (N,)
+
+    def rows(self, first: int, end: int) -> Features:
+        """Some of them."""
+        return Features(*(each[first:end] for each in self))
 
 
 def _groups(space: SearchSpace) -> Tensor:
@@ -98,18 +109,76 @@ def normal_scores(scores: Tensor) -> Tensor:
     return quantiles
 
 
+class Root(NamedTuple):
+    """The inverse of the lower triangle whose square is the covariance of trials, noise included.
+
+    With the inverse in place of the triangle, what a new trial changes is a row, and what the
+    critic thinks of an architecture is a product.
+    """
+
+    seen: Features
+    inverse: Tensor  # (N, N), lower triangle
+
+    @classmethod
+    def of(cls, kernel: Kernel, seen: Features, noise: float) -> Root:
+        """Of all trials at once."""
+        covariance = kernel(seen, seen).double()
+        covariance.diagonal().add_(noise)
+        one = torch.eye(len(covariance), dtype=torch.float64)
+        root = torch.linalg.cholesky(covariance)
+        return cls(seen, torch.linalg.solve_triangular(root, one, upper=False).contiguous())
+
+    def extended(self, kernel: Kernel, coming: Features, noise: float) -> Root:
+        """With more trials, one after the other, so that it does not matter how many at a time."""
+        seen, inverse = self
+        for row in range(len(coming.answers)):
+            new = coming.rows(row, row + 1)
+            across = inverse @ kernel(seen, new)[:, 0].double()
+            corner = (1 + noise - across @ across).sqrt()
+            larger = torch.nn.functional.pad(inverse, (0, 1, 0, 1))
+            larger[-1, :-1] = -(across @ inverse) / corner
+            larger[-1, -1] = 1 / corner
+            inverse = larger
+            seen = Features(*map(torch.cat, zip(seen, new, strict=True)))
+        return Root(seen, inverse)
+
+
+class Ground(NamedTuple):
+    """Which trials a critic looks at. Beyond 300 the best and the last are chosen anew after every
+    32 trials; those that came since are looked at too."""
+
+    chosen: int  # after so many trials
+    kept: Tensor  # numbers of trials, rising
+    noise: float
+
+    def continues(self, earlier: Ground) -> bool:
+        """Whether this is the earlier one and what came since."""
+        return (self.chosen, self.noise) == (earlier.chosen, earlier.noise) and torch.equal(
+            self.kept[: len(earlier.kept)], earlier.kept
+        )
+
+    def rows(self, told: int) -> int:
+        """How many of them are among the first `told` trials."""
+        return int((self.kept < told).sum())
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Critic:
     """A Gaussian process on the normal scores of trials: a pure function of these, in order."""
 
     kernel: Kernel
-    seen: Features
-    root: Tensor  # lower triangle, (N, N)
-    weights: Tensor  # (N,)
+    ground: Ground
+    root: Root
+    judging: Tensor  # the inverse of the root in single precision, which is enough to judge by
+    weights: Tensor  # (N,), likewise
     scale: float
     best: float
-    noise: float = NOISE
+
+    @property
+    def told(self) -> int:
+        """How many trials it has heard of."""
+        return int(self.ground.kept[-1]) + 1
 
     def mean(self, choices: Tensor) -> Tensor:
         """The expected normal score of each architecture (N, T)."""
@@ -118,48 +187,90 @@ class Critic:
     def __call__(self, choices: Tensor) -> Belief:
         """Mean and deviation of the true normal score, that is without the noise of a trial."""
         across = self._across(choices)
-        explained = torch.linalg.solve_triangular(self.root, across.T, upper=False).square().sum(0)
-        deviation = self.scale * (1 - explained).clamp(min=0).sqrt()
-        return Belief(across @ self.weights, deviation.clamp(min=_LEAST_DEVIATION))
+        explained = (across @ self.judging.T).square().sum(1)
+        return self.belief(across @ self.weights, explained)
 
-    def expecting(self, choices: Tensor) -> Critic:
-        """After trials (N, T) bring just what it expects of them: means stay, doubt shrinks."""
-        coming = self.kernel.features(choices)
-        corner = torch.linalg.solve_triangular(
-            self.root, self.kernel(self.seen, coming), upper=False
-        )
-        rest = self.kernel(coming, coming) - corner.T @ corner
-        rest.diagonal().add_(self.noise)
-        above = torch.cat([self.root, torch.zeros_like(corner)], 1)
-        below = torch.cat([corner.T, torch.linalg.cholesky(rest)], 1)
-        return Critic(
-            self.kernel,
-            Features(*(torch.cat(pair) for pair in zip(self.seen, coming, strict=True))),
-            torch.cat([above, below]),
-            torch.cat([self.weights, self.weights.new_zeros(len(choices))]),
-            self.scale,
-            max(self.best, float(self.mean(choices).max())),
-            self.noise,
-        )
+    def belief(self, mean: Tensor, explained: Tensor) -> Belief:
+        """The same, from the mean and the share of the variance that the trials explain."""
+        deviation = self.scale * (1 - explained.double()).clamp(min=0).sqrt()
+        return Belief(mean.double(), deviation.clamp(min=_LEAST_DEVIATION))
 
     def _across(self, choices: Tensor) -> Tensor:
-        return self.kernel(self.kernel.features(choices), self.seen)
+        return self.kernel(self.kernel.features(choices), self.root.seen)
 
 
-def fit(kernel: Kernel, choices: Tensor, scores: Tensor, noise: float = NOISE) -> Critic:
+def fit(
+    kernel: Kernel,
+    choices: Tensor,
+    scores: Tensor,
+    noise: float = NOISE,
+    before: Critic | None = None,
+) -> Critic:
     """The critic of these trials: choices (N, T) and their scores (N,), oldest first.
 
     Args:
         noise: the variance of a score, as a share of that of the architectures.
+        before: the critic of the first of these trials; what can be taken from it is, and no bit is
+            another then.
     """
-    kept = _remembered(scores)
-    seen, targets = kernel.features(choices[kept]), normal_scores(scores[kept])
-    covariance = kernel(seen, seen)
-    covariance.diagonal().add_(noise)
-    root = torch.linalg.cholesky(covariance)
-    weights = torch.cholesky_solve(targets[:, None], root)[:, 0]
+    chosen = len(scores) - len(scores) % CHOSEN_EVERY
+    kept = torch.cat([_remembered(scores[:chosen]), torch.arange(chosen, len(scores))])
+    ground = Ground(chosen, kept, noise)
+    if before is not None and ground.continues(before.ground):
+        root = before.root
+    else:
+        root = Root.of(kernel, kernel.features(choices[kept[: ground.rows(chosen)]]), noise)
+    coming = kernel.features(choices[kept[len(root.inverse) :]])
+    root = root.extended(kernel, coming, noise)
+
+    targets = normal_scores(scores[kept])
+    weights = (root.inverse @ targets) @ root.inverse
     scale = max(float(targets @ weights) / len(kept), _LEAST_DEVIATION**2) ** 0.5
-    return Critic(kernel, seen, root, weights, scale, float(targets.max()), noise)
+    judging = root.inverse.float(), weights.float()
+    return Critic(kernel, ground, root, *judging, scale, float(targets.max()))
+
+
+@final
+class Imagined:
+    """Architectures that one critic after the other judges: what it knew already stays.
+
+    Args:
+        choices: the architectures (N, T).
+        told: how many trials had been told when they were drawn. What these say is worked out at
+            once, what later ones say one after the other, whenever they are judged first.
+    """
+
+    def __init__(self, choices: Tensor, told: int) -> None:
+        self.choices = choices
+        self._told = told
+        self._ground: Ground | None = None
+
+    def by(self, critic: Critic) -> Belief:
+        """What this critic thinks of them."""
+        kernel, ground, seen, inverse = (
+            critic.kernel,
+            critic.ground,
+            critic.root.seen,
+            critic.judging,
+        )
+        if self._ground is None or not ground.continues(self._ground):
+            rows = ground.rows(self._told)
+            self._features = kernel.features(self.choices)
+            self._first = kernel(seen.rows(0, rows), self._features)
+            self._later = self._first[:0]
+            whole = inverse[:rows, :rows].contiguous() @ self._first
+            self._explained = whole.square().sum(0)
+        for row in range(len(self._first) + len(self._later), len(inverse)):
+            new = kernel(seen.rows(row, row + 1), self._features)
+            self._later = torch.cat([self._later, new])
+            self._explained += self._weighed(inverse[row, : row + 1].clone()).square()
+        self._ground = ground
+        return critic.belief(self._weighed(critic.weights), self._explained)
+
+    def _weighed(self, weights: Tensor) -> Tensor:
+        """The weighted sum of the kernel with all trials (N,)."""
+        first = len(self._first)
+        return weights[:first] @ self._first + weights[first:] @ self._later
 
 
 def noise_of(scores: Tensor, errors: Tensor) -> float:

@@ -15,6 +15,7 @@ from nas.study.seed_spread import seed_spread
 
 if TYPE_CHECKING:
     from nas.contracts import Evaluation, Trial
+    from search_spaces.cells.genotype import Genotype
     from search_spaces.cells.space import Choices, SearchSpace
 
 FIRST = 5  # trials before there is a critic
@@ -22,7 +23,7 @@ _BEST = 5
 _WINDOW = (
     32  # of numbers: one without a result for longer than that has failed, or may as well have
 )
-_KEYS_KEPT = 10_000
+_GENOTYPES_KEPT = 10_000
 
 
 @final
@@ -47,7 +48,7 @@ class Past:
         self._errors = np.empty(64, dtype=np.float64)  # standard errors, NaN where unknown
         self._rewards: Tensor | None = None  # of several objectives; follows from the points
         self._seen: set[Choices] = set()
-        self._keys: dict[Choices, str] = {}
+        self._genotypes: dict[Choices, Genotype] = {}
 
     def __len__(self) -> int:
         return self._count
@@ -93,6 +94,9 @@ class Past:
     def best(self) -> Tensor:
         """The choices of the best five; of equals the one told first."""
         choices, scores = self.tensors()
+        if len(scores) > _BEST:  # sorting all of them would take longer with every trial
+            least = scores.topk(_BEST).values[-1]
+            choices, scores = choices[scores >= least], scores[scores >= least]
         return choices[scores.argsort(descending=True, stable=True)[:_BEST]]
 
     def reward(self, point: Sequence[float]) -> float:
@@ -124,13 +128,21 @@ class Past:
         """The candidate after `ahead` others, not counting keys that are known or were earlier."""
         earlier = set[str]()
         for choices in candidates:
-            key = self._key(choices)
+            key = self.genotype(choices).key
             if key in self.known or key in earlier:
                 continue
             if len(earlier) == ahead:
                 return choices
             earlier.add(key)
         return None
+
+    def genotype(self, choices: Choices) -> Genotype:
+        """What these choices stand for, with its key worked out once."""
+        if choices not in self._genotypes:
+            if len(self._genotypes) >= _GENOTYPES_KEPT:
+                self._genotypes.clear()
+            self._genotypes[choices] = self.space.decode(choices)
+        return self._genotypes[choices]
 
     def pack(self) -> dict[str, np.ndarray]:
         """All of it as arrays."""
@@ -170,13 +182,6 @@ class Past:
 
     def _weights(self) -> Tensor:
         return drawn_weights(self.seed, self._count, self._points.shape[1])
-
-    def _key(self, choices: Choices) -> str:
-        if choices not in self._keys:
-            if len(self._keys) >= _KEYS_KEPT:
-                self._keys.clear()
-            self._keys[choices] = self.space.decode(choices).key
-        return self._keys[choices]
 
 
 def _text(words: str) -> np.ndarray:

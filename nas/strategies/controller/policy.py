@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, final
 import torch
 from torch import Tensor, nn
 
+from nas.strategies.controller.recurrence import Draw, Parts, draw, logits_of
+
 if TYPE_CHECKING:
     from nas.strategies.controller.settings import CriticSettings, Settings
 
@@ -94,6 +96,20 @@ class Policy(nn.Module):
             fed = inputs.index_select(0, choices[-1] + self.offsets[step])
         drawn = torch.stack(choices, 1)
         return drawn, log_probs_of(torch.stack(logits).log_softmax(-1), drawn)
+
+    def draw(self, noise: Tensor) -> Draw:
+        """The choices of `sample`, with the way that led to them."""
+        return draw(self._parts(), self.offsets, noise, self._squashed)
+
+    def drawn_distributions(self, drawn: Draw) -> Tensor:
+        """Those of `log_distributions`, for a draw that this policy has made as it is now."""
+        return self._squashed(logits_of(self._parts(), drawn)).log_softmax(-1)
+
+    def _parts(self) -> Parts:
+        from_input, from_state, input_bias, state_bias = self.lstm.all_weights[0]
+        inputs = self.embedding @ from_input.T + (input_bias + state_bias)
+        biases = self.bias.masked_fill(self.forbidden, _FORBIDDEN)
+        return Parts(inputs, from_state, self.weight, biases)
 
     def _squashed(self, logits: Tensor) -> Tensor:
         """Temperature and squashing as in ENAS (Pham et al. 2018, appendix A); both are off in the
