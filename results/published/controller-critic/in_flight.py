@@ -39,7 +39,7 @@ ARMS = (
     ("random-search", "ranked", 1),
     *(("critic", "ranked", places) for places in (1, 16, 8)),
     ("critic", "drawn", 16),
-    *(("policy-gradient", "ranked", places) for places in (1, 16)),
+    *(("policy-gradient", "ranked", places) for places in (1, 16, 8)),
 )
 
 
@@ -148,16 +148,20 @@ def main() -> None:
     parser.add_argument("column", choices=["c10", "c100", "in16"])
     parser.add_argument("--first-seed", type=int, default=5001)
     parser.add_argument("--seeds", type=int, default=60)
+    parser.add_argument("--arms", default="random-search,critic,policy-gradient")
+    parser.add_argument("--out", type=Path, default=HERE, help="the folder of the CSV file")
     asked = parser.parse_args()
 
     scores, finals = columns(asked.table, asked.column)
-    space, out = Nasbench201Space(), HERE / f"in-flight-{asked.column}.csv"
+    space, out = Nasbench201Space(), asked.out / f"in-flight-{asked.column}.csv"
     if not out.exists():
         out.write_text("arm,way,in_flight,seed,final\n")
     done = set(out.read_text().splitlines()[1:])
     known = {tuple(row.split(",")[:4]) for row in done}
 
     for arm, way, places in ARMS:
+        if arm not in asked.arms.split(","):
+            continue
         for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
             if (arm, way, str(places), str(seed)) in known:
                 continue
