@@ -17,7 +17,7 @@ import ray
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_WITHOUT_HEAD = 15.0  # Ray gives up after 60
-_SECONDS_WITHOUT_OWN_NODE = 5.0  # a few seconds later Ray ends the process without a word
+_SECONDS_WITHOUT_OWN_NODE = 2.0  # a few seconds later Ray ends the process without a word
 _SECONDS_TO_ANSWER = 5.0
 _EXIT_CODE = 2
 _SHOW_CURSOR = "\x1b[?25h"
