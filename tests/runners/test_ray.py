@@ -32,6 +32,7 @@ from parts.clusters import (
     wait_for,
     wait_to_hear,
 )
+from parts.command_line import nas
 from parts.studies import lines, story
 
 pytestmark = pytest.mark.ray
@@ -61,8 +62,7 @@ def finished(folder: Path, done: subprocess.CompletedProcess[str]) -> list[tuple
 
 def sound(folder: Path) -> list[tuple[Any, ...]]:
     """The story of a study of which every trial ended exactly once, and replay agrees."""
-    check = run(["nas", "status", str(folder), "--check", "--json"])
-    assert json.loads(check.stdout)["check"]["sound"], check.stdout
+    assert nas("status", folder, "--check", "--json").json["check"]["sound"]
     return story(lines(folder))
 
 
@@ -408,7 +408,7 @@ def test_ray_goes_away_and_the_study_resumes_on_a_ray_of_its_own(
         for node in raylets():
             kill(node)
         done = ended(driver)
-    assert done.returncode == 2
+    assert done.returncode == 2, done.stdout + done.stderr
     assert "of the Ray cluster at 127.0.0.1:" in done.stderr
     assert (
         "nothing that was told is lost; start Ray again and continue with the same command"

@@ -4,24 +4,33 @@ something."""
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from parts.clusters import (
     FAULT,
+    cluster,
     count,
     ended,
+    kill,
     running,
     search,
     start_node,
-    stop_ray,
     wait_for,
     wait_to_hear,
 )
 from parts.studies import lines
 
 pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module", autouse=True)
+def head() -> Iterator[None]:
+    """The good node."""
+    with cluster(1):
+        yield
 
 
 @pytest.mark.parametrize(
@@ -36,18 +45,15 @@ def test_a_bad_node_is_left_out_with_a_sentence_and_the_others_go_on(
 ) -> None:
     folder = tmp_path / "study"
     words = ("--runner", "ray", "--address", "auto", "--retries", "3")
-    try:
-        start_node(1, head=True)
-        start_node(1, **{FAULT: fault})
-        slowly = ("--set", "evaluator.epoch_seconds=0.3")
-        with running(search(folder, *words, *slowly, trials=1_000)) as driver:
-            wait_to_hear(driver, sentence)
-            told = count(folder, "told")
-            wait_for(lambda: count(folder, "told") > told + 5, driver)
-            driver.send_signal(signal.SIGTERM)
-            done = ended(driver)
-    finally:
-        stop_ray()
+    bad = start_node(1, **{FAULT: fault})
+    slowly = ("--set", "evaluator.epoch_seconds=0.3")
+    with running(search(folder, *words, *slowly, trials=1_000)) as driver:
+        wait_to_hear(driver, sentence)
+        told = count(folder, "told")
+        wait_for(lambda: count(folder, "told") > told + 5, driver)
+        driver.send_signal(signal.SIGTERM)
+        done = ended(driver)
+    kill(bad)
 
     assert done.returncode == 3, done.stdout + done.stderr
     assert sentence not in done.stderr, "once is enough"

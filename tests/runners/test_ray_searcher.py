@@ -241,40 +241,15 @@ def ends(home: Path) -> int:
 needs_loopback = pytest.mark.skipif(why_not_here() is not None, reason=why_not_here() or "")
 
 
-@pytest.mark.ray
-@needs_loopback
-def test_with_asha_only_full_trials_are_told_their_score(tmp_path: Path) -> None:
-    script = (
-        TUNED
-        + TUNER
-        + """
-rows = [(r.metrics["training_iteration"], r.metrics["score"]) for r in results]
-from pathlib import Path
-saved = sorted(Path(home, "tuned").glob("searcher-state-*.pkl"))[-1]
-events = json.loads(saved.read_text())["events"]
-ends = [(e["event"], e["score"]) for e in events if e["event"] in ("told", "stopped", "failed")]
-print(json.dumps({"rows": rows, "ends": ends, "errors": len(results.errors)}))
-"""
-    )
-    found = json.loads(ran(script, tmp_path, 16, home=tmp_path).splitlines()[-1])
-    full = sorted(score for step, score in found["rows"] if step == EPOCHS)
-    stopped = [step for step, _ in found["rows"] if step < EPOCHS]
-    assert found["errors"] == 0
-    assert full
-    assert stopped, "the scheduler has stopped some"
-    told = sorted(score for how, score in found["ends"] if how == "told")
-    assert told == pytest.approx(full)
-    assert [how for how, _ in found["ends"]].count("stopped") == len(stopped)
-
-
-@pytest.mark.ray
-@needs_loopback
-def test_an_experiment_that_was_killed_is_restored(tmp_path: Path) -> None:
-    slowly = {**os.environ, "NAS_TEST_SLEEP": "0.3", "TUNE_GLOBAL_CHECKPOINT_S": "1"}
-    words = [sys.executable, "-c", TUNED + TUNER, str(tmp_path), "8"]
+@pytest.fixture(scope="module")
+def restored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What is there of an experiment under ASHA that was killed and restored."""
+    home = tmp_path_factory.mktemp("home")
+    slowly = {**os.environ, "NAS_TEST_SLEEP": "0.2", "TUNE_GLOBAL_CHECKPOINT_S": "1"}
+    words = [sys.executable, "-c", TUNED + TUNER, str(home), "12"]
     driver = subprocess.Popen(words, env=slowly, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE
-    while ends(tmp_path) < 2:
+    while ends(home) < 2:
         assert time.monotonic() < deadline
         assert driver.poll() is None, "it ended before it could be killed"
         time.sleep(0.1)
@@ -289,15 +264,37 @@ results = tuner.fit()
 from pathlib import Path
 saved = sorted(Path(home, "tuned").glob("searcher-state-*.pkl"))[-1]
 events = json.loads(saved.read_text())["events"]
-asked = [e["number"] for e in events if e["event"] == "asked"]
-ended = [e["name"] for e in events if e["event"] in ("told", "stopped", "failed")]
-print(json.dumps([asked, ended]))
+rows = [(r.metrics["training_iteration"], r.metrics["score"]) for r in results]
+print(json.dumps({"rows": rows, "errors": len(results.errors), "events": events}))
 """
     )
-    asked, ended = json.loads(ran(script, tmp_path, 8, home=tmp_path).splitlines()[-1])
+    found: dict[str, Any] = json.loads(ran(script, home, 12, home=home).splitlines()[-1])
+    return found
+
+
+@pytest.mark.ray
+@needs_loopback
+def test_with_asha_only_full_trials_are_told_their_score(restored: dict[str, Any]) -> None:
+    full = sorted(score for step, score in restored["rows"] if step == EPOCHS)
+    stopped = [step for step, _ in restored["rows"] if step < EPOCHS]
+    assert restored["errors"] == 0
+    assert full
+    assert stopped, "the scheduler has stopped some"
+    events = restored["events"]
+    told = sorted(event["score"] for event in events if event["event"] == "told")
+    assert told == pytest.approx(full)
+    assert [event["event"] for event in events].count("stopped") == len(stopped)
+
+
+@pytest.mark.ray
+@needs_loopback
+def test_an_experiment_that_was_killed_is_restored(restored: dict[str, Any]) -> None:
+    events = restored["events"]
+    asked = [event["number"] for event in events if event["event"] == "asked"]
+    ended = [e["name"] for e in events if e["event"] in ("told", "stopped", "failed")]
     assert asked == sorted(set(asked)), "numbers rise, and none is given out twice"
-    assert len(asked) == 8
-    assert len(ended) == len(set(ended)) == 8, "every trial ended once"
+    assert len(asked) == 12
+    assert len(ended) == len(set(ended)) == 12, "every trial ended once"
 
 
 def shown() -> list[str]:
