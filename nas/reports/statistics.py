@@ -146,10 +146,15 @@ def t_interval(d: Floats, level: float = LEVEL) -> Interval | None:
     """Student's interval for the mean of the differences; None for fewer than two."""
     if len(d) < 2 or not is_there("scipy"):
         return None
-    if np.ptp(d) == 0:
+    if _are_equal(d):
         return float(d[0]), float(d[0])
     low, high = _stats().ttest_1samp(d, 0.0).confidence_interval(level)
     return float(low), float(high)
+
+
+def _are_equal(d: Floats) -> bool:
+    """Whether they differ by rounding alone, from which no test can estimate a spread."""
+    return bool(np.ptp(d) <= 1e-12 * np.abs(d).max())
 
 
 def bootstrap_interval(d: Floats, level: float = LEVEL) -> Interval | None:
@@ -258,7 +263,7 @@ def equivalence_p(d: Floats, margin: float) -> float:
     margin."""
     if len(d) < 2 or margin <= 0:
         return 1.0
-    if np.ptp(d) == 0:
+    if _are_equal(d):
         return 0.0 if abs(d[0]) < margin else 1.0
     above = _stats().ttest_1samp(d, -margin, alternative="greater").pvalue
     below = _stats().ttest_1samp(d, margin, alternative="less").pvalue

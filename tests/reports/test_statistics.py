@@ -72,6 +72,15 @@ def test_the_bootstrap_interval_agrees_with_bca_written_out() -> None:
     assert bootstrap_interval(d) == pytest.approx(tuple(np.quantile(means, levels)), abs=0.012)
 
 
+def test_differences_equal_but_for_rounding_are_a_point_without_a_warning() -> None:
+    d = np.array([0.1 + 0.2, 0.3, 0.3])  # warnings are errors here
+    assert np.ptp(d) > 0
+    low, high = t_interval(d)
+    assert low == high == pytest.approx(0.3)
+    assert equivalence_p(d, 0.2) == 1.0
+    assert equivalence_p(d, 0.4) == 0.0
+
+
 def test_intervals_of_equal_differences_are_points_and_need_seeds() -> None:
     same = np.full(4, 0.25)
     assert t_interval(same) == bootstrap_interval(same) == (0.25, 0.25)
