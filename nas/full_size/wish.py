@@ -203,7 +203,10 @@ def _panel(wish: TransferWish, plan: Transfer, target: Target) -> list[Arm]:
     data, settings = plan.setting.dataset, wish.of("skeleton")
     arms = []
     for member in members_of(wish.cells):
-        skeleton = transfer_skeleton(member.choice, data, wish.preset, settings, target)
+        try:
+            skeleton = transfer_skeleton(member.choice, data, wish.preset, settings, target)
+        except NasError as problem:
+            raise NasError(f"{member.name} of {wish.cells}: {problem}") from problem
         arms.append(Arm(member.name, member.choice, skeleton, score=member.score, of_panel=True))
     return arms
 
