@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,13 @@ from typing import Any
 
 from nas.errors import NasError, counted, shortened
 from nas.exporting.choosing import Choice, choices
+from nas.full_size.controls import CONTROLS
 from nas.full_size.report import Row
+from nas.study.events import is_number
 
 MOST_CELLS = 1_000
 _LARGEST_FILE = 64_000_000
+_TAKEN = ("searched", *CONTROLS, "best")  # folders beside those of the cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,10 @@ def _member(line: str, number: int) -> PanelCell:
     name, score = told.get("name", f"cell-{number}"), told.get("score", choice.origin.get("score"))
     if not _is_name(name):
         raise NasError(
-            f"{shortened(name)} is no name: expected up to 60 letters, digits, dots and hyphens, "
-            "and none of searched, random-cell and resnet"
+            f"{shortened(name)} is no name: expected up to 60 letters, digits, dots, hyphens and "
+            f"underscores, and none of {', '.join(_TAKEN)}"
         )
-    if score is not None and not _is_number(score):
+    if score is not None and not is_number(score):
         raise NasError(f"{shortened(score)} is no score: expected a number")
     return PanelCell(name, choice, score)
 
@@ -97,12 +99,8 @@ def _is_name(name: object) -> bool:
         and 0 < len(name) <= 60
         and name.isascii()
         and name.replace("-", "").replace(".", "").replace("_", "").isalnum()
-        and name not in ("searched", "random-cell", "resnet", "best")
+        and name not in _TAKEN
     )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 # ------------------------------------------------------------------ what it says
