@@ -14,13 +14,13 @@ from nas.reports.compare import analysed
 from nas.reports.experiment import Experiment, read_experiment
 from nas.reports.extras import is_there
 from nas.reports.findings import Findings
-from nas.reports.frame import Frame
-from nas.study.store import write_whole
+from nas.study.store import write_pieces, write_whole
 
 if TYPE_CHECKING:
     import pandas
 
 _FORMULA = tuple("=+-@\t\r")
+_AT_ONCE = 5_000
 FILES = ("report.html", "report.json", "report.md", "trials.csv")
 
 
@@ -58,7 +58,7 @@ def _write(out: Path, experiment: Experiment, found: Findings, band: str) -> Non
     drawn = _draw(out, found, band) if is_there("matplotlib") else []
     write_whole(out / "report.json", as_json(found))
     write_whole(out / "report.md", markdown(found, [(each.name, each.alt) for each in drawn]))
-    write_whole(out / "trials.csv", _trials(experiment))
+    write_pieces(out / "trials.csv", _trials(experiment))
     inside = {each.name: each.svg for each in drawn}
     write_whole(out / "report.html", page(found, inside, dict(_drawings(found))))
 
@@ -101,22 +101,23 @@ def _drawings(found: Findings) -> Iterator[tuple[str, str]]:
             yield label, cells_svg(genotype)
 
 
-def _trials(experiment: Experiment) -> str:
-    """All trials that were told a score, a line each."""
-    import pandas
-
+def _trials(experiment: Experiment) -> Iterator[str]:
+    """All trials that were told a score, a line each, some thousands at a time."""
     metrics = sorted({name for frame in experiment.frames for name in frame.metrics})
-    tables = [
-        _rows(arm.label, seed, frame, metrics)
-        for arm in experiment.arms
-        for seed, frame in arm.studies.items()
-    ]
-    return pandas.concat(tables).to_csv(index=False, lineterminator="\n")
+    header = True
+    for arm in experiment.arms:
+        for seed, frame in arm.studies.items():
+            for start in range(0, max(1, len(frame.told)), _AT_ONCE):
+                told = frame.told.iloc[start : start + _AT_ONCE]
+                rows = _rows(arm.label, seed, told, metrics)
+                yield rows.to_csv(index=False, lineterminator="\n", header=header)
+                header = False
 
 
-def _rows(arm: str, seed: int, frame: Frame, metrics: Sequence[str]) -> pandas.DataFrame:
-    """The lines of one study; a metric is written as it was logged, whole or not."""
-    told = frame.told
+def _rows(
+    arm: str, seed: int, told: pandas.DataFrame, metrics: Sequence[str]
+) -> pandas.DataFrame:
+    """Some lines of one study; a metric is written as it was logged, whole or not."""
     known = told.assign(
         arm=_name(arm), seed=seed, cost=told["cost"].round(6), repeat=told["reused"].astype(int)
     )

@@ -319,6 +319,14 @@ def test_all_trials_are_in_the_table(folder: Path, report: Path) -> None:
     ]
 
 
+def test_the_table_is_the_same_however_few_rows_are_written_at_once(
+    folder: Path, report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.reports.write._AT_ONCE", 7)
+    write_report([folder], tmp_path)
+    assert (tmp_path / "trials.csv").read_bytes() == (report / "trials.csv").read_bytes()
+
+
 def test_a_metric_that_only_one_study_has_is_empty_elsewhere(tmp_path: Path) -> None:
     log = Path("evolution/seed-2/events.jsonl")
     rows = trials_with('"metrics":{', '"metrics":{"latency":0.25,', log, tmp_path)
