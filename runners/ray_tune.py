@@ -184,6 +184,7 @@ class RayTune(Runner):
             StopAtEnd,
             StudyCallback,
             StudySearcher,
+            callbacks_uncounted,
             losses_are_failures,
         )
 
@@ -197,7 +198,7 @@ class RayTune(Runner):
             token=_token(study.folder),
             beat=self.silence / _BEATS,
         )
-        with losses_are_failures():
+        with losses_are_failures(), callbacks_uncounted():
             tune.run(
                 tune.with_resources(
                     worker, partial(_place, self.cpus_per_trial, self.gpus_per_trial)

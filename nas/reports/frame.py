@@ -325,7 +325,9 @@ class _Rows:
         """All rows."""
         import pandas
 
-        keys = pandas.Categorical.from_codes(np.array(self._key), pandas.Index(self._keys, dtype=object))
+        keys = pandas.Categorical.from_codes(
+            np.array(self._key), pandas.Index(self._keys, dtype=object)
+        )
         known: dict[str, Any] = {name: np.array(column) for name, column in self._columns.items()}
         known |= {"key": keys, "reused": np.array(self._reused, dtype=np.bool_)}
         told = pandas.DataFrame({name: known[name] for name in COLUMNS})

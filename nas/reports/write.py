@@ -114,9 +114,7 @@ def _trials(experiment: Experiment) -> Iterator[str]:
                 header = False
 
 
-def _rows(
-    arm: str, seed: int, told: pandas.DataFrame, metrics: Sequence[str]
-) -> pandas.DataFrame:
+def _rows(arm: str, seed: int, told: pandas.DataFrame, metrics: Sequence[str]) -> pandas.DataFrame:
     """Some lines of one study; a metric is written as it was logged, whole or not."""
     known = told.assign(
         arm=_name(arm), seed=seed, cost=told["cost"].round(6), repeat=told["reused"].astype(int)

@@ -38,6 +38,14 @@ from parts.studies import lines, story
 pytestmark = pytest.mark.ray
 
 RAY = ("--runner", "ray", "--address", "auto")
+_MODULES = """
+import sys, pathlib
+from nas.cli import main
+try:
+    main()
+finally:
+    pathlib.Path({!r}).write_text(" ".join(sys.modules))
+"""
 SLOWLY = ("--set", "evaluator.epoch_seconds=0.4")
 
 
@@ -88,7 +96,9 @@ def test_a_search_on_several_nodes(tmp_path: Path, nodes: list[int]) -> None:
         "study.keep=2",
         "--json",
     )
-    done = run(search(folder, *RAY, *options, trials=20))
+    command, imported = search(folder, *RAY, *options, trials=20), tmp_path / "imported"
+    command[1:3] = ["-c", _MODULES.format(str(imported))]
+    done = run(command)
     ends = [row[5] for row in finished(folder, done)]
     assert ends.count("stopped") >= 3
     assert ends.count("told") + ends.count("stopped") == 20
@@ -110,6 +120,9 @@ def test_a_search_on_several_nodes(tmp_path: Path, nodes: list[int]) -> None:
     stops = [event for event in lines(folder) if event["event"] == "stopped"]
     assert all(event["metrics"] == {"epochs": event["step"]} for event in stops), (
         "before its next epoch"
+    )
+    assert not {"mlflow", "wandb", "comet_ml", "torch"} & set(imported.read_text().split()), (
+        "Tune imports all trackers to count whose callbacks are used, which takes seconds"
     )
 
 
