@@ -3,6 +3,7 @@ permutation."""
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -229,7 +230,9 @@ class Trainer:
                 self._fits = True
                 return found
 
-            # The failed pass is forgotten here, where no exception holds its tensors any more.
+            # The failed pass is forgotten here, where no exception holds its tensors any more, but
+            # for a ring of exception and frames, which Python 3.13 leaves to its collector.
+            gc.collect()
             self._micro_batch, self._fits = smaller, False
             for old, each in zip(before or [], self._statistics(), strict=before is not None):
                 each.copy_(old)
