@@ -26,7 +26,7 @@ from nas.cli._verb import (
     stopped_now,
 )
 from nas.errors import counted
-from nas.search.run import OpenSearch, next_commands, open_search, run
+from nas.search.run import Around, OpenSearch, next_commands, open_search, run
 from nas.search.words import Assignment
 from nas.study.events import ENDS
 from nas.study.study import Study
@@ -44,6 +44,7 @@ def run_and_report(
     track: str | None = None,
     whole: bool = True,
     beside: Mapping[str, Any] | None = None,
+    around: Around | None = None,
 ) -> None:
     """Run a study to its end, name the winner and export it; exit code 3 when it was interrupted.
 
@@ -52,13 +53,14 @@ def run_and_report(
         track: the tracker that shows it meanwhile.
         whole: False where it is a part of a command that tells by itself what is found.
         beside: what else belongs into the JSON.
+        around: who judges in the evaluator's place.
     """
     formats = _formats_of(to, todo)
     progress = Progress(quiet=as_json)
     with (
         _tracked(todo, track),
         _signals(todo, whole=whole) as stop,
-        open_search(todo.plan, todo.folder, todo.budget, progress.see) as search,
+        open_search(todo.plan, todo.folder, todo.budget, progress.see, around=around) as search,
     ):
         stop.study = search.study
         progress.begin(search, exports=formats != [])

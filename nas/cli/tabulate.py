@@ -88,20 +88,20 @@ def command(
 
     Architectures that are the same function share a row. Of a space too large to list, `--sample N`
     evaluates a sample; a larger N later adds to it. Each seed is an ordinary study in
-    FOLDER/seed-K, so the same command again continues where it was.
+    FOLDER/seed-K, so the same command again continues where it was; where the studies are gone, it
+    takes over what the file has of the same settings, and evaluates the rest.
     """
     import json
 
     from nas.cli._running import run_and_report
     from nas.cli._verb import same_command
+    from nas.search.records import read_records, write_records
     from nas.search.tabulation import (
         Sampled,
         checked_table,
-        joined,
         refuse_decided,
         study_of_seed,
         study_size,
-        write_table,
     )
 
     checked_table(out)
@@ -111,19 +111,26 @@ def command(
     home = folder or out.with_name(out.name.partition(".")[0] + "-studies")
     studies = [study_of_seed(tree, seed, home / f"seed-{seed}", sampled) for seed in range(seeds)]
     refuse_decided(studies[0].plan)
-    for study in studies:
-        run_and_report(study, as_json=as_json, whole=False)
     space = studies[0].plan.make_space()
-    rows = joined([study.folder for study in studies], repeated=repeated)
-    write_table(out, space, rows)
+    records = read_records(out, space)
+    folders = [study.folder for study in studies]
+    for seed, study in enumerate(studies):
+        try:
+            run_and_report(
+                study, as_json=as_json, whole=False, around=records.around(seed, study.folder)
+            )
+        except typer.Exit:
+            write_records(records, space, folders, repeated=repeated, partly=True)
+            raise
+    rows = write_records(records, space, folders, repeated=repeated)
     complete = sample or study_size(space)
     if as_json:
-        print(json.dumps({"table": str(out), "rows": len(rows), "of": complete, "seeds": seeds}))
+        print(json.dumps({"table": str(out), "rows": rows, "of": complete, "seeds": seeds}))
         return
-    print(f"{out}: {len(rows):,} rows, each the mean of {counted(seeds, 'seed')}")
-    if len(rows) < complete:
+    print(f"{out}: {rows:,} rows, each the mean of {counted(seeds, 'seed')}")
+    if rows < complete:
         print(
-            f"{complete - len(rows):,} of {complete:,} architectures are missing; continue with "
+            f"{complete - rows:,} of {complete:,} architectures are missing; continue with "
             f"`{same_command()}{_longer(tree)}`"
         )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from nas.contracts import Evaluation, Evaluator, Json, Outlook, Report
 from nas.errors import counted
+from nas.evaluators._around import Around
 from nas.seeding import derive
 from nas.study.attempt import plain
 from nas.study.seed_spread import FIRST_SEED, mean_of, spread_metrics
@@ -22,7 +23,7 @@ _KEEP: Final = "keep"
 
 
 @final
-class Repeated(Evaluator):
+class Repeated(Around):
     """Another evaluator, asked so many times for each trial.
 
     The first evaluation has the seed of the trial, the others seeds that follow from it. Seconds
@@ -33,13 +34,8 @@ class Repeated(Evaluator):
     """
 
     def __init__(self, judge: Evaluator, times: int) -> None:
-        super().__init__(judge.space)
-        self.judge = judge
+        super().__init__(judge)
         self.times = times
-        self.cheap, self.stands_in = judge.cheap, judge.stands_in
-        self.last_step, self.device = judge.last_step, judge.device
-        self.per_seed = judge.per_seed
-        self.asks_elsewhere = judge.asks_elsewhere
 
     def evaluate(
         self, genotype: Genotype, *, seed: int, workdir: Path, report: Report
@@ -61,10 +57,6 @@ class Repeated(Evaluator):
             found.append(one)
         return _joined(found)
 
-    def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:
-        """What the evaluator says."""
-        return self.judge.final(genotype, kept=kept)
-
     def outlook(self) -> Outlook | None:
         """A trial takes so many times as long."""
         outlook = self.judge.outlook()
@@ -80,34 +72,6 @@ class Repeated(Evaluator):
         """What the evaluator measures, and the spread."""
         known = self.judge.measures
         return None if known is None else (*known, *spread_metrics((0.0, 0.0)))
-
-    def costs(self, genotype: Genotype) -> Mapping[str, float]:
-        """What the evaluator knows before."""
-        return self.judge.costs(genotype)
-
-    def size(self, genotype: Genotype) -> float:
-        """What the evaluator says."""
-        return self.judge.size(genotype)
-
-    def shared(self) -> Any:
-        """What every child reads."""
-        return self.judge.shared()
-
-    def take_shared(self, shared: Any) -> None:
-        """Use it."""
-        self.judge.take_shared(shared)
-
-    def prepare(self, folder: Path, seed: int, notice: Callable[[str], None]) -> None:
-        """Make what all trials need."""
-        self.judge.prepare(folder, seed, notice)
-
-    def measured(self) -> Mapping[str, Json]:
-        """What was measured before the first trial."""
-        return self.judge.measured()
-
-    def settle(self, known: Sequence[Mapping[str, Json]] = ()) -> Mapping[str, Json]:
-        """What hangs on the machine."""
-        return self.judge.settle(known)
 
 
 def _seed(seed: int, place: int) -> int:

@@ -151,6 +151,16 @@ def cell_number(table: str, column: str, row: int, text: str, *, gap: bool = Fal
         ) from None
 
 
+def finite_number(table: str, column: str, row: int, text: str) -> float:
+    """One cell as a finite number."""
+    value = cell_number(table, column, row, text)
+    if not math.isfinite(value):
+        raise TableError(
+            f"{table}, row {row}: column {column!r} holds {value}; expected a finite number"
+        )
+    return value
+
+
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()

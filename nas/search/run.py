@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _OURS = {"study.json", "study.json.tmp", "events.jsonl", LEARNT, f"{LEARNT}.tmp"}
 
 Notice = Callable[..., None]  # of a text, and what it is about
+Around = Callable[[Plan, Evaluator], Evaluator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def open_search(
     watch: Watch | None = None,
     evaluator: Evaluator | None = None,
     learnt: Learnt | None = None,
+    around: Around | None = None,
 ) -> Iterator[OpenSearch]:
     """Begin a study in this folder, or continue the one with the same settings that lies there.
 
@@ -70,6 +72,7 @@ def open_search(
     Args:
         evaluator: what the plan would make, where several studies share one.
         learnt: what older studies judged, where several studies share that.
+        around: who judges in the evaluator's place, made of it and of the plan.
     """
     is_there = (folder / "study.json").exists()
     notice = _noticed(watch)
@@ -77,6 +80,8 @@ def open_search(
         ready = prepare_continuation(plan, folder, budget, evaluator, notice)
     else:
         ready = prepare_beginning(plan, folder, budget, evaluator, notice, learnt)
+    if around is not None:
+        ready = replace(ready, evaluator=around(ready.plan, ready.evaluator))
 
     with _locked(folder, ready.sync) as store:
         if not is_there:

@@ -187,6 +187,10 @@ class TableRow:
         """The mean over the seeds that evaluated it."""
         return fmean(score for score in self.scores if score is not None)
 
+    def score_of(self, seed: int) -> float | None:
+        """The score with this seed; None where it is not known."""
+        return self.scores[seed] if seed < len(self.scores) else None
+
 
 @dataclass(frozen=True, slots=True)
 class _Told:
@@ -205,6 +209,11 @@ def joined(folders: Sequence[Path], *, repeated: int | None = None) -> list[Tabl
     first = set(studies[0])
     keys = sorted(first if repeated else set.intersection(first, *map(set, studies[1:])))
     return [_row(key, studies) for key in keys]
+
+
+def told_keys(folder: Path) -> set[str]:
+    """What the study in this folder has evaluated; nothing, where it has not begun."""
+    return set(_told(folder)) if (folder / LOG).exists() else set()
 
 
 def _told(folder: Path) -> dict[str, _Told]:
@@ -259,10 +268,12 @@ def checked_table(file: Path) -> None:
         )
 
 
-def write_table(file: Path, space: SearchSpace, rows: Sequence[TableRow]) -> None:
+def write_table(
+    file: Path, space: SearchSpace, rows: Sequence[TableRow], settings: str | None = None
+) -> None:
     """A CSV, compressed for a name in .gz: decisions, key, mean score and cost, params, macs, a
-    score per seed; the curve of what learns in steps, and of a sample what each is a neighbour
-    of."""
+    score per seed; the curve of what learns in steps, of a sample what each is a neighbour of, and
+    under which settings all of it came about."""
     if not rows:
         raise StudyError(
             "no architecture has been evaluated with every seed yet, so there is no table to write"
@@ -272,8 +283,11 @@ def write_table(file: Path, space: SearchSpace, rows: Sequence[TableRow]) -> Non
     names = [decision.name for decision in space.decisions]
     seeds = [f"score_seed{number}" for number in range(len(rows[0].scores))]
     also = [name for name, cell in _ALSO.items() if any(map(cell, rows))]
-    writer.writerow([*names, "key", "score", "cost", "params", "macs", *seeds, *also])
-    writer.writerows([*_cells(space, row), *(_ALSO[name](row) for name in also)] for row in rows)
+    told = {} if settings is None else {"settings": settings}
+    writer.writerow([*names, "key", "score", "cost", "params", "macs", *seeds, *also, *told])
+    writer.writerows(
+        [*_cells(space, row), *(_ALSO[name](row) for name in also), *told.values()] for row in rows
+    )
     content = text.getvalue().encode()
     write_whole(file, gzip.compress(content, 9, mtime=0) if file.suffix == ".gz" else content)
 
@@ -288,8 +302,9 @@ _ALSO: Final[Mapping[str, Callable[[TableRow], str]]] = {
 def _cells(space: SearchSpace, row: TableRow) -> Iterator[Any]:
     pairs = zip(space.decisions, space.encode(row.genotype), strict=True)
     yield from (decision.options[choice] for decision, choice in pairs)
+    seeds = ["" if score is None else f"{score:.6g}" for score in row.scores]
     yield row.genotype.key
-    yield f"{row.score:.6g}"
+    yield f"{fmean(float(score) for score in seeds if score):.6g}"  # of what the file says
     yield f"{row.seconds:.3g}"
     yield from (row.metrics.get(name, "") for name in ("params", "macs"))
-    yield from ("" if score is None else f"{score:.6g}" for score in row.scores)
+    yield from seeds

@@ -4,11 +4,13 @@ evaluator reads."""
 import csv
 import gzip
 import json
+import shutil
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from nas.cli import app
@@ -243,3 +245,119 @@ def test_what_a_table_cannot_hold_is_refused_before_the_work(
     answer = tabulate(*words, "--sample", "2", "--out", str(tmp_path / "t.csv"))
     assert sentence in str(answer.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------ the studies are gone
+
+THREE = ("--neighbour-every", "4", "--repeated", "3", "--seeds", "2")
+
+
+def without_studies(file: Path) -> None:
+    shutil.rmtree(file.with_name(f"{file.stem}-studies"))
+
+
+def taken_over(file: Path) -> list[int]:
+    """How many trials of each seed were not evaluated."""
+    logs = sorted(file.with_name(f"{file.stem}-studies").glob("seed-*/events.jsonl"))
+    return [log.read_text().count('"taken_over":true') for log in logs]
+
+
+def test_a_file_alone_goes_on_as_its_studies_would(tmp_path: Path) -> None:
+    whole, file = tmp_path / "whole.csv", tmp_path / "part.csv"
+    words = ("--set", "evaluator.epochs=3")
+    wanted = sample(whole, "--sample", "9", *THREE, *words)
+    before = sample(file, "--sample", "6", *THREE, *words)
+    without_studies(file)
+    found = sample(file, "--sample", "9", *THREE, *words)
+    assert taken_over(file) == [6, 3]
+    seconds = {row["key"]: row["cost"] for row in before}
+    for row, other in zip(found, wanted, strict=True):
+        cost = row.pop("cost")
+        assert cost == seconds.get(row["key"], cost)
+        other.pop("cost")
+    assert found == wanted
+
+    sample(file, "--sample", "9", *THREE, *words)
+    assert taken_over(file) == [6, 3]  # once is enough
+
+
+def test_what_a_smaller_sample_does_not_ask_for_stays_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "sample.csv"
+    sample(file, "--sample", "8", *THREE)
+    before = file.read_bytes()
+    without_studies(file)
+    sample(file, "--sample", "2", *THREE[:-1], "1")
+    assert taken_over(file) == [2]
+    assert file.read_bytes() == before
+
+
+def test_rows_of_other_settings_are_neither_taken_over_nor_lost(tmp_path: Path) -> None:
+    file = tmp_path / "sample.csv"
+    sample(file, "--sample", "3", "--seeds", "1")
+    without_studies(file)
+    before = file.read_bytes()
+    words = ("tabulate", "--evaluator", "landscape", "--sample", "3", "--out", str(file))
+    answer = CliRunner().invoke(app, [*words, "--set", "evaluator.noise=0.2"])
+    assert "holds 3 rows of other settings" in str(answer.exception)
+    assert "choose another --out, or give those settings" in str(answer.exception)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["sample.csv"]
+
+
+def damaged(file: Path, **cells: str | None) -> None:
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    rows[1] |= cells
+    names = [name for name in rows[0] if cells.get(name, "") is not None]
+    with file.open("w") as stream:
+        writer = csv.DictWriter(stream, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        ({"settings": None}, "does not say which settings its 3 rows came about under"),
+        ({"settings": "0123"}, "row 2: column 'settings' differs from the first row"),
+        ({"score_seed0": "best"}, "row 2: column 'score_seed0' holds 'best'; expected a number"),
+        ({"score_seed0": "inf"}, "row 2: column 'score_seed0' holds inf; expected a finite"),
+        ({"score_seed0": ""}, "row 2: no seed has a score"),
+        ({"key": "0"}, "row 2: column 'key' is not the key of its architecture"),
+        ({"normal.0.op_a": "conv_9x9"}, "row 2: no architecture of space 'nasnet'"),
+        ({"score_seed0": None}, "has no column 'score_seed0'"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_taken_over_is_left_alone(
+    tmp_path: Path, cells: dict[str, str | None], sentence: str
+) -> None:
+    file = tmp_path / "sample.csv"
+    sample(file, "--sample", "3", "--seeds", "1")
+    without_studies(file)
+    damaged(file, **cells)
+    before = file.read_bytes()
+    words = ("tabulate", "--evaluator", "landscape", "--set", "evaluator.noise=0.1", "--sample")
+    answer = CliRunner().invoke(app, [*words, "4", "--seeds", "1", "--out", str(file)])
+    assert sentence in str(answer.exception)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["sample.csv"]
+
+
+def test_stopped_it_leaves_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.cli import _running
+
+    run, seen = _running.run_and_report, []
+
+    def stopped(study: Any, **words: Any) -> None:
+        seen.append(study)
+        if len(seen) == 2:
+            raise typer.Exit(3)
+        run(study, **words)
+
+    monkeypatch.setattr(_running, "run_and_report", stopped)
+    out = tmp_path / "sample.csv"
+    words = ("tabulate", "--evaluator", "landscape", "--sample", "4", "--repeated", "2")
+    answer = CliRunner().invoke(app, [*words, "--seeds", "2", "--out", str(out)])
+    assert answer.exit_code == 3
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert len(rows) == 4
+    assert all(row["score_seed0"] and row["score_seed1"] == "" for row in rows)

@@ -1,0 +1,207 @@
+"""What an earlier `nas tabulate` wrote: where its studies are gone, it goes on from the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from nas.contracts import Evaluation, Evaluator
+from nas.errors import SettingsError, SpaceError, TableError
+from nas.evaluators._recorded import Recorded
+from nas.evaluators._table_file import TableFile, finite_number, open_table
+from nas.search.plan import Plan, read_study_json
+from nas.search.reading import LOG
+from nas.search.run import Around
+from nas.search.tabulation import TableRow, joined, told_keys, write_table
+from search_spaces.cells.space import SearchSpace
+
+SETTINGS: Final = "settings"  # the column that says under which settings a row came about
+_METRICS: Final = ("params", "macs")
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The rows of a table, by key, and the settings they came about under."""
+
+    file: Path
+    settings: str | None = None  # None: the file does not say
+    rows: Mapping[str, TableRow] = field(default_factory=dict)
+
+    def around(self, seed: int, folder: Path) -> Around:
+        """Who judges for the study of this seed: its evaluator, but for what is recorded and not
+        in its log."""
+
+        def judge(plan: Plan, evaluator: Evaluator) -> Evaluator:
+            if not self.rows or evaluator.per_seed:
+                return evaluator
+            self.refuse_others({**plan.identity(), "measured": plan.measured}, folder)
+            known = {
+                key: (Evaluation(score, row.metrics, row.seconds), row.curve if seed == 0 else ())
+                for key, row in self.rows.items()
+                if (score := row.score_of(seed)) is not None
+            }
+            for key in told_keys(folder):
+                known.pop(key, None)
+            return Recorded(evaluator, known) if known else evaluator
+
+        return judge
+
+    def refuse_others(self, study: Mapping[str, Any], folder: Path) -> None:
+        """Refuse, before any work, to write over rows that this command would not make."""
+        if self.settings is None:
+            if not (folder / LOG).exists():
+                raise SettingsError(
+                    f"{self.file} does not say which settings its {len(self.rows):,} rows came "
+                    f"about under, and {folder} holds no study to tell: choose another --out"
+                )
+        elif self.settings != (ours := settings_of(study)):
+            raise SettingsError(
+                f"{self.file} holds {len(self.rows):,} rows of other settings "
+                f"({self.settings} there, {ours} here): choose another --out, or give those "
+                "settings"
+            )
+
+    def with_rows(self, rows: Sequence[TableRow], seeds: int) -> list[TableRow]:
+        """These rows and those of the file, in the order of their keys; a score of the file stays
+        where no study was asked for it."""
+        kept = {} if self.settings is None else self.rows
+        both = {**kept, **{row.genotype.key: row for row in rows}}
+        width = max((len(row.scores) for row in both.values()), default=0)
+        width = max(width, seeds)
+        return [_wide(both[key], self.rows.get(key), width) for key in sorted(both)]
+
+
+def settings_of(study: Mapping[str, Any]) -> str:
+    """A short name of all that decides what a row holds, from the content of study.json: where
+    the data lie does not, as their fingerprint is among it."""
+    evaluator = study["evaluator"]
+    options = {
+        name: value
+        for name, value in evaluator["options"].items()
+        if name != "data_dir" and value is not None  # what is not set is what did not exist yet
+    }
+    decides = {
+        "space": study["space"],
+        "strategy": study["strategy"],  # which architecture has which number, and so which seed
+        "evaluator": {**evaluator, "options": options},
+        "evaluations_per_trial": study["rules"].get("evaluations_per_trial", 1),
+        "measured": study["measured"],
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def write_records(
+    records: Records,
+    space: SearchSpace,
+    folders: Sequence[Path],
+    *,
+    repeated: int | None,
+    partly: bool = False,
+) -> int:
+    """Write what the studies in these folders found, and what the file had; how many rows.
+
+    Args:
+        partly: they were stopped, and some may not have begun: nothing is written of nothing.
+    """
+    begun = [folder for folder in folders if (folder / LOG).exists()] if partly else folders
+    whole = repeated is not None or len(begun) == len(folders)
+    found = joined(begun, repeated=repeated) if begun and whole else []
+    rows = records.with_rows(found, len(folders))
+    if begun and (rows or not partly):
+        write_table(records.file, space, rows, settings_of(read_study_json(folders[0])))
+    return len(rows)
+
+
+def read_records(file: Path, space: SearchSpace) -> Records:
+    """The rows of a table that `nas tabulate` wrote; none where there is no file."""
+    if not file.exists():
+        return Records(file)
+    table = open_table(file)
+    seeds = _seed_columns(table)
+    names = [decision.name for decision in space.decisions]
+    wanted = [*names, "key", "cost", *seeds]
+    also = [name for name in (*_METRICS, "curve", "neighbour_of", SETTINGS) if name in table.header]
+    texts = table.texts([*wanted, *also])
+    rows: dict[str, TableRow] = {}
+    for number, cells in enumerate(zip(*texts.values(), strict=True), 1):
+        found = _row(table, space, number, dict(zip(texts, cells, strict=True)), seeds)
+        rows[found.genotype.key] = found
+    return Records(file, _settings(table, texts.get(SETTINGS)), rows)
+
+
+def _seed_columns(table: TableFile) -> list[str]:
+    seeds = []
+    while (name := f"score_seed{len(seeds)}") in table.header:
+        seeds.append(name)
+    if not seeds:
+        raise TableError(
+            f"{table.name} has no column 'score_seed0', so `nas tabulate` did not write it: choose "
+            "another --out"
+        )
+    return seeds
+
+
+def _settings(table: TableFile, texts: Sequence[str] | None) -> str | None:
+    """What all rows say; a file that was put together of several is nobody's to add to."""
+    if texts is None:
+        return None
+    for number, text in enumerate(texts, 1):
+        if text != texts[0]:
+            raise TableError(
+                f"{table.name}, row {number}: column {SETTINGS!r} differs from the first row, but "
+                "a table has rows of one kind: choose another --out"
+            )
+    return texts[0]
+
+
+def _row(
+    table: TableFile, space: SearchSpace, number: int, cells: Mapping[str, str], seeds: list[str]
+) -> TableRow:
+    def cell(column: str) -> float:
+        return finite_number(table.name, column, number, cells[column])
+
+    try:
+        genotype = space.decode(
+            [
+                [str(option) for option in decision.options].index(cells[decision.name])
+                for decision in space.decisions
+            ]
+        )
+    except (ValueError, SpaceError):
+        raise TableError(
+            f"{table.name}, row {number}: no architecture of space {space.name!r}; choose another "
+            "--out"
+        ) from None
+    if genotype.key != cells["key"]:
+        raise TableError(
+            f"{table.name}, row {number}: column 'key' is not the key of its architecture "
+            f"({genotype.key}); choose another --out"
+        )
+    scores = tuple(cell(name) if cells[name] else None for name in seeds)
+    if all(score is None for score in scores):
+        raise TableError(f"{table.name}, row {number}: no seed has a score")
+    metrics = {name: _plain(cell(name)) for name in _METRICS if cells.get(name)}
+    curve = tuple(
+        finite_number(table.name, "curve", number, text) for text in cells.get("curve", "").split()
+    )
+    origin = cells.get("neighbour_of") or None
+    return TableRow(genotype, scores, max(0.0, cell("cost")), metrics, curve, origin)
+
+
+def _plain(value: float) -> float | int:
+    """As it is written: whole numbers without a point."""
+    return int(value) if value.is_integer() else value
+
+
+def _wide(row: TableRow, before: TableRow | None, width: int) -> TableRow:
+    """The row with a place for each seed, filled by the file where this command has nothing."""
+    own, old = (
+        [*each, *[None] * (width - len(each))]
+        for each in (row.scores, before.scores if before else ())
+    )
+    scores = (old[place] if own[place] is None else own[place] for place in range(width))
+    return replace(row, scores=tuple(scores))
