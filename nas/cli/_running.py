@@ -440,12 +440,15 @@ def _print_end(search: OpenSearch, reason: str | None) -> None:
         if costs:  # the winner's export is still to come
             print(f"cost: {sentence_of(costs)}")
     if search.evaluator.stands_in or search.plan.screen is not None:
-        from nas.search.auditing import judges_that_guess, sentence_beside
+        from nas.search.auditing import judges_that_guess, outside_told, sentence_beside
+        from nas.search.reading import ranked
 
-        identity = search.plan.identity()
-        for judge in judges_that_guess(identity):
-            space = identity["space"]["fingerprint"]
-            print(f"audit: {sentence_beside(judge, space, study.folder)}")
+        recorded = {**search.plan.identity(), "measured": search.plan.measured}
+        for judge in judges_that_guess(recorded):
+            print(f"audit: {sentence_beside(judge, recorded, study.folder)}")
+        told = outside_told([one.told["metrics"] for one in ranked(study.folder, 1)])
+        if told is not None:
+            print(f"outside: {told}")
     best = ledger.best
     if best is not None:
         number = best.trial.number

@@ -234,12 +234,12 @@ def find_tables(table: str | Path | Sequence[str] | None, space: str) -> list[Pa
 def find_table(table: str | None, space: str) -> Path:
     """The file that is meant: a path, the name of a table that comes with the package, or the one
     for this space."""
-    shipped = {path.name.removesuffix(".csv.gz"): path for path in sorted(SHIPPED.glob("*.csv.gz"))}
     if table is not None:
+        shipped = shipped_tables()
         return Path(table) if table not in shipped or Path(table).exists() else shipped[table]
-    fitting = [name for name in shipped if name == space or name.startswith(f"{space}-")]
+    fitting = shipped_tables(space)
     if len(fitting) == 1:
-        return shipped[fitting[0]]
+        return next(iter(fitting.values()))
     found = (
         f"several tables of space {space!r} come"
         if fitting
@@ -247,6 +247,16 @@ def find_table(table: str | None, space: str) -> Path:
     )
     choice = f" ({', '.join(fitting)})" if fitting else ""
     raise TableError(f"{found} with the package{choice}; say which one to read with --table FILE")
+
+
+def shipped_tables(space: str | None = None) -> dict[str, Path]:
+    """The tables that come with the package by their names, all of them or those of a space."""
+    found = {path.name.removesuffix(".csv.gz"): path for path in sorted(SHIPPED.glob("*.csv.gz"))}
+    if space is None:
+        return found
+    return {
+        name: path for name, path in found.items() if name == space or name.startswith(f"{space}-")
+    }
 
 
 def expressions_by_seed(table: str | Sequence[str] | None, space: str) -> dict[str, str]:

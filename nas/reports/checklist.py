@@ -16,7 +16,7 @@ from nas.reports.experiment import Experiment
 from nas.reports.findings import Honesty, Practice, State
 from nas.reports.frame import Frame
 from nas.reports.outcome import Outcome
-from nas.search.auditing import judges_that_guess, sentence_beside
+from nas.search.auditing import judges_that_guess, outside_told, sentence_beside
 
 Value = TypeVar("Value")
 
@@ -58,8 +58,10 @@ def _audits(experiment: Experiment) -> Iterator[str]:
     """What is known of each judge that only guesses what a training would give."""
     recorded = next(experiment.frames).settings.recorded
     for judge in judges_that_guess(recorded):
-        found = sentence_beside(judge, recorded["space"]["fingerprint"], experiment.folders[0])
-        yield f"{judge['name']}: {found}"
+        yield f"{judge['name']}: {sentence_beside(judge, recorded, experiment.folders[0])}"
+    winners = [frame.winner.metrics for frame in experiment.frames if frame.winner is not None]
+    if told := outside_told(winners):
+        yield told
 
 
 def _evaluated_on(frames: Sequence[Frame]) -> Iterator[str]:

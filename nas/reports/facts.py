@@ -47,7 +47,7 @@ def facts(found: Findings) -> list[tuple[str, str]]:
         shares = ", ".join(short(share) for share in found.task.fidelity)
         rows.append(("fidelity", f"{shares} of a training; of three the best goes on"))
     if known.audits:
-        rows.append(("audit", " ".join(known.audits)))
+        rows.append(("audit", "; ".join(known.audits)))
     rows += [(f"options of {arm.label}", _arm_options(arm)) for arm in found.arms]
     rows += [
         ("margin", f"{short(found.margin.value)}, stated {found.margin.stated}"),

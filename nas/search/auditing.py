@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nas import registry
-from nas.search.tabulation import Sampled, TableRow, joined, study_of_seed
+from nas.errors import counted
+from nas.evaluators._record_rows import TableRow
+from nas.evaluators.surrogate import OUTSIDE
+from nas.search.tabulation import Sampled, joined, study_of_seed
 from nas.search.words import judged_by
 
 if TYPE_CHECKING:
@@ -86,12 +89,14 @@ def audited(
 
 def sentence_of_audit(plan: Plan, folder: Path) -> str:
     """What an audit beside this study found of its judge in its space, or that there is none."""
-    identity = plan.identity()
-    return sentence_beside({**identity["evaluator"]}, identity["space"]["fingerprint"], folder)
+    study = {**plan.identity(), "measured": plan.measured}
+    return sentence_beside({**study["evaluator"]}, study, folder)
 
 
-def sentence_beside(judge: Mapping[str, Any], space: str, folder: Path) -> str:
-    """What an audit in a folder beside this one found of a judge, by the fingerprint of a space."""
+def sentence_beside(judge: Mapping[str, Any], study: Mapping[str, Any], folder: Path) -> str:
+    """What an audit in a folder beside this one found of a judge of a study, in its space; without
+    one, what the evaluator itself measured of its worth."""
+    space = study["space"]["fingerprint"]
     for file in sorted(folder.absolute().parent.glob(f"*/{FILE}")):
         try:
             content = json.loads(file.read_text("utf-8"))
@@ -101,6 +106,9 @@ def sentence_beside(judge: Mapping[str, Any], space: str, folder: Path) -> str:
             continue  # somebody else's file
         if theirs == (judge, space):
             return f"{said} ({file.parent.name}/{FILE})"
+    own = (study.get("measured") or {}).get("worth")
+    if own is not None and judge["name"] == study["evaluator"]["name"]:
+        return str(own)
     return (
         f"there is none of {judge['name']} here, so nobody knows what its scores are worth; "
         "see `nas audit --help`"
@@ -116,6 +124,18 @@ def judges_that_guess(study: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             continue
         if getattr(registry.load("evaluator", judge["name"]), "stands_in", False):
             yield {"name": judge["name"], "options": judge["options"]}
+
+
+def outside_told(winners: Sequence[Mapping[str, Any]]) -> str | None:
+    """How many winners, by their metrics, lie outside of what their judge knows; nothing, where
+    none does."""
+    known = [bool(metrics[OUTSIDE]) for metrics in winners if OUTSIDE in metrics]
+    if not any(known):
+        return None
+    return (
+        f"{sum(known)} of {counted(len(known), 'winner')} outside of what the records know, where "
+        "a score is a guess"
+    )
 
 
 def judgements(audit: Audited) -> Judgements:

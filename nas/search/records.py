@@ -7,20 +7,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from nas.contracts import Evaluation, Evaluator
-from nas.errors import SettingsError, SpaceError, TableError
+from nas.errors import SettingsError, TableError
+from nas.evaluators._record_rows import SETTINGS, TableRow, read_rows
 from nas.evaluators._recorded import Recorded
-from nas.evaluators._table_file import TableFile, finite_number, open_table
+from nas.evaluators._table_file import TableFile, open_table
 from nas.search.plan import Plan, read_study_json
 from nas.search.reading import LOG
 from nas.search.run import Around
-from nas.search.tabulation import TableRow, joined, told_keys, write_table
+from nas.search.tabulation import joined, told_keys, write_table
 from search_spaces.cells.space import SearchSpace
-
-SETTINGS: Final = "settings"  # the column that says under which settings a row came about
-_METRICS: Final = ("params", "macs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,80 +119,28 @@ def read_records(file: Path, space: SearchSpace) -> Records:
     if not file.exists():
         return Records(file)
     table = open_table(file)
-    seeds = _seed_columns(table)
-    names = [decision.name for decision in space.decisions]
-    wanted = [*names, "key", "cost", *seeds]
-    also = [name for name in (*_METRICS, "curve", "neighbour_of", SETTINGS) if name in table.header]
-    texts = table.texts([*wanted, *also])
-    rows: dict[str, TableRow] = {}
-    for number, cells in enumerate(zip(*texts.values(), strict=True), 1):
-        found = _row(table, space, number, dict(zip(texts, cells, strict=True)), seeds)
-        rows[found.genotype.key] = found
-    return Records(file, _settings(table, texts.get(SETTINGS)), rows)
-
-
-def _seed_columns(table: TableFile) -> list[str]:
-    seeds = []
-    while (name := f"score_seed{len(seeds)}") in table.header:
-        seeds.append(name)
-    if not seeds:
+    try:
+        rows = read_rows(table, space)
+        settings = _settings(table)
+    except TableError as problem:
         raise TableError(
-            f"{table.name} has no column 'score_seed0', so `nas tabulate` did not write it: choose "
-            "another --out"
-        )
-    return seeds
+            f"--out: {problem}; a new table would take its place: choose another --out"
+        ) from problem
+    return Records(file, settings, {row.genotype.key: row for row in rows})
 
 
-def _settings(table: TableFile, texts: Sequence[str] | None) -> str | None:
+def _settings(table: TableFile) -> str | None:
     """What all rows say; a file that was put together of several is nobody's to add to."""
-    if texts is None:
+    if SETTINGS not in table.header:
         return None
+    texts = table.texts([SETTINGS])[SETTINGS]
     for number, text in enumerate(texts, 1):
         if text != texts[0]:
             raise TableError(
                 f"{table.name}, row {number}: column {SETTINGS!r} differs from the first row, but "
-                "a table has rows of one kind: choose another --out"
+                "a table has rows of one kind"
             )
     return texts[0]
-
-
-def _row(
-    table: TableFile, space: SearchSpace, number: int, cells: Mapping[str, str], seeds: list[str]
-) -> TableRow:
-    def cell(column: str) -> float:
-        return finite_number(table.name, column, number, cells[column])
-
-    try:
-        genotype = space.decode(
-            [
-                [str(option) for option in decision.options].index(cells[decision.name])
-                for decision in space.decisions
-            ]
-        )
-    except (ValueError, SpaceError):
-        raise TableError(
-            f"{table.name}, row {number}: no architecture of space {space.name!r}; choose another "
-            "--out"
-        ) from None
-    if genotype.key != cells["key"]:
-        raise TableError(
-            f"{table.name}, row {number}: column 'key' is not the key of its architecture "
-            f"({genotype.key}); choose another --out"
-        )
-    scores = tuple(cell(name) if cells[name] else None for name in seeds)
-    if all(score is None for score in scores):
-        raise TableError(f"{table.name}, row {number}: no seed has a score")
-    metrics = {name: _plain(cell(name)) for name in _METRICS if cells.get(name)}
-    curve = tuple(
-        finite_number(table.name, "curve", number, text) for text in cells.get("curve", "").split()
-    )
-    origin = cells.get("neighbour_of") or None
-    return TableRow(genotype, scores, max(0.0, cell("cost")), metrics, curve, origin)
-
-
-def _plain(value: float) -> float | int:
-    """As it is written: whole numbers without a point."""
-    return int(value) if value.is_integer() else value
 
 
 def _wide(row: TableRow, before: TableRow | None, width: int) -> TableRow:

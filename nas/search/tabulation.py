@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
 from nas.errors import SettingsError, SpaceError, StoreError, StudyError, shortened
+from nas.evaluators._record_rows import SETTINGS, TableRow
 from nas.search.reading import LOG, events_of
 from nas.seeding import numpy_rng
 from nas.study import Budget
@@ -172,27 +173,6 @@ def _listing(sampled: Sampled | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
-    """What was found out about one architecture."""
-
-    genotype: Genotype
-    scores: tuple[float | None, ...]  # one per seed; None where that seed was not asked for it
-    seconds: float
-    metrics: Mapping[str, Any]
-    curve: tuple[float, ...] = ()  # the score after every step, by the first seed
-    neighbour_of: str | None = None  # the key of the one it was made from
-
-    @property
-    def score(self) -> float:
-        """The mean over the seeds that evaluated it."""
-        return fmean(score for score in self.scores if score is not None)
-
-    def score_of(self, seed: int) -> float | None:
-        """The score with this seed; None where it is not known."""
-        return self.scores[seed] if seed < len(self.scores) else None
-
-
-@dataclass(frozen=True, slots=True)
 class _Told:
     """One architecture as one seed evaluated it."""
 
@@ -283,7 +263,7 @@ def write_table(
     names = [decision.name for decision in space.decisions]
     seeds = [f"score_seed{number}" for number in range(len(rows[0].scores))]
     also = [name for name, cell in _ALSO.items() if any(map(cell, rows))]
-    told = {} if settings is None else {"settings": settings}
+    told = {} if settings is None else {SETTINGS: settings}
     writer.writerow([*names, "key", "score", "cost", "params", "macs", *seeds, *also, *told])
     writer.writerows(
         [*_cells(space, row), *(_ALSO[name](row) for name in also), *told.values()] for row in rows

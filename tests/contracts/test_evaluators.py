@@ -31,6 +31,20 @@ def small_table(space: SearchSpace, folder: Path) -> dict[str, Any]:
     return {"table": str(path)}
 
 
+def small_records(space: SearchSpace, folder: Path) -> dict[str, Any]:
+    names = [decision.name for decision in space.decisions]
+    rows = []
+    for row, choices in enumerate(itertools.product(*map(range, space.counts))):
+        options = [
+            decision.options[c] for decision, c in zip(space.decisions, choices, strict=True)
+        ]
+        rows.append([*options, 1 + row / 9, row / 3, row / 3 + 0.5 * (row % 2)])
+    path = folder / "records.csv"
+    lines = [[*names, "cost", "score_seed0", "score_seed1"], *rows]
+    path.write_text("".join(",".join(map(str, line)) + "\n" for line in lines))
+    return {"records": str(path)}
+
+
 def small_supernet(space: SearchSpace, folder: Path) -> dict[str, Any]:
     train = Train(space, **QUICK["train"](space, folder))
     make_supernet(train, folder, steps=2, seed=0, report=lambda *_: None)
@@ -47,6 +61,7 @@ QUICK: dict[str, Options] = {
         "device": "cpu",
     },
     "shared": small_supernet,
+    "surrogate": small_records,
     "table": small_table,
     "train": lambda space, folder: {
         "recipe": {"epochs": 2, "train_images": 64, "batch_size": 32},
@@ -87,5 +102,5 @@ def test_every_evaluator_that_heeds_what_genotypes_choose(
     promise((evaluator_maker(registry.load("evaluator", name), space, **options), space), tmp_path)
 
 
-def test_tables_and_shared_weights_heed_nothing() -> None:
-    assert [name for name in HEEDS if not HEEDS[name]] == ["shared", "table"]
+def test_tables_records_and_shared_weights_heed_nothing() -> None:
+    assert [name for name in HEEDS if not HEEDS[name]] == ["shared", "surrogate", "table"]

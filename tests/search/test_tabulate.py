@@ -323,7 +323,10 @@ def damaged(file: Path, **cells: str | None) -> None:
         ({"score_seed0": "inf"}, "row 2: column 'score_seed0' holds inf; expected a finite"),
         ({"score_seed0": ""}, "row 2: no seed has a score"),
         ({"key": "0"}, "row 2: column 'key' is not the key of its architecture"),
-        ({"normal.0.op_a": "conv_9x9"}, "row 2: no architecture of space 'nasnet'"),
+        (
+            {"normal.0.op_a": "conv_9x9"},
+            "row 2: column 'normal.0.op_a' holds 'conv_9x9'; expected one of identity",
+        ),
         ({"score_seed0": None}, "has no column 'score_seed0'"),
     ],
 )
