@@ -13,6 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from nas import registry
 from nas.cli import app
 from nas.errors import SpaceError, StoreError, StudyError
 from nas.evaluators.table import Table
@@ -245,6 +246,17 @@ def test_what_a_table_cannot_hold_is_refused_before_the_work(
     answer = tabulate(*words, "--sample", "2", "--out", str(tmp_path / "t.csv"))
     assert sentence in str(answer.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_its_studies_are_read_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample(tmp_path / "sample.csv", "--sample", "3", "--seeds", "1")
+    monkeypatch.setattr(registry, "_allowed", set())  # as in a process that made nothing
+    study = str(tmp_path / "sample-studies" / "seed-0")
+    for verb in (["status", study, "--check"], ["best", study, "--top", "2"]):
+        answer = CliRunner().invoke(app, verb)
+        assert answer.exit_code == 0, answer.exception
 
 
 # ------------------------------------------------------------------ the studies are gone
