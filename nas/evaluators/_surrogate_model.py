@@ -44,7 +44,7 @@ class Seen(NamedTuple):
     """Architectures as kernels see them."""
 
     counts: Floats  # (N, F), in standard deviations of the records
-    choices: Ints  # (N, T)
+    answers: Floats  # (N, all options of all decisions), one of each decision is 1
     uses: Floats  # (N, U): how often each option is used among decisions with the same options
 
 
@@ -205,7 +205,7 @@ def _seen(
     offsets = np.cumsum([0, *space.counts[:-1]])
     answers = np.zeros((len(choices), sum(space.counts)))
     np.put_along_axis(answers, choices + offsets, 1.0, axis=1)
-    return Seen(counts, choices, answers @ groups)
+    return Seen(counts, answers, answers @ groups)
 
 
 def _groups(space: SearchSpace) -> Floats:
@@ -223,8 +223,8 @@ def _groups(space: SearchSpace) -> Floats:
 
 def _parts(one: Seen, other: Seen) -> tuple[Floats, Floats, Floats]:
     """The kernels that are mixed: a line, a smooth function, decisions alike."""
-    width, decisions = one.counts.shape[1], one.choices.shape[1]
-    different = (one.choices[:, None, :] != other.choices[None, :, :]).sum(axis=2)
+    width, decisions = one.counts.shape[1], one.answers[0].sum()
+    different = decisions - one.answers @ other.answers.T
     by_uses = np.exp(-_USES_WEIGHT * _squares(one.uses, other.uses) / decisions)
     alike = 0.5 * np.exp(-different / (_HAMMING_LENGTH * decisions)) + 0.5 * by_uses
     smooth = np.exp(-_squares(one.counts, other.counts) / (2 * width))
