@@ -255,7 +255,8 @@ def normal_scores(scores: Floats) -> Floats:
 
 
 def _solved(covariance: Floats, targets: Floats, noise: float) -> Floats:
-    return np.linalg.solve(covariance + noise * np.eye(len(covariance)), targets)
+    found = np.linalg.solve(covariance + noise * np.eye(len(covariance)), targets)
+    return found.astype(np.float64, copy=False)
 
 
 def _out_of_fold(covariance: Floats, targets: Floats, folds: Ints) -> dict[float, Floats]:
@@ -316,7 +317,7 @@ def _seconds_of(
 def _line(counts: Floats, logs: Floats) -> tuple[Floats, float]:
     constant = float(logs.mean())
     square = counts.T @ counts + _SECONDS_NOISE * len(counts) * np.eye(counts.shape[1])
-    return np.linalg.solve(square, counts.T @ (logs - constant)), constant
+    return _solved(square, counts.T @ (logs - constant), 0.0), constant
 
 
 # ------------------------------------------------------------------ what it is worth
@@ -368,14 +369,17 @@ def _quantiles(targets: Floats, scores: Floats) -> tuple[Floats, Floats]:
 
 
 def _score_of(place: float, quantiles: tuple[Floats, Floats]) -> float:
-    """What a normal score stands for; beyond the best and the worst record, along the line through
-    the upper or the lower tenth."""
+    """What a normal score stands for. Beyond the best record it rises ever slower, by no more than
+    half of what parts the best tenth of records; below the worst likewise: nobody has been there.
+    """
     places, scores = quantiles
     tenth = max(1, len(places) // 10)
-    for beyond, end, inner in ((place - places[-1], -1, -1 - tenth), (place - places[0], 0, tenth)):
-        if beyond * (1 if end else -1) > 0 and len(places) > tenth:
-            slope = (scores[end] - scores[inner]) / (places[end] - places[inner])
-            return float(scores[end] + slope * beyond)
+    for end, inner, side in ((-1, -1 - tenth, 1), (0, tenth, -1)):
+        beyond = side * (place - float(places[end]))
+        if beyond > 0 and len(places) > tenth:
+            most = abs(float(scores[end] - scores[inner])) / 2
+            slope = 2 * most / abs(float(places[end] - places[inner]))
+            return float(scores[end]) - side * most * math.expm1(-slope * beyond / most)
     return float(np.interp(place, places, scores))
 
 
