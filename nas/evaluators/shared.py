@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-import hashlib
 import json
 import os
 import time
@@ -14,7 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from nas.contracts import Evaluation, Evaluator, Foreseen, Json, Report
-from nas.errors import SettingsError, shortened
+from nas.errors import SettingsError
+from nas.evaluators._supernet_files import (
+    FORMAT,
+    RECORD,
+    digest_of,
+    record_of,
+    weights_of,
+    without_noise,
+)
 from nas.evaluators._supernet_watched import Foreseeing, ToldSteps
 from nas.evaluators.train import Train
 from nas.study.store import SUPERNET, WEIGHTS_FILE, write_whole
@@ -28,9 +35,6 @@ if TYPE_CHECKING:
     from nas.training.computation import Computation
     from nas.training.shared_weights import SharedWeights
     from nas.training.supernet import SupernetSetting
-
-FORMAT = 1
-RECORD = "supernet.json"
 
 
 @final
@@ -82,7 +86,7 @@ class Shared(Evaluator):
         self._record: Mapping[str, Any] | None = None
         self._folder = Path(supernet or SUPERNET)
         if supernet is not None:
-            self._record = _record(self._folder, space)
+            self._record = record_of(self._folder, space)
             _refuse_another(self._folder, self._record, "dataset", dataset)
             dataset = self._record["dataset"]
             if image_size is None:
@@ -105,7 +109,7 @@ class Shared(Evaluator):
             checkpoint_seconds=checkpoint_seconds,
         )
         self.dataset = self._train.dataset
-        self.skeleton = _without_noise(self._train.skeleton)
+        self.skeleton = without_noise(self._train.skeleton)
         if self._record is not None:
             if skeleton or preset:
                 asked = dataclasses.asdict(self.skeleton)
@@ -141,7 +145,7 @@ class Shared(Evaluator):
         if not (folder / RECORD).is_file():
             return False
         try:
-            return not _other(_record(folder), _settings(self._train, self._steps, seed))
+            return not _other(record_of(folder), _settings(self._train, self._steps, seed))
         except SettingsError:
             return False  # somebody else's
 
@@ -268,7 +272,7 @@ class Shared(Evaluator):
 
     def _shared_weights(self) -> SharedWeights:
         if self._weights is None:
-            self._weights = self._on_device(_weights_of(self._folder, self._made))
+            self._weights = self._on_device(weights_of(self._folder, self._made))
         return self._weights
 
     def _on_device(self, weights: SharedWeights) -> SharedWeights:
@@ -308,18 +312,11 @@ def _setting_of(train: Train, steps: int, seed: int) -> SupernetSetting:
     from nas.training.trainer import Data
 
     skeleton, data = (
-        _without_noise(train.skeleton),
+        without_noise(train.skeleton),
         Data.of(train.dataset, train.recipe.train_images),
     )
     return SupernetSetting(
         train.space, skeleton, data, train.recipe, steps, seed, train.computation()
-    )
-
-
-def _without_noise(skeleton: Skeleton) -> Skeleton:
-    """The skeleton of children that share weights: nothing is dropped, no auxiliary head."""
-    return dataclasses.replace(
-        skeleton, drop_path_keep=1.0, drop_path_steps=0, dropout_keep=1.0, auxiliary=False
     )
 
 
@@ -330,7 +327,7 @@ def _settings(train: Train, steps: int, seed: int) -> dict[str, Any]:
         "space": {"name": train.space.name, "fingerprint": train.space.fingerprint},
         "dataset": train.dataset.name,
         "data": train.dataset.fingerprint,
-        "skeleton": dataclasses.asdict(_without_noise(train.skeleton)),
+        "skeleton": dataclasses.asdict(without_noise(train.skeleton)),
         "recipe": train.recipe.to_dict(),
         "steps": steps,
         "seed": seed,
@@ -355,7 +352,7 @@ def _write(
     from nas.training.checkpoint import write_tensors
 
     write_tensors(folder / WEIGHTS_FILE, weights.tensors, {"seed": weights.seed})
-    record = {**facts, "weights": _digest(folder / WEIGHTS_FILE)}
+    record = {**facts, "weights": digest_of(folder / WEIGHTS_FILE)}
     write_whole(folder / RECORD, json.dumps(record, indent=2) + "\n")
     progress.unlink(missing_ok=True)
     return record
@@ -363,7 +360,7 @@ def _write(
 
 def _finished(folder: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """The record of a supernet that is there already, if it is this one."""
-    record = _record(folder)
+    record = record_of(folder)
     if other := _other(record, settings):
         raise SettingsError(
             f"{folder} holds a supernet with another {other[0]}: choose another folder with --out"
@@ -383,48 +380,3 @@ def _refuse_another(folder: Path, record: Mapping[str, Any], name: str, asked: A
             f"{folder} is a supernet with another {name} than the search asks for: leave the "
             f"{name} out, or make another with `nas supernet`"
         )
-
-
-def _record(folder: Path, space: SearchSpace | None = None) -> dict[str, Any]:
-    """What supernet.json says, if it is of this space."""
-    path = folder / RECORD
-    try:
-        record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        format_, fingerprint = record["format"], record["space"]["fingerprint"]
-    except FileNotFoundError as problem:
-        raise SettingsError(
-            f"{shortened(str(folder))} holds no supernet: make one with `nas supernet --out`, in "
-            "the words of the search, and name its folder"
-        ) from problem
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise SettingsError(f"{path} is no record of a supernet: {problem}") from problem
-    if format_ != FORMAT:
-        raise SettingsError(
-            f"{path} has format {shortened(format_)}, but this version reads {FORMAT}"
-        )
-    if space is not None and fingerprint != space.fingerprint:
-        raise SettingsError(
-            f"{folder} is a supernet of another space ({record['space']['name']}) than "
-            f"{space.name!r} with these options: make one of its own"
-        )
-    return record
-
-
-def _weights_of(folder: Path, record: Mapping[str, Any]) -> SharedWeights:
-    from nas.training.checkpoint import read_weights
-    from nas.training.shared_weights import SharedWeights
-
-    if _digest(folder / WEIGHTS_FILE) != record["weights"]:
-        raise SettingsError(
-            f"{folder / WEIGHTS_FILE} is not what {RECORD} names: restore it from a copy, or make "
-            "the supernet again"
-        )
-    tensors, _ = read_weights(folder / WEIGHTS_FILE)
-    return SharedWeights(record["seed"], tensors)
-
-
-def _digest(file: Path) -> str:
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-    except OSError as problem:
-        raise SettingsError(f"{file} cannot be read: {problem.strerror}") from problem

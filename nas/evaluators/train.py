@@ -17,11 +17,12 @@ import numpy as np
 from nas.contracts import Evaluation, Evaluator, Foreseen, Json, Outlook, Report
 from nas.errors import LatencyError, SettingsError, known_names
 from nas.evaluators._expressions import Expression
+from nas.evaluators._inherited import Inherited
 from nas.evaluators._latency_sources import LATENCY, Commanded, latency_source
 from nas.seeding import numpy_rng, torch_rng
 from nas.study.attempt import hardware_of
 from nas.study.store import WEIGHTS_FILE
-from nas.training.datasets import Dataset, Images, open_dataset, preset, share
+from nas.training.datasets import Dataset, open_dataset, preset, share
 from nas.training.recipe import Recipe
 from search_spaces.cells.carrying import carries_input
 from search_spaces.cells.decided_settings import DecidedSettings, skeleton_of
@@ -86,6 +87,8 @@ class Train(Evaluator):
         latency_table: a file of `nas profile --table`, which predicts `latency_ms`.
         checkpoint_seconds: how often a child saves itself at the end of an epoch, to continue after
             a crash.
+        inherit: the folder of a supernet (`nas supernet`) whose weights children begin with, in its
+            skeleton; else they begin at random.
     """
 
     heeds = ("skeleton", "recipe")
@@ -117,6 +120,7 @@ class Train(Evaluator):
         latency_timeout: float | None = None,
         latency_table: str | None = None,
         checkpoint_seconds: float = 60.0,
+        inherit: str | None = None,
     ) -> None:
         super().__init__(space)
         self.dataset = open_dataset(
@@ -127,6 +131,7 @@ class Train(Evaluator):
         )
         self.dataset = seen_at(self.dataset, self.skeleton)
         refuse_misfits(space, self.skeleton, self.recipe)
+        self._inherited = Inherited(inherit, space, self.skeleton) if inherit else None
         self._given = (skeleton or {}, recipe or {})
         self.last_step = self.recipe.epochs
         self._latency = latency_source(latency_command, latency_timeout, latency_table)
@@ -189,8 +194,11 @@ class Train(Evaluator):
             return {"score": self._score(complete), **complete}
 
         data = self._data()
+        network = self._network(genotype, seed, len(data.train))
+        if self._inherited is not None:
+            self._inherited.put_into(network)
         trainer = Trainer(
-            self._network(genotype, seed, len(data.train)),
+            network,
             data,
             self.recipe,
             seed=seed,
@@ -308,20 +316,26 @@ class Train(Evaluator):
         except LatencyError:
             return self._sizes(genotype)
 
-    def shared(self) -> dict[str, Images]:
-        """The images of the search splits."""
-        return {"train": self.dataset.load("train"), "val": self.dataset.load("val")}
+    def shared(self) -> dict[str, Any]:
+        """The images of the search splits, and the weights that children begin with."""
+        images = {"train": self.dataset.load("train"), "val": self.dataset.load("val")}
+        return (
+            images if self._inherited is None else {**images, "inherited": self._inherited.arrays()}
+        )
 
-    def take_shared(self, shared: dict[str, Images]) -> None:
-        """See these images instead of reading them again."""
-        share(self.dataset, shared)
+    def take_shared(self, shared: dict[str, Any]) -> None:
+        """Use these instead of reading them again."""
+        share(self.dataset, {split: shared[split] for split in ("train", "val")})
+        if self._inherited is not None:
+            self._inherited.take(shared["inherited"])
 
     def measured(self) -> Mapping[str, Json]:
         """The fingerprint of what every child sees."""
         if self._data_fingerprint is None:
             self._data_fingerprint = self.dataset.fingerprint
         latency = {} if self._latency is None else self._latency.measured()
-        return {"data": self._data_fingerprint, **latency}
+        inherited = {} if self._inherited is None else {"inherited": self._inherited.digest}
+        return {"data": self._data_fingerprint, **latency, **inherited}
 
     def settle(self, known: Sequence[Mapping[str, Json]] = ()) -> Mapping[str, Json]:
         """Device, precision and layout; what was left open is measured on this machine."""

@@ -29,6 +29,8 @@ def supernet_of(
             f"{', '.join(plan.decided)}: weights are shared by children of one skeleton and one "
             "recipe, so give one value of each"
         )
+    if plan.evaluator.options.get("inherit") is not None:
+        raise SettingsError("a supernet begins with nothing: leave evaluator.inherit out")
     train = plan.make_judge(plan.make_space())
     if not isinstance(train, Train):
         raise SettingsError("a supernet is trained as children are: its evaluator is train")

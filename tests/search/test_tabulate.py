@@ -248,9 +248,7 @@ def test_what_a_table_cannot_hold_is_refused_before_the_work(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_its_studies_are_read_as_any_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_its_studies_are_read_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sample(tmp_path / "sample.csv", "--sample", "3", "--seeds", "1")
     monkeypatch.setattr(registry, "_allowed", set())  # as in a process that made nothing
     study = str(tmp_path / "sample-studies" / "seed-0")
