@@ -151,6 +151,36 @@ def table(data: st.DataObject, place: Path) -> Words:
     return ("search", *words, *ends, "--workers", "1", "--to", "none", "--out", "searched")
 
 
+def records(data: st.DataObject, place: Path) -> Words:
+    """What `nas tabulate` wrote, to be learnt from or to be added to."""
+    file = place / "records.csv"
+    junk = ("score_seed0", "nan", "1e999", "-1", "identity,", "\r\n", '"', "0.5 inf", "é")
+    file.write_bytes(changed_text(data, _records(), junk).encode(errors="surrogatepass"))
+    ends = ("--workers", "1")
+    if data.draw(st.booleans(), label="learnt from"):
+        judge = ("--evaluator", "surrogate", "--set", f"evaluator.records={file}")
+        words = ("--strategy", "random-search", "--trials", "3", "--to", "none")
+        return ("search", "--space", "ladder", *judge, *words, *ends, "--out", "searched")
+    judge = ("--evaluator", "landscape", "--seeds", "1", "--folder", "studies")
+    return ("tabulate", "--space", "ladder", *judge, *ends, "--out", str(file))
+
+
+@cache
+def _records() -> str:
+    from nas.evaluators._record_rows import TableRow
+    from nas.registry import load
+    from nas.search.tabulation import distinct_architectures, write_table
+
+    space, file = load("space", "ladder")(), Path(mkdtemp(prefix="nas-readers-")) / "records.csv"
+    choices = distinct_architectures(space).values()
+    rows = [
+        TableRow(space.decode(each), (number / 9, None), 1.0, {"params": number}, (0.25, 0.5))
+        for number, each in enumerate(choices)
+    ]
+    write_table(file, space, rows, "0123456789ab")
+    return file.read_text()
+
+
 @cache
 def _tables() -> dict[str, bytes]:
     import pyarrow
@@ -341,6 +371,7 @@ READERS: dict[str, Reader] = {
         spoken_genotype,
         config,
         table,
+        records,
         weights,
         export_record,
         picture,
