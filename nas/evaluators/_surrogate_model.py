@@ -40,7 +40,7 @@ _SECONDS_NOISE: Final = 0.1
 _BEYOND: Final = 0.99  # of the records are not further from their nearest
 
 
-class Seen(NamedTuple):
+class Counted(NamedTuple):
     """Architectures as kernels see them."""
 
     counts: Floats  # (N, F), in standard deviations of the records
@@ -119,7 +119,7 @@ class Model:
     residuals: Floats  # how far single seeds lie from the mean of many, by repeated rows
     _scale: tuple[Floats, Floats]  # mean and deviation of each count
     _groups: Floats
-    _seen: Seen
+    _seen: Counted
     _weights: Floats
     _seconds: tuple[Floats, float]  # weights of counts and a constant, for logarithms
     _quantiles: tuple[Floats, Floats]  # normal scores, and what they stand for
@@ -180,7 +180,7 @@ class Model:
             self._is_outside(raw[0], one) or not self.counting.knows(genotype),
         )
 
-    def _is_outside(self, raw: Floats, one: Seen) -> bool:
+    def _is_outside(self, raw: Floats, one: Counted) -> bool:
         """Further from every record than records are from one another, or with a count that no
         two records tell apart."""
         mean, deviation = self._scale
@@ -198,14 +198,14 @@ def _seen(
     raw: Floats,
     scale: tuple[Floats, Floats],
     groups: Floats,
-) -> Seen:
+) -> Counted:
     mean, deviation = scale
     counts = np.where(deviation > 0, (raw - mean) / np.where(deviation > 0, deviation, 1), 0.0)
     choices = np.array([space.encode(genotype) for genotype in genotypes], dtype=np.int64)
     offsets = np.cumsum([0, *space.counts[:-1]])
     answers = np.zeros((len(choices), sum(space.counts)))
     np.put_along_axis(answers, choices + offsets, 1.0, axis=1)
-    return Seen(counts, answers, answers @ groups)
+    return Counted(counts, answers, answers @ groups)
 
 
 def _groups(space: SearchSpace) -> Floats:
@@ -221,7 +221,7 @@ def _groups(space: SearchSpace) -> Floats:
     return matrix
 
 
-def _parts(one: Seen, other: Seen) -> tuple[Floats, Floats, Floats]:
+def _parts(one: Counted, other: Counted) -> tuple[Floats, Floats, Floats]:
     """The kernels that are mixed: a line, a smooth function, decisions alike."""
     width, decisions = one.counts.shape[1], one.answers[0].sum()
     different = decisions - one.answers @ other.answers.T
@@ -298,7 +298,7 @@ def _folds(families: Sequence[str]) -> Ints:
 
 
 def _seconds_of(
-    seen: Seen, rows: Sequence[TableRow], folds: Ints
+    seen: Counted, rows: Sequence[TableRow], folds: Ints
 ) -> tuple[tuple[Floats, float], float]:
     """A line for the logarithm of seconds, and its median error on records it has not seen; no
     line where seconds are not recorded."""
