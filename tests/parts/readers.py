@@ -159,10 +159,10 @@ def records(data: st.DataObject, place: Path) -> Words:
     ends = ("--workers", "1")
     if data.draw(st.booleans(), label="learnt from"):
         judge = ("--evaluator", "surrogate", "--set", f"evaluator.records={file}")
-        words = ("--strategy", "random-search", "--trials", "3", "--to", "none")
-        return ("search", "--space", "ladder", *judge, *words, *ends, "--out", "searched")
-    judge = ("--evaluator", "landscape", "--seeds", "1", "--folder", "studies")
-    return ("tabulate", "--space", "ladder", *judge, *ends, "--out", str(file))
+        rest = ("--strategy", "random-search", "--trials", "3", "--to", "none")
+        return ("search", "--space", "ladder", *judge, *rest, *ends, "--out", "searched")
+    words = ("--evaluator", "landscape", "--seeds", "1", "--folder", "studies")
+    return ("tabulate", "--space", "ladder", *words, *ends, "--out", str(file))
 
 
 @cache
