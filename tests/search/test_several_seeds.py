@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -19,7 +20,7 @@ from nas.errors import SettingsError
 from nas.evaluators._repeated import Repeated
 from nas.registry import load
 from nas.seeding import derive
-from nas.strategies.controller.gaussian_process import NOISE, noise_of
+from nas.strategies.controller.gaussian_process import NOISE, Repeats, noise_of
 from nas.strategies.controller.plain_space import PlainSpace
 from nas.strategies.critic import CriticSearch
 from nas.study.attempt import attempt, never_stop
@@ -245,12 +246,47 @@ def test_every_arm_is_judged_alike(tmp_path: Path) -> None:
 
 
 def test_the_critic_takes_noise_from_the_spread() -> None:
-    scores = torch.tensor([0.0, 1.0, 2.0, 3.0], dtype=torch.float64)  # variance 1.25
-    errors = torch.tensor([0.5, 0.5, float("nan"), 0.5], dtype=torch.float64)
-    assert noise_of(scores, errors) == pytest.approx(0.25 / (1.25 - 0.25))
-    assert noise_of(scores, torch.full((4,), float("nan"))) == NOISE
-    assert noise_of(scores, torch.zeros(4)) == pytest.approx(1e-3)
-    assert noise_of(scores, torch.full((4,), 9.0)) == 10.0
+    scores = torch.tensor([0.0, 1.0, 2.0, 3.0, 0.0, 3.0], dtype=torch.float64)  # variance 19 / 12
+    errors = torch.tensor([0.5, 0.5, float("nan"), 0.5, 0.5, 0.5], dtype=torch.float64)
+    assert noise_of(scores, errors) == pytest.approx(0.25 / (19 / 12 - 0.25))
+    assert noise_of(scores, torch.full((6,), float("nan"))) == NOISE
+    assert noise_of(scores, torch.zeros(6)) == pytest.approx(1e-3)
+    assert noise_of(scores, torch.full((6,), 9.0)) == 10.0
+
+
+def test_the_critic_takes_noise_from_repeats_once_there_are_enough() -> None:
+    scores = torch.tensor([0.0, 1.0, 2.0, 3.0, 0.0, 3.0], dtype=torch.float64)
+    unknown, known = torch.full((6,), float("nan")), torch.tensor([0.5, 0.5] + [float("nan")] * 4)
+    assert noise_of(scores, unknown, Repeats(2.0, 4)) == NOISE
+    assert noise_of(scores, unknown, Repeats(2.5, 5)) == pytest.approx(0.5 / (19 / 12 - 0.5))
+    assert noise_of(scores, known, Repeats(1.0, 2)) == NOISE
+    assert noise_of(scores, known, Repeats(1.0, 3)) == pytest.approx(0.3 / (19 / 12 - 0.3))
+
+
+@pytest.mark.parametrize("strategy", ["critic", "policy-gradient"])
+def test_architectures_trained_again_tell_the_noise_and_scores_told_again_do_not(
+    strategy: str,
+) -> None:
+    options = {"hidden": 8} if strategy == "policy-gradient" else {}
+    space = PlainSpace.of(3, 4, 2, 5)
+
+    def told(steps: Sequence[float]) -> Any:
+        """Eight architectures, three times each; the second and third time so much higher."""
+        one = load("strategy", strategy)(space, 0, **options)
+        for number in range(24):
+            which = number % 8
+            genotype = space.decode((which % 3, which % 4, which % 2, which % 5))
+            score = which + steps[number // 8]
+            one.tell(Trial(number, genotype, number), Evaluation(score))
+        return one
+
+    assert told((0.0, 0.0, 0.0)).past.noise() == NOISE
+    loud, quiet = told((0.0, 2.0, -2.0)), told((0.0, 0.1, -0.1))
+    assert quiet.past.noise() < NOISE < loud.past.noise()
+    thawed = load("strategy", strategy)(space, 0, **options)
+    thawed.restore(loud.snapshot())
+    assert thawed.past.noise() == loud.past.noise()
+    assert thawed.ask(24) == loud.ask(24)
 
 
 @pytest.mark.parametrize("strategy", ["critic", "policy-gradient"])

@@ -26,6 +26,7 @@ CHOSEN_EVERY = 32  # trials after which it chooses anew what it looks at
 _BEST = _LAST = 150  # trials it chooses, where there are more
 _LEAST_DEVIATION = 1e-6
 _LEAST_SHARE, _MOST_NOISE = 1e-3, 10.0
+_ENOUGH = 5  # degrees of freedom, for an estimate of the noise to be better than none
 
 
 class Belief(NamedTuple):
@@ -273,18 +274,31 @@ class Imagined:
         return weights[:first] @ self._first + weights[first:] @ self._later
 
 
-def noise_of(scores: Tensor, errors: Tensor) -> float:
-    """The share that evaluations with several seeds show: the mean square of their standard errors
-    (N,), NaN where a trial has none, against what is left of the variance of all scores (N,).
+class Repeats(NamedTuple):
+    """What architectures that were judged more than once say of the noise of a score."""
 
-    Pooled, because the spread of three seeds says little of a single trial. Where no trial has
-    one, it is taken to be a tenth.
+    squares: float = 0.0  # summed, about the mean of each
+    freedom: int = 0  # degrees of it
+
+
+NO_REPEATS = Repeats()
+
+
+def noise_of(scores: Tensor, errors: Tensor, repeats: Repeats = NO_REPEATS) -> float:
+    """The share that repeats show: the mean square of the standard errors of scores (N,), NaN where
+    a trial has none, and of what scores of one architecture differ by, against what is left of the
+    variance of all scores (N,).
+
+    Pooled, because the spread of three seeds says little of a single trial. Where fewer than five
+    degrees of freedom speak, it is taken to be a tenth.
     """
-    known = errors[~errors.isnan()]
-    if not len(known):
+    known = errors[~errors.isnan()].double().square()
+    count = len(known) + repeats.freedom
+    if count < _ENOUGH:
         return NOISE
     total = float(scores.double().var(unbiased=False))
-    if total <= 0.0:
+    noise = float(known.mean()) if not repeats.freedom else _pooled(known, repeats)
+    if not (0.0 < total < math.inf) or math.isnan(noise):
         return NOISE
     noise = float(known.double().square().mean())
     return min(max(noise / max(total - noise, _LEAST_SHARE * total), _LEAST_SHARE), _MOST_NOISE)
@@ -307,3 +321,7 @@ def log_expected_improvement(belief: Belief, best: float) -> Tensor:
     tail = gap * math.sqrt(math.pi / 2) * torch.special.erfcx(-gap / math.sqrt(2))
     far = log_density + torch.log1p(tail.clamp(max=0))
     return belief.deviation.log() + torch.where(gap > -1, near, far)
+def _pooled(known: Tensor, repeats: Repeats) -> float:
+    return (float(known.sum()) + repeats.squares) / (len(known) + repeats.freedom)
+
+

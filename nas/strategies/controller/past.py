@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.strategies.controller.gaussian_process import noise_of
+from nas.strategies.controller.gaussian_process import NO_REPEATS, Repeats, noise_of
 from nas.strategies.controller.scalarising import drawn_weights, scalarised
 from nas.study.seed_spread import seed_spread
 
@@ -47,7 +47,8 @@ class Past:
         self._points = np.empty((64, 1), dtype=np.float64)
         self._errors = np.empty(64, dtype=np.float64)  # standard errors, NaN where unknown
         self._rewards: Tensor | None = None  # of several objectives; follows from the points
-        self._seen: set[Choices] = set()
+        self._seen: dict[Choices, float] = {}  # the first score of each
+        self._again: dict[Choices, set[float]] = {}  # all scores, where there is another
         self._genotypes: dict[Choices, Genotype] = {}
 
     def __len__(self) -> int:
@@ -67,7 +68,7 @@ class Past:
         self._errors[self._count] = np.nan if spread is None else spread.error
         self._count += 1
         self._rewards = None
-        self._seen.add(choices)
+        self._see(choices, point[0])
         self.tried(trial)
 
     def tried(self, trial: Trial) -> None:
@@ -87,9 +88,9 @@ class Past:
         return torch.from_numpy(told[0]), torch.from_numpy(told[1])
 
     def noise(self) -> float:
-        """How noisy a score is, as the spread of seeds says where there is one."""
+        """How noisy a score is, as the spread of seeds and repeats say where there are any."""
         errors = torch.from_numpy(self._errors[: self._count])
-        return noise_of(self.tensors()[1], errors)
+        return noise_of(self.tensors()[1], errors, self._repeats())
 
     def best(self) -> Tensor:
         """The choices of the best five; of equals the one told first."""
@@ -163,7 +164,9 @@ class Past:
         self._errors = (
             arrays["errors"].copy() if "errors" in arrays else np.full(self._count, np.nan)
         )
-        self._seen = {tuple(row) for row in self._choices.tolist()}
+        self._seen, self._again = {}, {}
+        for row, score in zip(self._choices.tolist(), self._points[:, 0].tolist(), strict=True):
+            self._see(tuple(row), score)
         keys = arrays["keys"].tobytes().decode()
         self.known = dict.fromkeys(keys.split("\n") if keys else ())
         self._recent = set(map(int, arrays["recent"].tobytes().split()))
@@ -178,6 +181,20 @@ class Past:
             return points[:, 0]
         if self._rewards is None:
             self._rewards = scalarised(points, self._weights())
+
+    def _see(self, choices: Choices, score: float) -> None:
+        """Note what an architecture scored. An equal score is the known one, told again."""
+        first = self._seen.setdefault(choices, score)
+        if score != first:
+            self._again.setdefault(choices, {first}).add(score)
+
+    def _repeats(self) -> Repeats:
+        """Of scores, where a study has no other objectives."""
+        if not self._again or self._points.shape[1] > 1:
+            return NO_REPEATS
+        groups = [sorted(scores) for scores in self._again.values()]  # a set has no order
+        apart = [score - sum(group) / len(group) for group in groups for score in group]
+        return Repeats(sum(each * each for each in apart), len(apart) - len(groups))
         return self._rewards
 
     def _weights(self) -> Tensor:
