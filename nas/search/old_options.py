@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_CRITIC_OPTIONS = ("draws", "uniform", "mutants", "rounds", "every")
+_CRITIC_OPTIONS = ("draws", "uniform", "mutants", "rounds", "every", "costs")
 
 # Earlier versions measured how children are computed once for a whole study.
 _FROZEN_ONCE = ("device", "threads", "precision", "layout", "graphs", "reproducible")
@@ -22,15 +22,19 @@ def in_todays_words(kind: str, name: str, options: Mapping[str, Any]) -> Mapping
     """The options under which today's part does what it did when these were written.
 
     Before policy-gradient had a critic, its preset `default` was what is `plain` now; such a record
-    lacks the options of the critic. Before a landscape had interactions, it had none, and a table
-    no steps.
+    lacks the options of the critic. Before a critic could count seconds, it did not, before a
+    landscape had interactions, it had none, and a table no steps.
     """
     if (kind, name) == ("evaluator", "landscape"):
         return {"interactions": 0.0, **options}
     if (kind, name) == ("evaluator", "table"):
         return {"steps": None, **options}
-    if kind != "strategy" or name != "policy-gradient" or "draws" in options:
+    if (kind, name) == ("strategy", "critic"):
+        return {"costs": 0.0, **options}
+    if (kind, name) != ("strategy", "policy-gradient"):
         return options
+    if "draws" in options:
+        return {"costs": None, **options}
     preset = options.get("preset", "default")
     renamed = "plain" if preset == "default" else preset
     return {**options, **dict.fromkeys(_CRITIC_OPTIONS), "preset": renamed}

@@ -22,6 +22,7 @@ from nas.strategies.controller.gaussian_process import CRITIC_VERSION, Critic, I
 from nas.strategies.controller.insight import Insight
 from nas.strategies.controller.past import FIRST, Past
 from nas.strategies.controller.policy import alone
+from nas.strategies.controller.settings import MOST_COSTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +46,8 @@ class CriticSearch(Strategy):
         uniform: how many uniform draws are candidates for each trial, 1 to 10,000 (320).
         mutants: how many children of the best five trials are, 0 to 10,000 (64).
         rounds: how often the most promising candidates have children, 0 to 100 (4).
+        costs: the power of its expected seconds that a candidate's expected improvement is divided
+            by, 0 to 10; 0 where seconds do not matter, 1 for improvement per second (0).
     """
 
     takes_several = True
@@ -57,13 +60,19 @@ class CriticSearch(Strategy):
         uniform: int = 320,
         mutants: int = 64,
         rounds: int = 4,
+        costs: float = 0.0,
     ) -> None:
         super().__init__(space, seed)
         _check("uniform", uniform, 1, _MOST)
         _check("mutants", mutants, 0, _MOST)
         _check("rounds", rounds, 0, 100)
+        if isinstance(costs, bool) or not 0 <= costs <= MOST_COSTS:
+            raise SettingsError(
+                f"costs of critic is {shortened(costs)}; expected a number from 0 to {MOST_COSTS:g}"
+            )
         self.uniform, self.mutants, self.rounds = uniform, mutants, rounds
-        self.past = Past(space, seed)
+        self.costs = costs
+        self.past = Past(space, seed, timed=costs > 0)
         self._kernel = Kernel(space)
         self._insight = Insight(space.counts)
         self._critic: Critic | None = None
@@ -120,7 +129,9 @@ class CriticSearch(Strategy):
         """The critic of all trials told so far."""
         past, critic = self.past, self._critic
         if critic is None or critic.told < len(past):
-            critic = self._critic = fit(self._kernel, *past.tensors(), past.noise(), critic)
+            told = past.tensors()
+            critic = fit(self._kernel, *told, past.noise(), critic, past.seconds())
+            self._critic = critic
         return critic
 
     def _candidates(self) -> Iterator[Choices]:
@@ -139,7 +150,8 @@ class CriticSearch(Strategy):
         if told[1].shape[1] > 1 and len(self.past) % 2:
             return candidates_for_front(self._kernel, told, pool, self.mutants, self.rounds, rng)
         imagined, best = Imagined(pool, len(self.past)), self.past.best()
-        return with_children(self._believed(), imagined, best, self.mutants, self.rounds, rng)
+        climb = self.mutants, self.rounds, rng, self.costs
+        return with_children(self._believed(), imagined, best, *climb)
 
 
 def _check(name: str, value: int, least: int, most: int) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
 from nas.errors import SettingsError
+from nas.registry import load
 from nas.search.old_options import in_todays_words
 from nas.seeding import numpy_rng
 from nas.strategies.controller.gaussian_process import (
@@ -261,6 +262,58 @@ def test_architectures_judged_again_are_judged_as_new_ones(born: int) -> None:
             torch.testing.assert_close(one, direct, rtol=1e-4, atol=1e-4)
 
 
+def test_the_critic_of_seconds_is_the_direct_solution_and_changes_no_other_bit() -> None:
+    kernel, rows, scores = heard(60)
+    seconds = torch.tensor(numpy_rng(2, "test").random(60)) * 100
+    seconds[7] = 0.0  # told again at no cost: nothing is known
+    drawn = torch.tensor(numpy_rng(1, "test").integers(0, COUNTS, (40, 4)))
+    known = seconds > 0
+    apart = torch.where(known, seconds, 1.0).log()
+    apart = torch.where(known, apart - apart[known].mean(), 0.0)
+    seen = kernel.features(rows)
+    covariance = kernel(seen, seen).double() + NOISE * torch.eye(60, dtype=torch.float64)
+    wanted = kernel(kernel.features(drawn), seen).double() @ torch.linalg.solve(covariance, apart)
+    timed, plain = fit(kernel, rows, scores, seconds=seconds), fit(kernel, rows, scores)
+    found, again = timed.slowness(drawn), Imagined(drawn, 50)
+    assert found is not None
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+    again.by(timed)
+    torch.testing.assert_close(again.slowness(timed), wanted, rtol=1e-4, atol=1e-4)
+    assert torch.equal(timed.weights, plain.weights)
+    assert plain.slowness(drawn) is None
+
+
+def tell_timed(strategy: PolicyGradient | CriticSearch, trials: int, first: int = 0) -> list[float]:
+    """What a trial takes hangs on its last decision, on which no score does."""
+    seconds = []
+    for number in range(first, first + trials):
+        proposal = strategy.ask(number)
+        choices = strategy.space.encode(proposal.genotype)
+        seconds.append(2.0 ** choices[-1])
+        worth = float(np.mean([choice == 1 for choice in choices[:-1]]))
+        trial = Trial(number, proposal.genotype, number, proposal.notes)
+        strategy.tell(trial, Evaluation(worth, {}, seconds[-1]))
+    return seconds
+
+
+def test_where_seconds_count_what_is_quick_is_tried(make: Make) -> None:
+    """Once there is a critic, and while there is something to be gained."""
+    counts = (4, 4, 4, 4, 4, 4, 5)
+    spent = {
+        costs: np.mean([tell_timed(make(seed, counts, costs=costs), 20)[5:] for seed in range(3)])
+        for costs in (0.0, 1.0)
+    }
+    assert spent[1.0] < 0.75 * spent[0.0]
+
+
+def test_a_snapshot_of_seconds_is_worth_a_replay(make: Make) -> None:
+    lived, restored = make(costs=1.0), make(costs=1.0)
+    tell_timed(lived, 70)  # more than the arrays begin with
+    restored.restore(lived.snapshot())
+    assert tell_timed(restored, 9, 70) == tell_timed(lived, 9, 70)
+    assert "seconds" not in make().snapshot(), "as before, where they do not count"
+
+
 def heard(trials: int) -> tuple[Kernel, torch.Tensor, torch.Tensor]:
     """A kernel, and so many trials with their scores."""
     rng = numpy_rng(0, "test")
@@ -357,6 +410,16 @@ def test_a_record_of_before_the_critic_is_read_as_plain() -> None:
     assert in_todays_words("strategy", "evolution", {"population": 5}) == {"population": 5}
 
 
+def test_a_record_of_before_seconds_counted_is_read_as_counting_none() -> None:
+    space = PlainSpace.of(*COUNTS)
+    critics = {"critic": {"uniform": 9}, "policy-gradient": {"draws": 9, "hidden": 16}}
+    for name, old in critics.items():
+        read = in_todays_words("strategy", name, old)
+        assert read.keys() == {*old, "costs"}
+        facts = load("strategy", name)(space, 0, **read).recorded()
+        assert "costs" not in facts, "as it was recorded then"
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -373,6 +436,12 @@ def test_a_record_of_before_the_critic_is_read_as_plain() -> None:
         ({"draws": 1}, "draws of policy-gradient is 1; expected a whole number from 2 to 10,000"),
         ({"every": 0}, "every of policy-gradient is 0; expected a whole number from 1 to 1,000"),
         ({"learning_rate": 0.0}, "learning_rate of policy-gradient is 0.0; expected more than 0"),
+        ({"costs": -1.0}, "costs of policy-gradient is -1.0; expected 0 to 10"),
+        (
+            {"preset": "plain", "costs": 1.0},
+            "option costs of policy-gradient does not belong to its preset plain, but to default: "
+            "leave it out",
+        ),
     ],
     ids=str,
 )
@@ -387,3 +456,5 @@ def test_wrong_options_of_critic_get_one_sentence() -> None:
         SettingsError, match="uniform of critic is 0; expected a whole number from 1 to 10,000"
     ):
         CriticSearch(PlainSpace.of(2), 0, uniform=0)
+    with pytest.raises(SettingsError, match="costs of critic is 11.0; expected a number from 0 to"):
+        CriticSearch(PlainSpace.of(2), 0, costs=11.0)

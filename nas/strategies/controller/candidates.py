@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nas.strategies.controller.gaussian_process import (
+    Belief,
     Critic,
     Imagined,
     log_expected_improvement,
@@ -50,22 +51,32 @@ def with_children(
     children: int,
     rounds: int,
     rng: np.random.Generator,
+    costs: float = 0.0,
 ) -> Tensor:
     """The pool, children of the best trials, and in rounds those of the most promising; best first.
 
     Each round finds the better neighbours of what was found so far: a climb on what the critic
     expects, which costs no trial.
+
+    Args:
+        costs: the power of its expected seconds that a candidate's improvement is divided by, where
+            the critic knows of seconds.
     """
+
+    def promise(belief: Belief, slowness: Tensor | None) -> Tensor:
+        value = log_expected_improvement(belief, critic.best)
+        return value if slowness is None else value - costs * slowness
+
     counts = critic.kernel.counts
-    found, value = pool.choices, log_expected_improvement(pool.by(critic), critic.best)
+    found, value = pool.choices, promise(pool.by(critic), pool.slowness(critic))
     born = mutants(best, counts, -(-children // len(best)), rng)[:children]
     for _ in range(rounds):
         found = torch.cat([found, born])
-        value = torch.cat([value, log_expected_improvement(critic(born), critic.best)])
+        value = torch.cat([value, promise(critic(born), critic.slowness(born))])
         parents = found[value.argsort(descending=True, stable=True)[:_PARENTS]]
         born = mutants(parents, counts, _CHILDREN, rng)
     found = torch.cat([found, born])
-    value = torch.cat([value, log_expected_improvement(critic(born), critic.best)])
+    value = torch.cat([value, promise(critic(born), critic.slowness(born))])
     return found[value.argsort(descending=True, stable=True)]
 
 

@@ -175,6 +175,7 @@ class Critic:
     weights: Tensor  # (N,), likewise
     scale: float
     best: float
+    pace: Tensor | None = None  # weights (N,) of the logarithm of seconds, where these count
 
     @property
     def told(self) -> int:
@@ -184,6 +185,11 @@ class Critic:
     def mean(self, choices: Tensor) -> Tensor:
         """The expected normal score of each architecture (N, T)."""
         return self._across(choices) @ self.weights
+
+    def slowness(self, choices: Tensor) -> Tensor | None:
+        """The expected logarithm of each architecture's seconds, from the mean of all trials; None
+        where seconds do not count."""
+        return None if self.pace is None else (self._across(choices) @ self.pace).double()
 
     def __call__(self, choices: Tensor) -> Belief:
         """Mean and deviation of the true normal score, that is without the noise of a trial."""
@@ -206,6 +212,7 @@ def fit(
     scores: Tensor,
     noise: float = NOISE,
     before: Critic | None = None,
+    seconds: Tensor | None = None,
 ) -> Critic:
     """The critic of these trials: choices (N, T) and their scores (N,), oldest first.
 
@@ -213,6 +220,7 @@ def fit(
         noise: the variance of a score, as a share of that of the architectures.
         before: the critic of the first of these trials; what can be taken from it is, and no bit is
             another then.
+        seconds: what each took (N,), where seconds count; 0 where that is not known.
     """
     chosen = len(scores) - len(scores) % CHOSEN_EVERY
     kept = torch.cat([_remembered(scores[:chosen]), torch.arange(chosen, len(scores))])
@@ -228,7 +236,17 @@ def fit(
     weights = (root.inverse @ targets) @ root.inverse
     scale = max(float(targets @ weights) / len(kept), _LEAST_DEVIATION**2) ** 0.5
     judging = root.inverse.float(), weights.float()
-    return Critic(kernel, ground, root, *judging, scale, float(targets.max()))
+    pace = None if seconds is None else _pace(root, seconds[kept])
+    return Critic(kernel, ground, root, *judging, scale, float(targets.max()), pace)
+
+
+def _pace(root: Root, seconds: Tensor) -> Tensor:
+    """The weights of a second process, which has the kernel and the noise of the first."""
+    known = seconds > 0
+    logarithms = torch.where(known, seconds, 1.0).double().log()
+    mean = logarithms.sum() / known.sum().clamp(min=1)
+    apart = torch.where(known, logarithms - mean, 0.0)
+    return ((root.inverse @ apart) @ root.inverse).float()
 
 
 @final
@@ -268,6 +286,10 @@ class Imagined:
         self._ground = ground
         return critic.belief(self._weighed(critic.weights), self._explained)
 
+    def slowness(self, critic: Critic) -> Tensor | None:
+        """What this critic, which has just judged them, expects of their seconds."""
+        return None if critic.pace is None else self._weighed(critic.pace).double()
+
     def _weighed(self, weights: Tensor) -> Tensor:
         """The weighted sum of the kernel with all trials (N,)."""
         first = len(self._first)
@@ -300,8 +322,11 @@ def noise_of(scores: Tensor, errors: Tensor, repeats: Repeats = NO_REPEATS) -> f
     noise = float(known.mean()) if not repeats.freedom else _pooled(known, repeats)
     if not (0.0 < total < math.inf) or math.isnan(noise):
         return NOISE
-    noise = float(known.double().square().mean())
     return min(max(noise / max(total - noise, _LEAST_SHARE * total), _LEAST_SHARE), _MOST_NOISE)
+
+
+def _pooled(known: Tensor, repeats: Repeats) -> float:
+    return (float(known.sum()) + repeats.squares) / (len(known) + repeats.freedom)
 
 
 def _remembered(scores: Tensor) -> Tensor:
@@ -321,7 +346,3 @@ def log_expected_improvement(belief: Belief, best: float) -> Tensor:
     tail = gap * math.sqrt(math.pi / 2) * torch.special.erfcx(-gap / math.sqrt(2))
     far = log_density + torch.log1p(tail.clamp(max=0))
     return belief.deviation.log() + torch.where(gap > -1, near, far)
-def _pooled(known: Tensor, repeats: Repeats) -> float:
-    return (float(known.sum()) + repeats.squares) / (len(known) + repeats.freedom)
-
-

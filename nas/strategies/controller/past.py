@@ -34,10 +34,12 @@ class Past:
 
     Args:
         seed: of these weights.
+        timed: whether seconds are remembered too.
     """
 
-    def __init__(self, space: SearchSpace, seed: int) -> None:
+    def __init__(self, space: SearchSpace, seed: int, *, timed: bool = False) -> None:
         self.space = space
+        self._timed = timed
         self.seed = seed
         self.known: dict[str, None] = {}  # keys
         self.highest = -1
@@ -46,6 +48,7 @@ class Past:
         self._choices = np.empty((64, len(space.counts)), dtype=np.int64)  # grows by doubling
         self._points = np.empty((64, 1), dtype=np.float64)
         self._errors = np.empty(64, dtype=np.float64)  # standard errors, NaN where unknown
+        self._seconds = np.zeros(64 if timed else 0)
         self._rewards: Tensor | None = None  # of several objectives; follows from the points
         self._seen: dict[Choices, float] = {}  # the first score of each
         self._again: dict[Choices, set[float]] = {}  # all scores, where there is another
@@ -63,9 +66,12 @@ class Past:
             self._choices = np.concatenate([self._choices, np.empty_like(self._choices)])
             self._points = np.concatenate([self._points, np.empty_like(self._points)])
             self._errors = np.concatenate([self._errors, np.empty_like(self._errors)])
+            self._seconds = np.concatenate([self._seconds, np.empty_like(self._seconds)])
         self._choices[self._count], self._points[self._count] = choices, point
         spread = seed_spread(evaluation.metrics) if len(point) == 1 else None
         self._errors[self._count] = np.nan if spread is None else spread.error
+        if self._timed:
+            self._seconds[self._count] = evaluation.seconds
         self._count += 1
         self._rewards = None
         self._see(choices, point[0])
@@ -91,6 +97,10 @@ class Past:
         """How noisy a score is, as the spread of seeds and repeats say where there are any."""
         errors = torch.from_numpy(self._errors[: self._count])
         return noise_of(self.tensors()[1], errors, self._repeats())
+
+    def seconds(self) -> Tensor | None:
+        """What each trial took (N,); None where that does not count."""
+        return torch.from_numpy(self._seconds[: self._count]) if self._timed else None
 
     def best(self) -> Tensor:
         """The choices of the best five; of equals the one told first."""
@@ -150,6 +160,7 @@ class Past:
         points, errors = self._points[: self._count], self._errors[: self._count]
         return {
             **({} if np.isnan(errors).all() else {"errors": errors.copy()}),
+            **({"seconds": self._seconds[: self._count].copy()} if self._timed else {}),
             "choices": self._choices[: self._count].astype(np.int32),
             "scores": points[:, 0].copy() if points.shape[1] == 1 else points.copy(),
             "keys": _text("\n".join(self.known)),
@@ -164,6 +175,7 @@ class Past:
         self._errors = (
             arrays["errors"].copy() if "errors" in arrays else np.full(self._count, np.nan)
         )
+        self._seconds = arrays["seconds"].copy() if self._timed else np.zeros(0)
         self._seen, self._again = {}, {}
         for row, score in zip(self._choices.tolist(), self._points[:, 0].tolist(), strict=True):
             self._see(tuple(row), score)
@@ -174,13 +186,7 @@ class Past:
         if not self._count:
             self._choices = np.empty((64, len(self.space.counts)), dtype=np.int64)
             self._errors = np.empty(64)
-
-    def _scores(self) -> Tensor:
-        points = torch.from_numpy(self._points[: self._count])
-        if points.shape[1] == 1:
-            return points[:, 0]
-        if self._rewards is None:
-            self._rewards = scalarised(points, self._weights())
+            self._seconds = np.zeros(64 if self._timed else 0)
 
     def _see(self, choices: Choices, score: float) -> None:
         """Note what an architecture scored. An equal score is the known one, told again."""
@@ -195,6 +201,13 @@ class Past:
         groups = [sorted(scores) for scores in self._again.values()]  # a set has no order
         apart = [score - sum(group) / len(group) for group in groups for score in group]
         return Repeats(sum(each * each for each in apart), len(apart) - len(groups))
+
+    def _scores(self) -> Tensor:
+        points = torch.from_numpy(self._points[: self._count])
+        if points.shape[1] == 1:
+            return points[:, 0]
+        if self._rewards is None:
+            self._rewards = scalarised(points, self._weights())
         return self._rewards
 
     def _weights(self) -> Tensor:

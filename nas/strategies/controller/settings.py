@@ -12,6 +12,7 @@ from nas.errors import SettingsError, known_names, shortened
 Algorithm = Literal["ppo", "reinforce"]
 Advantage = Literal["baseline", "scale", "rank"]
 
+MOST_COSTS = 10.0
 _LARGEST_BLOCK = 100_000  # rows that one pass draws
 _RANGES = {
     "batch": (1, 10_000),
@@ -107,12 +108,14 @@ class CriticSettings:
     tanh_constant: float = 0.0
     temperature: float = 1.0
     hidden: int = 100
+    costs: float = 0.0
 
     def __post_init__(self) -> None:
         for name, (least, most) in _CRITIC_RANGES.items():
             _whole(name, getattr(self, name), least, most)
         for name in ("entropy_weight", "tanh_constant"):
             _number(name, getattr(self, name), least=0)
+        _number("costs", self.costs, least=0, most=MOST_COSTS)
         for name in ("learning_rate", "temperature"):
             _number(name, getattr(self, name), above=0)
 
