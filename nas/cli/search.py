@@ -7,12 +7,15 @@ import inspect
 from collections.abc import Callable, Container, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from nas.cli._options import Json, Set, To
 from nas.cli._tracking import Track
+
+if TYPE_CHECKING:
+    from nas.search.confirming import Believer
 
 _SEARCH, _BUDGET, _TABLE, _TRAIN, _RULES = (
     "What to search",
@@ -23,6 +26,8 @@ _SEARCH, _BUDGET, _TABLE, _TRAIN, _RULES = (
 )
 _RUNNER = "Where it runs"
 _CONFIRMED = "The end of a cheap search"
+
+ConfirmBy = Literal["score", "belief"]
 
 
 def takes_search_options(
@@ -311,6 +316,14 @@ def command(
             rich_help_panel=_CONFIRMED,
         ),
     ] = "train",
+    confirm_by: Annotated[
+        ConfirmBy,
+        typer.Option(
+            help="Which are the best: those with the highest scores, or those that a critic of all "
+            "scores believes in.",
+            rich_help_panel=_CONFIRMED,
+        ),
+    ] = "score",
     as_json: Json = False,
 ) -> None:
     """Search: draw, judge, remember; ends by naming and exporting the winner. The same command
@@ -328,15 +341,24 @@ def command(
     run_and_report(todo, as_json=as_json, track=track, whole=False)
     searched = came_to(todo)
     if not as_json:
-        print(*_searched(todo.plan.evaluator.name, searched, confirm, confirm_evaluator), sep="\n")
-    again = confirmation(todo, tree, confirm, confirm_evaluator)
+        which = f"{'best' if confirm_by == 'score' else 'most promising'} {confirm}"
+        print(*_searched(todo.plan.evaluator.name, searched, which, confirm_evaluator), sep="\n")
+    again = confirmation(todo, tree, confirm, confirm_evaluator, _believer(confirm_by))
     run_and_report(again, as_json=as_json, to=to, beside={"searched": searched})
 
 
-def _searched(judge: str, searched: Mapping[str, Any], top: int, other: str) -> list[str]:
+def _believer(by: ConfirmBy) -> Believer | None:
+    if by == "score":
+        return None
+    from nas.strategies.controller.belief import expected
+
+    return expected
+
+
+def _searched(judge: str, searched: Mapping[str, Any], which: str, other: str) -> list[str]:
     return [
         f"searched: {searched['trials']:,} trials judged by {judge} in "
         f"{searched['cost_seconds']:.3g} s, in {searched['folder']}",
         *([f"audit: {searched['audit']}"] if searched["audit"] else []),
-        f"confirmed: the best {top} are judged by {other}, which chooses",
+        f"confirmed: the {which} are judged by {other}, which chooses",
     ]

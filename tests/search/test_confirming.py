@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 
+from nas.contracts import Evaluation, Trial
+from nas.evaluators.landscape import Landscape
+from nas.registry import load
+from nas.search.plan import Plan
+from nas.search.reading import heard_of
+from nas.seeding import derive, numpy_rng
+from nas.strategies.controller.belief import expected
 from parts.command_line import nas
 
 SEARCH = ("search", "--space", "nasbench201", "--strategy", "random-search", "--trials", "30")
@@ -54,6 +62,63 @@ def test_the_same_command_again_judges_nothing_and_a_longer_search_is_confirmed_
     longer = [word if word != "30" else "300" for word in CHEAP]
     assert nas(*longer, *CONFIRM, "--out", str(out)).code == 0
     assert len(list(out.glob("confirm-*"))) == 2
+
+
+def test_belief_finds_better_winners_of_noisy_searches_than_scores_do() -> None:
+    """Of the very logs: which true score the one has that would be confirmed first."""
+    gained = []
+    for seed in range(16):
+        space = load("space", "nasbench201")()
+        judge = Landscape(space, noise=0.2, seed=seed)
+        strategy = load("strategy", "critic")(space, seed)
+        heard: list[tuple[Trial, Evaluation]] = []
+        for number in range(50):
+            trial = Trial(number, strategy.ask(number).genotype, derive(seed, "trial", number))
+            told = judge.evaluate(
+                trial.genotype, seed=trial.seed, workdir=Path("."), report=lambda *_: True
+            )
+            strategy.tell(trial, told)
+            heard.append((trial, told))
+        genotypes = [trial.genotype for trial, _ in heard]
+        worth = expected(space, heard, genotypes)
+        scores = [told.score for _, told in heard]
+        by_belief, by_score = (genotypes[row.index(max(row))] for row in (worth, scores))
+        gained.append(judge.true_score(by_belief) - judge.true_score(by_score))
+    assert fmean(gained) > 0.03, gained
+
+
+def test_a_score_told_again_is_no_second_opinion() -> None:
+    space = load("space", "ladder")()
+    rng = numpy_rng(0, "test")
+    heard = [
+        (Trial(number, space.sample(rng), number), Evaluation(float(number % 5)))
+        for number in range(12)
+    ]
+    again = [(Trial(12 + place, heard[3][0].genotype, 0), heard[3][1]) for place in range(9)]
+    genotypes = [trial.genotype for trial, _ in heard]
+    assert expected(space, heard + again, genotypes) == expected(space, heard, genotypes)
+
+
+def test_who_is_believed_in_is_judged_again_whatever_the_strategy(tmp_path: Path) -> None:
+    """The order is that of the critic, and another one than that of the scores."""
+    swap = {"30": "60", "random-search": "critic"}
+    noisy = [swap.get(word, word) for word in CHEAP]
+    chosen = {}
+    for by in ("score", "belief"):
+        words = ("--confirm-by", by, "--out", str(tmp_path / by), "--json")
+        said = nas(*noisy, "--set", "evaluator.seed=3", *CONFIRM, *words).json
+        chosen[by] = [event["key"] for event in events(Path(said["folder"]), "asked")]
+        assert len(set(chosen[by])) == 4
+    out = tmp_path / "belief"
+    plan = Plan.read(out)
+    heard = list(heard_of(out, plan.rules))
+    by_key = {trial.genotype.key: trial.genotype for trial, _ in heard}
+    worth = expected(plan.make_space(), heard, list(by_key.values()))
+    order = sorted(zip(worth, by_key, strict=True), key=lambda pair: -pair[0])
+    assert chosen["belief"] == [key for _, key in order[:4]]
+    assert chosen["belief"] != chosen["score"]
+    said = nas(*noisy, "--set", "evaluator.seed=3", *CONFIRM, "--confirm-by", "belief", "--out", str(out))
+    assert "confirmed: the most promising 4 are judged by landscape, which chooses" in said.out
 
 
 def test_a_search_by_a_judge_that_stands_in_names_its_audit_or_says_there_is_none(
