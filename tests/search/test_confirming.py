@@ -67,15 +67,15 @@ def test_the_same_command_again_judges_nothing_and_a_longer_search_is_confirmed_
 def test_belief_finds_better_winners_of_noisy_searches_than_scores_do() -> None:
     """Of the very logs: which true score the one has that would be confirmed first."""
     gained = []
-    for seed in range(16):
+    for seed in range(12):
         space = load("space", "nasbench201")()
         judge = Landscape(space, noise=0.2, seed=seed)
         strategy = load("strategy", "critic")(space, seed)
         heard: list[tuple[Trial, Evaluation]] = []
-        for number in range(50):
+        for number in range(40):
             trial = Trial(number, strategy.ask(number).genotype, derive(seed, "trial", number))
             told = judge.evaluate(
-                trial.genotype, seed=trial.seed, workdir=Path("."), report=lambda *_: True
+                trial.genotype, seed=trial.seed, workdir=Path(), report=lambda *_: True
             )
             strategy.tell(trial, told)
             heard.append((trial, told))
@@ -117,7 +117,9 @@ def test_who_is_believed_in_is_judged_again_whatever_the_strategy(tmp_path: Path
     order = sorted(zip(worth, by_key, strict=True), key=lambda pair: -pair[0])
     assert chosen["belief"] == [key for _, key in order[:4]]
     assert chosen["belief"] != chosen["score"]
-    said = nas(*noisy, "--set", "evaluator.seed=3", *CONFIRM, "--confirm-by", "belief", "--out", str(out))
+    said = nas(
+        *noisy, "--set", "evaluator.seed=3", *CONFIRM, "--confirm-by", "belief", "--out", str(out)
+    )
     assert "confirmed: the most promising 4 are judged by landscape, which chooses" in said.out
 
 
