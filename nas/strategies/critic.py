@@ -16,7 +16,7 @@ import torch
 from nas.contracts import Evaluation, Json, Proposal, Strategy, Trial
 from nas.errors import SettingsError, shortened
 from nas.seeding import numpy_rng
-from nas.strategies.controller.candidates import listed, spare, uniform, with_children
+from nas.strategies.controller.candidates import chosen, listed, spare, uniform, with_children
 from nas.strategies.controller.front_gain import candidates_for_front
 from nas.strategies.controller.gaussian_process import CRITIC_VERSION, Critic, Imagined, Kernel, fit
 from nas.strategies.controller.insight import Insight
@@ -85,9 +85,9 @@ class CriticSearch(Strategy):
 
     def ask(self, number: int) -> Proposal:
         """The most promising new candidate, after as many others as earlier numbers are open."""
-        ahead = self.past.ahead(number, self.proposals)
         with alone():
-            choices = self.past.first_new(self._candidates(), ahead)
+            candidates = self._candidates()
+            choices = chosen(self.past, self._kernel, candidates, number, self.proposals)
             if choices is None:
                 choices = spare(self.past, numpy_rng(self.seed, "ask", number))
         return Proposal(self.past.genotype(choices))

@@ -23,7 +23,7 @@ from torch import Tensor
 from nas.contracts import Evaluation, Json, Proposal, Strategy, Trial
 from nas.seeding import numpy_rng, torch_rng
 from nas.strategies.controller.batches import BatchLearner, entropy
-from nas.strategies.controller.candidates import listed, spare, uniform, with_children
+from nas.strategies.controller.candidates import chosen, listed, spare, uniform, with_children
 from nas.strategies.controller.gaussian_process import CRITIC_VERSION, Critic, Imagined, Kernel, fit
 from nas.strategies.controller.insight import Insight
 from nas.strategies.controller.past import FIRST, Past
@@ -202,9 +202,9 @@ class PolicyGradient(Strategy):
         """The most promising new candidate, after as many others as earlier numbers are open."""
         if self._batches is not None:
             return self._batches.ask(number)
-        ahead = self.past.ahead(number, self.proposals)
         with alone():
-            choices = self.past.first_new(self._candidates(), ahead)
+            candidates = self._candidates()
+            choices = chosen(self.past, self._kernel, candidates, number, self.proposals)
             if choices is None:  # in a small space nearly everything is known
                 choices = spare(self.past, numpy_rng(self.seed, "ask", number))
         return Proposal(self.past.genotype(choices))

@@ -91,5 +91,5 @@ def test_a_study_of_another_critic_is_refused_in_a_sentence(
     capsys.readouterr()
     assert nas(monkeypatch, "resume", tmp_path / "old", "--trials", 15) == 2
     refusal = capsys.readouterr().err
-    assert "critic_version: 1 there, 2 asked for), so it would not continue exactly" in refusal
+    assert "critic_version: 1 there, 3 asked for), so it would not continue exactly" in refusal
     assert nas(monkeypatch, "best", tmp_path / "old") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,36 @@ def test_what_is_in_flight_is_left_out(make: Make, told: int) -> None:
     teach(strategy, told)
     keys = {strategy.ask(number).genotype.key for number in range(told, told + 16)}
     assert len(keys) == 16
+
+
+def test_what_is_open_before_there_is_a_critic_is_spread_out(make: Make) -> None:
+    """Less alike than the draws that nothing open would have taken one after another."""
+    kernel, spread, drawn = Kernel(PlainSpace.of(4, 4, 4, 4, 4, 4)), [], []
+    for seed in range(4):
+        strategy = make(seed, (4, 4, 4, 4, 4, 4), uniform=256)
+        open_now = [strategy.ask(number).genotype for number in range(16)]
+        rows = list(islice(strategy.past.new(strategy._candidates()), 16))
+        assert strategy.space.encode(open_now[0]) == rows[0], "where nothing is open, as ever"
+        taken = kernel.features(torch.tensor([strategy.space.encode(each) for each in open_now]))
+        first = kernel.features(torch.tensor(rows))
+        spread.append(float(kernel(taken, taken).sum()))
+        drawn.append(float(kernel(first, first).sum()))
+    assert np.mean(spread) < 0.9 * np.mean(drawn)
+
+
+def test_several_proposals_of_one_trial_are_no_open_ones(make: Make) -> None:
+    """Where a screen picks one of four, the first four are the first draws."""
+    strategy = make(0, (4, 4, 4, 4, 4, 4), uniform=256)
+    strategy.proposals = 4
+    asked = [strategy.space.encode(strategy.ask(number).genotype) for number in range(5)]
+    drawn = list(islice(strategy.past.new(strategy._candidates()), 5))
+    assert asked[:4] == drawn[:4]
+    assert asked[4] != drawn[4]
+
+
+def test_what_is_open_differs_where_draws_run_dry(make: Make) -> None:
+    keys = [make(0, (2, 3, 4)).ask(number).genotype.key for number in range(16)]
+    assert len(set(keys)) == 16
 
 
 def test_failures_do_not_add_up(make: Make) -> None:
@@ -456,5 +487,5 @@ def test_wrong_options_of_critic_get_one_sentence() -> None:
         SettingsError, match="uniform of critic is 0; expected a whole number from 1 to 10,000"
     ):
         CriticSearch(PlainSpace.of(2), 0, uniform=0)
-    with pytest.raises(SettingsError, match="costs of critic is 11.0; expected a number from 0 to"):
+    with pytest.raises(SettingsError, match=r"costs of critic is 11\.0; expected a number from"):
         CriticSearch(PlainSpace.of(2), 0, costs=11.0)

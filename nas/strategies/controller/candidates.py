@@ -10,17 +10,22 @@ import torch
 from torch import Tensor
 
 from nas.strategies.controller.gaussian_process import (
+    NOISE,
     Belief,
     Critic,
     Imagined,
+    Kernel,
+    Root,
     log_expected_improvement,
 )
+from nas.strategies.controller.past import FIRST
 
 if TYPE_CHECKING:
     from nas.strategies.controller.past import Past
     from search_spaces.cells.space import Choices
 
 _PARENTS = _CHILDREN = 8
+_OF_EACH = 8  # draws, before there is a critic, is one taken
 
 
 def uniform(counts: Sequence[int], rows: int, rng: np.random.Generator) -> Tensor:
@@ -78,6 +83,38 @@ def with_children(
     found = torch.cat([found, born])
     value = torch.cat([value, promise(critic(born), critic.slowness(born))])
     return found[value.argsort(descending=True, stable=True)]
+
+
+def chosen(
+    past: Past, kernel: Kernel, candidates: Iterator[Choices], number: int, proposals: int
+) -> Choices | None:
+    """The first new candidate after as many others as earlier numbers are open; None where there
+    are not so many.
+
+    Where trials are open before there is a critic, of every eight draws the one is taken that is
+    least like what was told and what was taken of those before, so that the critic begins with
+    more than chance has thrown together.
+    """
+    ahead = past.ahead(number, proposals)
+    if ahead == number % proposals or len(past) >= FIRST:
+        return past.first_new(candidates, ahead)
+    wanted = range(_OF_EACH * (ahead + 1))
+    drawn = [each for _, each in zip(wanted, past.new(candidates), strict=False)]
+    if len(drawn) <= ahead:
+        return None
+    taken = drawn[:1]  # which is what is proposed where nothing is open
+    for first in range(_OF_EACH, _OF_EACH * (ahead + 1), _OF_EACH):
+        handful = drawn[first : first + _OF_EACH] or [c for c in drawn if c not in taken][:1]
+        seen = torch.cat([past.tensors()[0], torch.tensor(taken)])
+        taken.append(handful[int(_explained(kernel, seen, torch.tensor(handful)).argmin())])
+    return taken[ahead]
+
+
+def _explained(kernel: Kernel, seen: Tensor, choices: Tensor) -> Tensor:
+    """Which share of the variance of each of these (N, T) a critic of those would explain."""
+    root = Root.of(kernel, kernel.features(seen), NOISE)
+    across = kernel(root.seen, kernel.features(choices)).double()
+    return (root.inverse @ across).square().sum(0)
 
 
 def listed(ranked: Tensor) -> Iterator[Choices]:

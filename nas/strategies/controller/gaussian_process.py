@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NOISE = 0.1  # variance of a score, as a share of that of the architectures
 HAMMING_LENGTH = 0.4  # of the number of decisions
 COUNTS_WEIGHT = 0.75
-CRITIC_VERSION = 2  # a study that was begun with another one would not continue exactly
+CRITIC_VERSION = 3  # a study that was begun with another one would not continue exactly
 CHOSEN_EVERY = 32  # trials after which it chooses anew what it looks at
 _BEST = _LAST = 150  # trials it chooses, where there are more
 _LEAST_DEVIATION = 1e-6

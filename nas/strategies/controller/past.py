@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -137,15 +137,19 @@ class Past:
 
     def first_new(self, candidates: Iterable[Choices], ahead: int) -> Choices | None:
         """The candidate after `ahead` others, not counting keys that are known or were earlier."""
+        for place, choices in enumerate(self.new(candidates)):
+            if place == ahead:
+                return choices
+        return None
+
+    def new(self, candidates: Iterable[Choices]) -> Iterator[Choices]:
+        """Those whose keys are neither known nor earlier in the list."""
         earlier = set[str]()
         for choices in candidates:
             key = self.genotype(choices).key
-            if key in self.known or key in earlier:
-                continue
-            if len(earlier) == ahead:
-                return choices
-            earlier.add(key)
-        return None
+            if key not in self.known and key not in earlier:
+                earlier.add(key)
+                yield choices
 
     def genotype(self, choices: Choices) -> Genotype:
         """What these choices stand for, with its key worked out once."""

@@ -3,7 +3,8 @@
     python results/published/controller-critic/in_flight.py nasbench201.csv.gz c100
 
 Results arrive in an order of chance, which hangs on the seed alone. `ranked` is how the strategies
-propose: with k earlier numbers open, the (k+1)-th best new candidate. `drawn` is the ablation:
+propose: with k earlier numbers open, the (k+1)-th best new candidate (and since seed 6101, spread
+out before there is a critic). `drawn` is the ablation:
 where others are open, each number draws by expected improvement (Gumbel noise on five times its
 logarithm), the numbers that are open first, as they would be drawn now. Each row of the CSV is one
 search; rows that are there are not searched again, so the command may be stopped and given anew.
