@@ -8,8 +8,8 @@ set -eu
 stage() {
     sample=$1 repeated=$2
     shift 2
-    nas tabulate --space nasnet --dataset cifar10-16 --sample "$sample" --repeated "$repeated" --seeds 3 \
-        --neighbour-every 5 --folder "$STUDIES" --out "$OUT" "$@"
+    nas tabulate --space nasnet --dataset cifar10-16 --set evaluator.precision=fp32 --set evaluator.layout=channels-last \
+        --sample "$sample" --repeated "$repeated" --seeds 3 --neighbour-every 5 --folder "$STUDIES" --out "$OUT" "$@"
 }
 
 stage 60 40 "$@"
