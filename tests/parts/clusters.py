@@ -367,8 +367,7 @@ def start_node(cpus: int, *, head: bool = False, gpus: int = 0, **more: str) -> 
         more: variables that its workers see.
     """
     before = set(raylets())
-    alone = ["--head", "--include-dashboard=false", "--no-monitor"]
-    place = alone if head else ["--address=127.0.0.1:6379"]
+    place = ["--head", "--include-dashboard=false"] if head else ["--address=127.0.0.1:6379"]
     for _ in range(3):  # Ray gives up after half a minute, which is little where other work goes on
         done = run(
             [
