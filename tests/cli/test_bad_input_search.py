@@ -53,8 +53,8 @@ def content(folder: Path) -> dict[str, bytes]:
         (("--space", "nasnot"), "no space is called 'nasnot'; there are .*did you mean 'nasnet'"),
         (
             ("--evaluator", "oracle"),
-            "no evaluator is called 'oracle'; there are landscape, proxy, shared, surrogate, table, "
-            "train",
+            "no evaluator is called 'oracle'; there are landscape, proxy, shared, surrogate, "
+            "table, train",
         ),
         (("--runner", "ray_tun_e"), "no runner is called 'ray_tun_e'; there are local"),
         (
