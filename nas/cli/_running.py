@@ -26,7 +26,7 @@ from nas.cli._verb import (
     stopped_now,
 )
 from nas.errors import counted
-from nas.search.run import Around, OpenSearch, next_commands, open_search, run
+from nas.search.run import OpenSearch, Substitution, next_commands, open_search, run
 from nas.search.words import Assignment
 from nas.study.events import ENDS
 from nas.study.study import Study
@@ -44,7 +44,7 @@ def run_and_report(
     track: str | None = None,
     whole: bool = True,
     beside: Mapping[str, Any] | None = None,
-    around: Around | None = None,
+    around: Substitution | None = None,
 ) -> None:
     """Run a study to its end, name the winner and export it; exit code 3 when it was interrupted.
 

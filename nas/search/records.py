@@ -16,7 +16,7 @@ from nas.evaluators._recorded import Recorded
 from nas.evaluators._table_file import TableFile, open_table
 from nas.search.plan import Plan, read_study_json
 from nas.search.reading import LOG
-from nas.search.run import Around
+from nas.search.run import Substitution
 from nas.search.tabulation import joined, told_keys, write_table
 from search_spaces.cells.space import SearchSpace
 
@@ -29,7 +29,7 @@ class Records:
     settings: str | None = None  # None: the file does not say
     rows: Mapping[str, TableRow] = field(default_factory=dict)
 
-    def around(self, seed: int, folder: Path) -> Around:
+    def around(self, seed: int, folder: Path) -> Substitution:
         """Who judges for the study of this seed: its evaluator, but for what is recorded and not
         in its log."""
 

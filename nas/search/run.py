@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _OURS = {"study.json", "study.json.tmp", "events.jsonl", LEARNT, f"{LEARNT}.tmp"}
 
 Notice = Callable[..., None]  # of a text, and what it is about
-Around = Callable[[Plan, Evaluator], Evaluator]
+Substitution = Callable[[Plan, Evaluator], Evaluator]  # who judges in its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def open_search(
     watch: Watch | None = None,
     evaluator: Evaluator | None = None,
     learnt: Learnt | None = None,
-    around: Around | None = None,
+    around: Substitution | None = None,
 ) -> Iterator[OpenSearch]:
     """Begin a study in this folder, or continue the one with the same settings that lies there.
 
