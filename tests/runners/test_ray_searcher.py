@@ -188,8 +188,19 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 import nas
 
+def starts():
+    "How many trials have started before this one: one file each, in the experiment's folder."
+    number = 0
+    while True:
+        try:
+            os.close(os.open(home + "/start-" + str(number), os.O_CREAT | os.O_EXCL))
+            return number
+        except FileExistsError:
+            number += 1
+
 def train(config):
-    slope = len(config["genotype"]) % 7
+    number = starts()
+    slope = 50 + number if number % 2 == 0 else 50 - number  # best so far, worst so far, by turns
     for epoch in range({EPOCHS}):
         time.sleep(float(os.environ.get("NAS_TEST_SLEEP", 0)))
         tune.report({{"score": slope * (epoch + 1) / 10.0}})
