@@ -186,6 +186,7 @@ class RayTune(Runner):
             StudySearcher,
             callbacks_uncounted,
             losses_are_failures,
+            results_let_go,
         )
 
         worker = tune.with_parameters(
@@ -198,7 +199,7 @@ class RayTune(Runner):
             token=_token(study.folder),
             beat=self.silence / _BEATS,
         )
-        with losses_are_failures(), callbacks_uncounted():
+        with losses_are_failures(), callbacks_uncounted(), results_let_go():
             tune.run(
                 tune.with_resources(
                     worker, partial(_place, self.cpus_per_trial, self.gpus_per_trial)

@@ -115,6 +115,7 @@ LOSSES: Final = (
     exceptions.NodeDiedError,
 )
 _COUNT: Final = "tag_callbacks"
+_RESOLVED: Final = "_actor_task_resolved"
 _HEAR: Final = ("_actor_start_failed", "_actor_task_failed")
 
 
@@ -166,6 +167,37 @@ def losses_are_failures() -> Iterator[None]:
     finally:
         for name, hear in methods.items():
             setattr(RayActorManager, name, hear)
+
+
+@contextmanager
+def results_let_go() -> Iterator[None]:
+    """Let Tune forget the results of a worker that it has heard: it holds each until the worker
+    ends, 2 KiB a trial, and ours live as long as the search.
+
+    The attributes are private; where they are gone, all is as it would be, and tests/runners/
+    test_ray.py fails.
+    """
+    hear = getattr(RayActorManager, _RESOLVED, None)
+    if hear is None:
+        yield
+        return
+    setattr(RayActorManager, _RESOLVED, _forgetting(hear))
+    try:
+        yield
+    finally:
+        setattr(RayActorManager, _RESOLVED, hear)
+
+
+def _forgetting(hear: Callable[..., None]) -> Callable[..., None]:
+    def hear_and_forget(manager: RayActorManager, *arguments: Any, **about: Any) -> None:
+        hear(manager, *arguments, **about)
+        held = getattr(manager, "_tracked_actors_to_task_futures", {})
+        if awaited := getattr(manager, "_actor_task_events", None):
+            still = awaited.get_futures()
+            for results in held.values():
+                results.intersection_update(still)
+
+    return hear_and_forget
 
 
 def _hearing_losses(hear: Callable[..., None]) -> Callable[..., None]:

@@ -38,13 +38,21 @@ from parts.studies import lines, story
 pytestmark = pytest.mark.ray
 
 RAY = ("--runner", "ray", "--address", "auto")
-_MODULES = """
-import sys, pathlib
+# What was imported, and the most results of one worker that Tune held when it heard of one more.
+_WATCHED = """
+import json, sys, pathlib
+from ray.air.execution._internal import RayActorManager
 from nas.cli import main
+hear, held = RayActorManager._actor_task_resolved, []
+def heard(manager, *arguments, **about):
+    held.append(max(map(len, manager._tracked_actors_to_task_futures.values())))
+    hear(manager, *arguments, **about)
+RayActorManager._actor_task_resolved = heard
 try:
     main()
 finally:
-    pathlib.Path({!r}).write_text(" ".join(sys.modules))
+    seen = dict(imported=list(sys.modules), results=len(held), held=max(held))
+    pathlib.Path({!r}).write_text(json.dumps(seen))
 """
 SLOWLY = ("--set", "evaluator.epoch_seconds=0.4")
 
@@ -96,8 +104,8 @@ def test_a_search_on_several_nodes(tmp_path: Path, nodes: list[int]) -> None:
         "study.keep=2",
         "--json",
     )
-    command, imported = search(folder, *RAY, *options, trials=20), tmp_path / "imported"
-    command[1:3] = ["-c", _MODULES.format(str(imported))]
+    command, watched = search(folder, *RAY, *options, trials=20), tmp_path / "watched"
+    command[1:3] = ["-c", _WATCHED.format(str(watched))]
     done = run(command)
     ends = [row[5] for row in finished(folder, done)]
     assert ends.count("stopped") >= 3
@@ -121,9 +129,12 @@ def test_a_search_on_several_nodes(tmp_path: Path, nodes: list[int]) -> None:
     assert all(event["metrics"] == {"epochs": event["step"]} for event in stops), (
         "before its next epoch"
     )
-    assert not {"mlflow", "wandb", "comet_ml", "torch"} & set(imported.read_text().split()), (
+    seen = json.loads(watched.read_text())
+    assert not {"mlflow", "wandb", "comet_ml", "torch"} & set(seen["imported"]), (
         "Tune imports all trackers to count whose callbacks are used, which takes seconds"
     )
+    assert seen["results"] > 40
+    assert seen["held"] <= 2, "Tune holds every result of a worker until the worker ends"
 
 
 def test_a_latency_command_is_asked_by_the_workers_and_remembered_there(
