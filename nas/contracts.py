@@ -273,6 +273,8 @@ class Evaluator(ABC):
     asks_elsewhere: bool = False
     # True: what it prepares differs from seed to seed of a comparison; else there is one for all
     per_seed: bool = False
+    # True: what it judges by hangs on the trials before: one runs at a time, beside the log
+    one_at_a_time: bool = False
     # What it takes from the settings of a genotype: those of the `skeleton`, of the `recipe`
     heeds: tuple[str, ...] = ()
     last_step: int | None = (

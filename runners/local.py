@@ -45,6 +45,11 @@ class Local(Runner):
 
     def check(self, evaluator: Evaluator, folder: Path) -> None:
         """Refuse a device that this machine does not have, and what cannot be sent to a process."""
+        if evaluator.one_at_a_time and self.workers > 1:
+            raise SettingsError(
+                f"workers is {self.workers}, but what judges hangs on the trials before "
+                "(evaluator.while_searching): give --workers 1"
+            )
         evaluator.settle(settled_before(folder))
         if not self._runs_here:
             from runners._process import refuse_unsendable

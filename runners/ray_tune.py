@@ -93,6 +93,11 @@ class RayTune(Runner):
     def check(self, evaluator: Evaluator, folder: Path) -> None:
         """Refuse to begin without Ray, an address where nobody listens, what no node can give, a
         device that children would not have there, and what cannot be sent to them."""
+        if evaluator.one_at_a_time:
+            raise SettingsError(
+                "what judges hangs on the trials before (evaluator.while_searching), so they run "
+                "one after another, where the log is: give --runner local"
+            )
         require_ray()
         self._joined = self._join(evaluator, folder)
 

@@ -20,7 +20,7 @@ class Around(Evaluator):
         self.judge = judge
         self.cheap, self.stands_in = judge.cheap, judge.stands_in
         self.last_step, self.device = judge.last_step, judge.device
-        self.per_seed = judge.per_seed
+        self.per_seed, self.one_at_a_time = judge.per_seed, judge.one_at_a_time
         self.asks_elsewhere = judge.asks_elsewhere
 
     def final(self, genotype: Genotype, *, kept: Path | None = None) -> Mapping[str, float]:

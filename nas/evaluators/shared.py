@@ -24,7 +24,7 @@ from nas.evaluators._supernet_files import (
 )
 from nas.evaluators._supernet_watched import Foreseeing, ToldSteps
 from nas.evaluators.train import Train
-from nas.study.store import SUPERNET, WEIGHTS_FILE, write_whole
+from nas.study.store import LOG, SUPERNET, WEIGHTS_FILE, write_whole
 from nas.training.datasets import share
 from nas.training.recipe import Recipe
 from search_spaces.cells.genotype import Genotype
@@ -32,6 +32,7 @@ from search_spaces.cells.skeleton import Skeleton
 from search_spaces.cells.space import SearchSpace
 
 if TYPE_CHECKING:
+    from nas.evaluators._supernet_later import LearntOn
     from nas.training.computation import Computation
     from nas.training.shared_weights import SharedWeights
     from nas.training.supernet import SupernetSetting
@@ -47,6 +48,9 @@ class Shared(Evaluator):
         supernet: the folder that `nas supernet` wrote, which says how it was trained; None: it is
             trained before the first trial, in the folder of the study or comparison.
         steps: how long it is trained then; each step trains one child.
+        while_searching: how many steps it takes after each trial that was told, of children among
+            the newest 20 (as ENAS trains them while it searches); 0 for none. Scores of early
+            and late trials are then of different weights, and trials run one at a time, here.
         supernets: `one`: the same for all searches, whatever their seeds; `per-seed`: each seed has
             its own.
         dataset: a name of `nas list datasets`, `image-folder:DIR` or `my_pkg.my_file:MyDataset`.
@@ -70,6 +74,7 @@ class Shared(Evaluator):
         *,
         supernet: str | None = None,
         steps: int = 600,
+        while_searching: int = 0,
         supernets: Literal["one", "per-seed"] = "one",
         dataset: str | None = None,
         preset: str | None = None,
@@ -93,6 +98,8 @@ class Shared(Evaluator):
                 image_size = self._record["skeleton"]["image_size"]
         elif steps < 1:
             raise SettingsError(f"steps is {steps}: expected 1 or more")
+        if while_searching < 0:
+            raise SettingsError(f"while_searching is {while_searching}: expected 0 or more")
         self._train = Train(
             space,
             dataset=dataset or "digits",
@@ -115,7 +122,9 @@ class Shared(Evaluator):
                 asked = dataclasses.asdict(self.skeleton)
                 _refuse_another(self._folder, self._record, "skeleton", asked)
             self.skeleton = Skeleton(**self._record["skeleton"])
-        self._steps = steps
+        self._steps, self._steps_later = steps, while_searching
+        self.one_at_a_time = while_searching > 0
+        self._learnt_on: LearntOn | None = None
         self.per_seed = supernet is None and supernets == "per-seed"
         self._is_named = supernet is not None
         self._device = device
@@ -155,12 +164,39 @@ class Shared(Evaluator):
         """Lend the child its weights, calibrate, and look at the validation split."""
         from nas.training.supernet import judged_child
 
-        del workdir, report
+        del report
+        weights, more, learning = self._weights_by_now(workdir)
         began = time.perf_counter()
-        found = judged_child(self._setting(), self._shared_weights(), genotype, seed)
+        found = judged_child(self._setting(), weights, genotype, seed)
         metrics = {"shared_accuracy": found["val_accuracy"], "shared_loss": found["val_loss"]}
-        seconds = time.perf_counter() - began
+        metrics |= more
+        seconds = learning + time.perf_counter() - began
         return Evaluation(found["val_accuracy"], {**metrics, **self.costs(genotype)}, seconds)
+
+    def _weights_by_now(self, workdir: Path) -> tuple[SharedWeights, dict[str, int], float]:
+        """The weights that a trial in this folder is judged by, what it tells of them, and the
+        seconds that they learnt for it."""
+        study = workdir.absolute().parent.parent
+        if not self._steps_later or not (study / LOG).is_file():
+            return self._shared_weights(), {}, 0.0
+        from nas.evaluators._supernet_later import LearntOn
+
+        learnt_on, self._learnt_on = self._learnt_on, None  # it is half a step if this ends early
+        if learnt_on is None or learnt_on.study != study:
+            if learnt_on is not None:
+                learnt_on.keep()  # of a comparison's studies in turns
+            learnt_on = LearntOn(
+                study,
+                self._setting(),
+                self._shared_weights(),
+                {"begun": self._made["weights"], "steps_each": self._steps_later},
+                steps=self._steps_later,
+                seconds_between=self._train.checkpoint_seconds,
+            )
+        with self._computation().active():
+            seconds = learnt_on.catch_up()
+        self._learnt_on = learnt_on
+        return learnt_on.weights, {"supernet_steps": learnt_on.steps}, seconds
 
     def foresee_preparation(self, seed: int) -> Foreseen | None:
         """Train the weights for some steps; nothing, where they are named."""
@@ -170,14 +206,16 @@ class Shared(Evaluator):
 
         setting = _setting_of(self._train, self._steps, seed if self.per_seed else 0)
         seconds, weights = steps_foreseen(setting)
-        return Foreseen(seconds, kept_mib=weights)
+        seconds, weights = steps_foreseen(setting)
+        files = 3 if self._steps_later else 1  # weights again, and their momenta
+        return Foreseen(seconds, kept_mib=files * weights)
 
     def foresee(self, genotype: Genotype) -> Foreseen:
         """Judge the child; where there are no weights yet, new ones take as long."""
         began = time.perf_counter()
         from nas.training.measurement import peak_memory_mib, room_mib
         from nas.training.shared_weights import SharedWeights
-        from nas.training.supernet import judged_child
+        from nas.training.supernet import judged_child, steps_foreseen
 
         if self._record is None:
             setting, weights = _setting_of(self._train, self._steps, 0), SharedWeights(0)
@@ -187,6 +225,9 @@ class Shared(Evaluator):
         opened = time.perf_counter()
         judged_child(setting, weights, genotype, 0)
         seconds = time.perf_counter() - opened
+        if self._steps_later:
+            each = dataclasses.replace(setting, steps=self._steps_later)
+            seconds += steps_foreseen(each)[0]
         device = setting.computation.torch_device
         return Foreseen(
             seconds, peak_memory_mib(device), room_mib(device), opening_seconds=opened - began
@@ -237,7 +278,7 @@ class Shared(Evaluator):
 
     def __getstate__(self) -> dict[str, Any]:
         """Weights stay at home: whoever is sent reads them, or is given them by `take_shared`."""
-        return {**self.__dict__, "_weights": None}
+        return {**self.__dict__, "_weights": None, "_learnt_on": None}
 
     def _computation(self) -> Computation:
         from nas.training.computation import Computation, chosen_device

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from nas.search.reading import LOG, events_of
+from nas.search.reading import events_of
 from nas.study.ledger import Ledger
-from nas.study.store import SUPERNET, write_whole
+from nas.study.store import LOG, SUPERNET, write_whole
 
 FORECAST: Final = "forecast.json"
 _LARGEST_FILE = 1_000_000

@@ -17,9 +17,7 @@ from nas.study import Budget, Rules
 from nas.study.events import ENDS
 from nas.study.front import Front
 from nas.study.ledger import Heard, Ledger
-from nas.study.store import Event, is_being_written, read_events
-
-LOG = "events.jsonl"
+from nas.study.store import LOG, Event, is_being_written, read_events
 
 
 class Ranked(NamedTuple):

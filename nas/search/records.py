@@ -15,9 +15,9 @@ from nas.evaluators._record_rows import SETTINGS, TableRow, read_rows
 from nas.evaluators._recorded import Recorded
 from nas.evaluators._table_file import TableFile, open_table
 from nas.search.plan import Plan, read_study_json
-from nas.search.reading import LOG
 from nas.search.run import Substitution
 from nas.search.tabulation import joined, told_keys, write_table
+from nas.study.store import LOG
 from search_spaces.cells.space import SearchSpace
 
 

@@ -26,6 +26,7 @@ from nas.study.attempt import plain
 from nas.study.store import (
     LEARNT,
     LEARNT_FILES,
+    LOG,
     SUPERNET,
     Store,
     Sync,
@@ -39,7 +40,7 @@ from search_spaces.cells.space import SearchSpace
 if TYPE_CHECKING:
     from nas.search.learning import Learnt
 
-_OURS = {"study.json", "study.json.tmp", "events.jsonl", LEARNT, f"{LEARNT}.tmp"}
+_OURS = {"study.json", "study.json.tmp", LOG, LEARNT, f"{LEARNT}.tmp"}
 
 Notice = Callable[..., None]  # of a text, and what it is about
 Substitution = Callable[[Plan, Evaluator], Evaluator]  # who judges in its place
@@ -268,7 +269,7 @@ def _locked(folder: Path, sync: Sync) -> Iterator[Store]:
             f"{folder} cannot be made: {problem.strerror}; choose another with --out"
         ) from problem
     try:
-        store = Store(folder / "events.jsonl", sync=sync)
+        store = Store(folder / LOG, sync=sync)
     except StoreError:
         if made:
             with suppress(OSError):
@@ -328,7 +329,7 @@ def _refuse_foreign(folder: Path) -> None:
             f"{folder} is a folder of something else ({strangers[0]} is in it): choose "
             "another with --out"
         )
-    if (folder / "events.jsonl").exists() and (folder / "events.jsonl").stat().st_size:
+    if (folder / LOG).exists() and (folder / LOG).stat().st_size:
         raise StudyError(
             f"{folder} has a log but no study.json: restore study.json from a copy, or choose "
             "another with --out"

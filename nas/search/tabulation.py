@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 from nas.contracts import Evaluation, Proposal, Strategy, Trial
 from nas.errors import SettingsError, SpaceError, StoreError, StudyError, shortened
 from nas.evaluators._record_rows import SETTINGS, TableRow
-from nas.search.reading import LOG, events_of
+from nas.search.reading import events_of
 from nas.seeding import numpy_rng
 from nas.study import Budget
-from nas.study.store import write_whole
+from nas.study.store import LOG, write_whole
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import Choices, SearchSpace
 

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, Self, final
 from nas.errors import StoreError, StudyError
 from nas.study.events import complaint_about
 
+LOG: Final = "events.jsonl"
 WORK: Final = "work"  # the folder in which trials write, each in one of its own number
 # Weights that all children share: in the folder of the study, or of the comparison, that made them.
 SUPERNET: Final = "supernet"

@@ -16,7 +16,7 @@ from nas.seeding import derive
 from nas.study import Budget, Rules
 from nas.study.events import asked_event, end_event, progressed_event, skipped_event
 from nas.study.ledger import Ledger, OpenTrial, known_as
-from nas.study.store import WORK, Store, Sync, keep_files, read_events, tidy_files
+from nas.study.store import LOG, WORK, Store, Sync, keep_files, read_events, tidy_files
 from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:  # what only some studies need is loaded by those
@@ -81,7 +81,7 @@ class Study:
         self._began = time.monotonic()
         self._strategy_seconds = 0.0  # since they were last written down
         self.stopping = False
-        self.store = store or Store(folder / "events.jsonl", sync=sync)
+        self.store = store or Store(folder / LOG, sync=sync)
         self._snapshots = _snapshots_of(strategy, self.store.path)
         try:
             self._replay()

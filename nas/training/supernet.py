@@ -31,6 +31,7 @@ from search_spaces.cells.space import SearchSpace
 
 PROGRESS: Final = "progress.safetensors"
 CALIBRATED_ON: Final = 256  # training pictures
+_LATER: Final = 0.1  # of the recipe's learning rate, for steps beyond those that were planned
 _WARMING_UP, _TIMED, _ENOUGH_SECONDS = 4, 40, 4.0  # steps, steps, and what they may take
 _MOST_DRAWN, _DRAWING_SECONDS = 200, 2.0  # children that make all the weights there are
 
@@ -61,7 +62,7 @@ def learnt(
 ) -> tuple[SharedWeights, float]:
     """Train shared weights, or go on where a killed training kept itself in this folder; the
     weights, and the seconds of all its parts."""
-    learner = _Learner(setting)
+    learner = Learner(setting)
     began, saved = time.monotonic() - learner.restored(folder / PROGRESS, facts), time.monotonic()
     with setting.computation.active():
         while learner.step < setting.steps:
@@ -74,7 +75,7 @@ def learnt(
 
 def steps_foreseen(setting: SupernetSetting) -> tuple[float, float]:
     """What training shared weights takes, from some of its steps: seconds, and MiB of weights."""
-    learner = _Learner(setting)
+    learner = Learner(setting)
     with setting.computation.active():
         for _ in range(_WARMING_UP):
             learner.learn()
@@ -95,13 +96,20 @@ def steps_foreseen(setting: SupernetSetting) -> tuple[float, float]:
 
 
 @final
-class _Learner:
-    """Shared weights with their momenta, between two steps."""
+class Learner:
+    """Shared weights with their momenta, between two steps.
 
-    def __init__(self, setting: SupernetSetting) -> None:
+    Args:
+        learnt: weights that have had all their planned steps; what follows is taken at a small and
+            constant rate.
+    """
+
+    def __init__(self, setting: SupernetSetting, learnt: SharedWeights | None = None) -> None:
         self._setting = setting
-        self.shared = SharedWeights(setting.seed)
-        self.step = 0
+        self.shared = SharedWeights(setting.seed) if learnt is None else learnt
+        for tensor in self.shared.tensors.values():
+            tensor.requires_grad_()
+        self.step = 0 if learnt is None else setting.steps
         self._momenta: dict[str, Tensor] = {}
         data = setting.data
         self._source = Source(
@@ -109,10 +117,10 @@ class _Learner:
         )
         self._epoch: tuple[int, Draws] | None = None
 
-    def learn(self) -> float:
-        """One step of one child, which the number of the step draws; the loss."""
+    def learn(self, genotype: Genotype | None = None) -> float:
+        """One step of this child, or of one that the number of the step draws; the loss."""
         setting = self._setting
-        network, weights = self.meet(self.step)
+        network, weights = self.meet(self.step, genotype)
         images, labels = self._source.augmented(self._batch())
         with setting.computation.autocast():
             logits = functional_call(network, weights, (images,))
@@ -127,10 +135,13 @@ class _Learner:
         self.step += 1
         return value
 
-    def meet(self, step: int) -> tuple[nn.Module, dict[str, Tensor]]:
+    def meet(
+        self, step: int, genotype: Genotype | None = None
+    ) -> tuple[nn.Module, dict[str, Tensor]]:
         """The child of a step, and what it borrows, which is remembered from now on."""
         setting = self._setting
-        genotype = setting.space.sample(numpy_rng(setting.seed, "shared", "child", step))
+        if genotype is None:
+            genotype = setting.space.sample(numpy_rng(setting.seed, "shared", "child", step))
         network = child(setting, genotype).train()
         return network, self.shared.of(network, learning=True)
 
@@ -155,6 +166,11 @@ class _Learner:
                 f"{file} is of a supernet with other settings: choose another folder with --out, "
                 "or remove it"
             )
+        self.take(tensors, kept["step"])
+        return float(kept["seconds"])
+
+    def take(self, tensors: Mapping[str, Tensor], step: int) -> None:
+        """Stand where `keep` was called."""
         device = self._setting.computation.torch_device
         for name, tensor in tensors.items():
             kind, _, key = name.partition("/")
@@ -162,8 +178,7 @@ class _Learner:
                 self.shared.tensors[key] = tensor.to(device).requires_grad_()
             else:
                 self._momenta[key] = tensor.to(device)
-        self.step = kept["step"]
-        return float(kept["seconds"])
+        self.step = step
 
     def _batch(self) -> Draws:
         """The pictures of this step: an epoch is one permutation, as in every training."""
@@ -179,8 +194,8 @@ class _Learner:
     @torch.no_grad()
     def _update(self) -> None:
         """SGD with momentum over what this child has; the others rest."""
-        recipe, share = self._setting.recipe, self.step / self._setting.steps
-        rate = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+        recipe = self._setting.recipe
+        rate = recipe.learning_rate * self._schedule()
         # In one order, however they came here: what is clipped is a sum.
         known = sorted(self.shared.tensors.items())
         used = {key: tensor for key, tensor in known if tensor.grad is not None}
@@ -197,6 +212,12 @@ class _Learner:
             step = gradient + recipe.momentum * momentum if recipe.nesterov else momentum
             tensor -= rate * step
             tensor.grad = None
+
+    def _schedule(self) -> float:
+        """The share of the recipe's learning rate at this step."""
+        if self.step >= self._setting.steps:
+            return _LATER
+        return 0.5 * (1 + math.cos(math.pi * self.step / self._setting.steps))
 
 
 def child(setting: SupernetSetting, genotype: Genotype) -> nn.Module:
