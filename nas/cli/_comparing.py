@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -24,12 +24,16 @@ from nas.search.comparing.run import Progress, compare
 from nas.study import Budget
 from nas.study.events import ENDS
 
+if TYPE_CHECKING:
+    from nas.search.confirming import Believer
+
 
 def compare_and_report(
     asked: Asked,
     budget: Budget | None,
     out: str | None,
     processes: int | None,
+    believer: Believer | None,
     *,
     report: bool,
     track: str | None,
@@ -45,7 +49,7 @@ def compare_and_report(
     progress = Progress(changed=shown.see, trial_ended=shown.see_trial, notice=shown.note)
     trust = asked.arms[0].plan.needs_trust
     with tracked(folder, track, trust=trust), _stopping_gently(progress):
-        complete = compare(folder, asked, budget, processes, progress)
+        complete = compare(folder, asked, budget, processes, progress, believer)
     shown.end()
     if not complete:
         print(

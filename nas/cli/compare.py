@@ -9,7 +9,7 @@ import typer
 
 from nas.cli._options import Json
 from nas.cli._tracking import Track
-from nas.cli.search import takes_search_options
+from nas.cli.search import ConfirmBy, believer_by, takes_search_options
 
 _COMPARISON = "What to compare"
 
@@ -47,6 +47,14 @@ def command(
     confirm_cost: Annotated[
         str | None, typer.Option(help="What that costs, for a table.", rich_help_panel=_COMPARISON)
     ] = None,
+    confirm_by: Annotated[
+        ConfirmBy,
+        typer.Option(
+            help="Which are the best K: those with the highest scores, or those that a critic of "
+            "all scores believes in.",
+            rich_help_panel=_COMPARISON,
+        ),
+    ] = "score",
     margin: Annotated[
         float | None,
         typer.Option(
@@ -92,8 +100,18 @@ def command(
         confirm=confirm,
         confirm_score=confirm_score,
         confirm_cost=confirm_cost,
+        confirm_by=confirm_by,
         margin=margin,
         pilot=pilot,
     )
     out = tree.get("study", {}).get("out")
-    compare_and_report(asked, budget, out, processes, report=report, track=track, as_json=as_json)
+    compare_and_report(
+        asked,
+        budget,
+        out,
+        processes,
+        believer_by(confirm_by),
+        report=report,
+        track=track,
+        as_json=as_json,
+    )

@@ -343,11 +343,12 @@ def command(
     if not as_json:
         which = f"{'best' if confirm_by == 'score' else 'most promising'} {confirm}"
         print(*_searched(todo.plan.evaluator.name, searched, which, confirm_evaluator), sep="\n")
-    again = confirmation(todo, tree, confirm, confirm_evaluator, _believer(confirm_by))
+    again = confirmation(todo, tree, confirm, confirm_evaluator, believer_by(confirm_by))
     run_and_report(again, as_json=as_json, to=to, beside={"searched": searched})
 
 
-def _believer(by: ConfirmBy) -> Believer | None:
+def believer_by(by: ConfirmBy) -> Believer | None:
+    """Who says what is confirmed; None: the scores do."""
     if by == "score":
         return None
     from nas.strategies.controller.belief import expected

@@ -124,7 +124,7 @@ def _curse(arm: Arm) -> Curse:
         search, again = arm.studies[seed].winner, arm.confirmations[seed]
         if search is None or again.winner is None:
             continue
-        first = again.score[again.told["number"] == 0]  # the best of the search is confirmed first
+        first = again.score[again.told["key"] == search.key]  # by belief it may not be among them
         same = float(first[0]) if len(first) else math.nan
         rows.append((search.score, same, again.winner.score, float(again.winner.key != search.key)))
     if not rows:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nas.errors import StudyError
 from nas.search.auditing import sentence_of_audit
-from nas.search.plan import read_study_json
+from nas.search.plan import Plan, read_study_json
 from nas.search.reading import heard_of, ledger_of, ranked
 from nas.search.words import Assignment, assignment, judged_by
 from nas.seeding import derive
@@ -40,7 +40,11 @@ def confirmation(
         tree: the settings of the search, and in a table `confirm` those of the other judge alone.
         believer: by whose opinion they are the best; None: by their scores.
     """
-    best = _best(searched.folder, top) if believer is None else _believed(searched, top, believer)
+    best = (
+        _best(searched.folder, top)
+        if believer is None
+        else believed(searched.folder, searched.plan, top, believer)
+    )
     seed = derive(searched.plan.seed, "confirm") % 2**31
     rest = {name: table for name, table in tree.items() if name not in _OF_SEARCH}
     study: dict[str, Any] = {"seed": seed, "out": str(searched.folder / "confirm")}
@@ -72,10 +76,10 @@ def _best(folder: Path, top: int) -> tuple[Genotype, ...]:
     return _distinct(folder, 20 * top)[:top]
 
 
-def _believed(searched: Assignment, top: int, believer: Believer) -> tuple[Genotype, ...]:
+def believed(folder: Path, plan: Plan, top: int, believer: Believer) -> tuple[Genotype, ...]:
     """Those of a search that are expected to be the best; of equals the one with the best score."""
-    plan, found = searched.plan, _distinct(searched.folder, sys.maxsize)
-    heard = heard_of(searched.folder, plan.rules)
+    found = _distinct(folder, sys.maxsize)
+    heard = heard_of(folder, plan.rules)
     whole = (each for each in heard if each[0].fidelity == 1)  # no short trainings
     worth = believer(plan.make_space(), whole, found)
     order = sorted(range(len(found)), key=lambda place: -worth[place])

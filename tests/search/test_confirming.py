@@ -153,3 +153,37 @@ def test_a_search_by_a_judge_that_stands_in_names_its_audit_or_says_there_is_non
         assert known.replace("`", "") in (tmp_path / study / "report.md").read_text().replace(
             "`", ""
         )
+
+
+def test_a_comparison_confirms_what_a_search_confirms(tmp_path: Path) -> None:
+    """By belief, the same genotypes as a search of the same log; the report knows which were
+    judged twice."""
+    noise = ("--set", "evaluator.noise=2", "--trials", "100", "--space", "nasbench201")
+    words = ("--evaluator", "landscape", *noise)
+    together = ("--strategies", "random-search", "--seeds", "4", "--processes", "1")
+    for by in ("belief", "score"):
+        said = nas(
+            "compare", *words, *together, "--confirm", "4", "--confirm-by", by, "--json",
+            "--out", str(tmp_path / by),
+        )  # fmt: skip
+        assert said.code == 0, said.err
+    search = tmp_path / "belief" / "random-search" / "seed-4"
+    alone = nas(
+        "search", *words, "--strategy", "random-search", "--seed", "4", *CONFIRM[:4],
+        "--confirm-by", "belief", "--out", str(tmp_path / "alone"),
+    )  # fmt: skip
+    assert alone.code == 0, alone.err
+    confirmed = {
+        where: [event["key"] for event in events(where, "asked")]
+        for where in (search / "confirm", next((tmp_path / "alone").glob("confirm-*")))
+    }
+    first, second = confirmed.values()
+    assert first == second
+    by_score = tmp_path / "score" / "random-search" / "seed-4" / "confirm"
+    assert [event["key"] for event in events(by_score, "asked")] != first
+    again = nas("compare", *words, *together, "--confirm", "4", "--out", str(tmp_path / "belief"))
+    assert "confirm" in again.sentence
+    plan = json.loads((tmp_path / "belief" / "compare.json").read_text())
+    assert plan["confirm"]["by"] == "belief"
+    older = json.loads((tmp_path / "score" / "compare.json").read_text())
+    assert "by" not in older["confirm"], "older comparisons go on"

@@ -21,6 +21,7 @@ from nas.study.study import Watch
 from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:
+    from nas.search.confirming import Believer
     from nas.search.learning import Learnt
 
 CONFIRM = "confirm"
@@ -45,6 +46,7 @@ class Judges:
     searching: Evaluator
     confirming: Evaluator
     learnt: Learnt | None = None  # by older studies
+    believer: Believer | None = None  # says which trials are confirmed, where scores do not
 
 
 def judges(plan: Plan, confirm: Confirm | None) -> Judges:
@@ -70,7 +72,7 @@ def searches(
         if settle(search) is None:
             return
     if lane.confirm is not None:
-        plan = _confirmation(lane)
+        plan = _confirmation(lane, judges.believer)
         if plan.start_from:
             budget = Budget(trials=len(plan.start_from))
             with open_search(
@@ -113,11 +115,10 @@ def _ended(folder: Path, budget: Budget | None) -> bool:
     return begun and ending.finished and ending.winner in (None, *ending.judged)
 
 
-def _confirmation(lane: Lane) -> Plan:
+def _confirmation(lane: Lane, believer: Believer | None) -> Plan:
     """The best trials once more, with seeds that no search has seen; the same seeds for every
     arm."""
     assert lane.confirm is not None
-    best = ranked(lane.folder, lane.confirm.top)
     return replace(
         lane.plan,
         strategy=Part.named("strategy", BASELINE, {}),
@@ -130,8 +131,20 @@ def _confirmation(lane: Lane) -> Plan:
         screen=None,
         fidelity=None,
         measured={} if lane.confirm.score or lane.confirm.cost else lane.plan.measured,
-        start_from=tuple(Genotype.from_dict(asked["genotype"]) for _, asked, _, _ in best),
+        start_from=_best(lane, believer),
     )
+
+
+def _best(lane: Lane, believer: Believer | None) -> tuple[Genotype, ...]:
+    """The trials of a search that are confirmed."""
+    assert lane.confirm is not None
+    best = ranked(lane.folder, lane.confirm.top)
+    if lane.confirm.by == "score" or not best:
+        return tuple(Genotype.from_dict(asked["genotype"]) for _, asked, _, _ in best)
+    from nas.search.confirming import believed
+
+    assert believer is not None, "whoever asks for belief brings one"
+    return believed(lane.folder, lane.plan, lane.confirm.top, believer)
 
 
 def _confirming(evaluator: Part, confirm: Confirm) -> Part:

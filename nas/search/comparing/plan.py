@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nas.errors import SettingsError, StudyError, shortened
 from nas.search.comparing.arms import Arm
@@ -36,6 +36,8 @@ FORMAT = 1
 FILE = "compare.json"
 _LARGEST_FILE = 64_000_000
 
+ConfirmBy = Literal["score", "belief"]
+
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
@@ -46,11 +48,14 @@ class Confirm:
         top: how many of the best trials of each search.
         score: another expression to confirm by (a table gives the same score again).
         cost: what that costs, where it is not the cost of the search.
+        by: which are the top ones: `score`, or `belief` for those that a critic of all scores
+            expects most of.
     """
 
     top: int
     score: str | None = None
     cost: str | None = None
+    by: ConfirmBy = "score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,8 @@ def _is_confirm(value: object) -> bool:
         isinstance(value, dict)
         and is_count(value.get("top"))
         and all(value.get(name) is None or is_text(value[name]) for name in ("score", "cost"))
-        and value.keys() <= {"top", "score", "cost"}
+        and value.get("by", "belief") == "belief"
+        and value.keys() <= {"top", "score", "cost", "by"}
     )
 
 
@@ -242,7 +248,7 @@ def _content(asked: Asked) -> dict[str, Any]:
         "seeds": list(asked.seeds),
         "budget": asked.budget.to_dict(),
         "repeats": asked.arms[0].plan.rules.repeats,
-        "confirm": asdict(asked.confirm) if asked.confirm else None,
+        "confirm": _confirm_told(asked.confirm),
         "margin": asked.margin,
         "pilot": asked.pilot,
         "measured": dict(asked.measured),
@@ -255,6 +261,16 @@ def _content(asked: Asked) -> dict[str, Any]:
         content["scales"] = asked.scales
     plain: dict[str, Any] = json.loads(json.dumps(content))
     return plain
+
+
+def _confirm_told(confirm: Confirm | None) -> dict[str, Any] | None:
+    """As it is written down; by score goes without saying, as it did before there was a choice."""
+    if confirm is None:
+        return None
+    told = asdict(confirm)
+    if confirm.by == "score":
+        del told["by"]
+    return told
 
 
 def _last_request(content: Mapping[str, Any]) -> Any:

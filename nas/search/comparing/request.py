@@ -12,7 +12,7 @@ from typing import Any
 from nas.errors import SettingsError
 from nas.registry import is_outside, resolve
 from nas.search.comparing.arms import arms_of, seeds_of
-from nas.search.comparing.plan import Asked, Confirm
+from nas.search.comparing.plan import Asked, Confirm, ConfirmBy
 from nas.search.words import DEFAULTS
 from nas.study import Budget
 
@@ -25,13 +25,15 @@ def asked_of(
     confirm: int | None = None,
     confirm_score: str | None = None,
     confirm_cost: str | None = None,
+    confirm_by: ConfirmBy = "score",
     margin: float | None = None,
     pilot: int = 0,
 ) -> tuple[Asked, Budget | None]:
     """The request, and the budget if the settings name one."""
-    if confirm is None and (confirm_score or confirm_cost):
+    if confirm is None and (confirm_score or confirm_cost or confirm_by != "score"):
         raise SettingsError(
-            "--confirm-score and --confirm-cost say how to confirm: give --confirm K too"
+            "--confirm-score, --confirm-cost and --confirm-by say how to confirm: give --confirm K "
+            "too"
         )
     if confirm is not None and "objectives" in tree.get("study", {}):
         raise SettingsError(
@@ -42,7 +44,9 @@ def asked_of(
         raise SettingsError(f"--margin is {margin}: expected a number, 0 or more")
 
     arms, budget = arms_of(strategies, tree if confirm else _judged_by_other_seeds(tree))
-    again = Confirm(confirm, confirm_score, confirm_cost) if confirm is not None else None
+    again = (
+        Confirm(confirm, confirm_score, confirm_cost, confirm_by) if confirm is not None else None
+    )
     return Asked(arms, seeds_of(seeds), Budget(), again, margin, pilot), budget
 
 

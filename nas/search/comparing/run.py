@@ -33,6 +33,7 @@ from nas.study.store import LEARNT, SUPERNET
 from nas.study.study import Watch
 
 if TYPE_CHECKING:
+    from nas.search.confirming import Believer
     from nas.search.learning import Learnt
     from nas.study.front import Scale
 
@@ -69,13 +70,19 @@ class Progress:
 
 
 def compare(
-    folder: Path, asked: Asked, budget: Budget | None, processes: int | None, progress: Progress
+    folder: Path,
+    asked: Asked,
+    budget: Budget | None,
+    processes: int | None,
+    progress: Progress,
+    believer: Believer | None = None,
 ) -> bool:
     """Run what was asked, or what is left of it; whether everything is done.
 
     Args:
         asked: the request; its own budget counts only where none is given and none was before.
         budget: as given with this request.
+        believer: says what is confirmed, where that is asked for by belief.
     """
     asked = replace(asked, confirm=asked.confirm and checked_confirm(asked.arms[0], asked.confirm))
     there = read_comparison(folder)
@@ -91,7 +98,7 @@ def compare(
         refuse_changed(folder, asked, there)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
-        shared = replace(shared, learnt=_learnt(folder, asked, there))
+        shared = replace(shared, learnt=_learnt(folder, asked, there), believer=believer)
         if shared.learnt is not None:
             from nas.search.learning import learnt_told
 
