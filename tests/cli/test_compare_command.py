@@ -99,7 +99,8 @@ def test_a_signal_stops_gently_and_says_how_to_go_on(tmp_path: Path) -> None:
         ),
         (
             ("--confirm-score", "x"),
-            "--confirm-score, --confirm-cost and --confirm-by say how to confirm: give --confirm K too",
+            "--confirm-score, --confirm-cost and --confirm-by say how to confirm: give --confirm K "
+            "too",
         ),
         (
             ("--set", "strategy.population=3"),

@@ -1,7 +1,9 @@
-"""Two verdicts on the same winners: that of the weights they share, and that of real trainings.
+"""Verdicts on the same winners: that of the weights they share, and that of real trainings; and
+where there is another comparison, whose winners are better for real.
 
 python verdicts.py --different COMPARISON            how many winners differ
-python verdicts.py COMPARISON TRAINED OUT            winners.csv and verdicts.md in OUT
+python verdicts.py OUT COMPARISON TRAINED            winners.csv and verdicts.md in OUT
+python verdicts.py OUT COMPARISON TRAINED OTHER ITS_TRAINED
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import csv
 import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from nas.reports.statistics import Judged, judged, paired
 from nas.search.trials import trials_frame
@@ -17,7 +20,15 @@ from nas.search.trials import trials_frame
 ARM, BASELINE, MARGIN = "policy-gradient", "random-search", 0.005
 
 
-def winners(comparison: Path) -> dict[tuple[str, int], tuple[str, float]]:
+class Winner(NamedTuple):
+    """The best of a search by the weights it shared, and what three trainings say of it."""
+
+    key: str
+    shared: float
+    trained: float
+
+
+def best_of(comparison: Path) -> dict[tuple[str, int], tuple[str, float]]:
     """Arm and seed; key of the winner, and its score by shared weights."""
     found = {}
     for arm in (ARM, BASELINE):
@@ -26,6 +37,15 @@ def winners(comparison: Path) -> dict[tuple[str, int], tuple[str, float]]:
             best = told.loc[told["score"].idxmax()]
             found[arm, int(folder.name.removeprefix("seed-"))] = best["key"], float(best["score"])
     return found
+
+
+def winners(comparison: Path, trained: Path) -> dict[tuple[str, int], Winner]:
+    """The same, with their trainings."""
+    real = trials_frame(trained).drop_duplicates("key").set_index("key")["score"]
+    return {
+        search: Winner(key, shared, float(real[key]))
+        for search, (key, shared) in best_of(comparison).items()
+    }
 
 
 def written(each: Judged) -> str:
@@ -38,34 +58,38 @@ def written(each: Judged) -> str:
 def main() -> None:
     """Print the number, or write the table."""
     if sys.argv[1] == "--different":
-        print(len({key for key, _ in winners(Path(sys.argv[2])).values()}))
+        print(len({key for key, _ in best_of(Path(sys.argv[2])).values()}))
         return
-    comparison, trained, out = map(Path, sys.argv[1:])
-    found, real = (
-        winners(comparison),
-        trials_frame(trained).drop_duplicates("key").set_index("key")["score"],
-    )
+    out, comparison, trained, *other = map(Path, sys.argv[1:])
+    found = winners(comparison, trained)
     seeds = sorted({seed for _, seed in found})
-    rows = [
-        (arm, seed, key, shared, float(real[key])) for (arm, seed), (key, shared) in found.items()
-    ]
     with (out / "winners.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("arm", "seed", "key", "shared", "trained"))
-        table.writerows(sorted(rows))
-    scores = {(arm, seed): (shared, own) for arm, seed, _, shared, own in rows}
-    several = [
-        paired([scores[ARM, seed][way] - scores[BASELINE, seed][way] for seed in seeds], MARGIN)
-        for way in (0, 1)
-    ]
-    lines = ["| judged by | policy-gradient minus random search (95 %) | p | verdict |"]
-    lines.append("|---|---|---|---|")
-    for name, each in zip(
-        ("shared weights", "three trainings"), judged(several, MARGIN), strict=True
-    ):
+        table.writerows(sorted((arm, seed, *winner) for (arm, seed), winner in found.items()))
+
+    differences = {
+        "policy-gradient minus random search, by shared weights": [
+            found[ARM, seed].shared - found[BASELINE, seed].shared for seed in seeds
+        ],
+        "the same, by three trainings": [
+            found[ARM, seed].trained - found[BASELINE, seed].trained for seed in seeds
+        ],
+    }
+    if other:
+        before = winners(*other)
+        differences |= {
+            f"{arm}, weights that learn on minus still ones, by three trainings": [
+                found[arm, seed].trained - before[arm, seed].trained for seed in seeds
+            ]
+            for arm in (ARM, BASELINE)
+        }
+    lines = ["| what | mean (95 %) | p, Holm | verdict |", "|---|---|---|---|"]
+    several = [paired(each, MARGIN) for each in differences.values()]
+    for name, each in zip(differences, judged(several, MARGIN), strict=True):
         lines.append(f"| {name} | {written(each)} |")
     (out / "verdicts.md").write_text("\n".join(lines) + "\n")
-    print(json.dumps({"seeds": len(seeds), "trained": len(real)}))
+    print(json.dumps({"seeds": len(seeds), "trained": len({each.key for each in found.values()})}))
 
 
 if __name__ == "__main__":
