@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.contracts import Evaluation, Evaluator, Json, Report
-from nas.errors import NasError, SpaceError, TableError, shortened
+from nas.errors import NasError, SpaceError, TableError, shell_word, shortened
 from nas.evaluators._expressions import Expression
 from nas.evaluators._joined_tables import digest_of_all, open_tables
 from nas.evaluators._row_index import (
@@ -37,6 +37,7 @@ SHIPPED: Final = Path(__file__).parent.parent / "tables"
 
 Texts = Mapping[str, Sequence[str]]
 
+_ENUMERABLE: Final = 10**9  # architectures that somebody may want to complete a table of
 _OF_A_SEED: Final = re.compile(r"score_seed\d+")  # as `nas tabulate` names them
 
 
@@ -218,6 +219,12 @@ class Table(Evaluator):
 
     def _refuse_gaps(self, known: int) -> None:
         size = self.space.architectures
+        if size > _ENUMERABLE:
+            raise TableError(
+                f"{self._name} holds {known:,} of the {size:.2g} architectures of space "
+                f"{self.space.name!r}, a sample; `--evaluator surrogate --set "
+                f"evaluator.records={shell_word(str(self._paths[0]))}` predicts the others from these"
+            )
         raise TableError(
             f"{self._name} lacks {size - known:,} of the {size:,} architectures of space "
             f"{self.space.name!r}; complete "

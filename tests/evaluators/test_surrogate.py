@@ -263,3 +263,15 @@ def test_a_comparison_tells_what_its_judge_is_worth(tmp_path: Path) -> None:
     file.write_text(file.read_text().rstrip() + "1\n")
     again = CliRunner().invoke(app, words.replace("--trials 8", "--trials 9").split())
     assert "has changed" in str(again.exception)
+
+
+def test_a_sample_is_no_table_and_says_what_to_do_with_it(tmp_path: Path) -> None:
+    file = written(tmp_path, made_up(drawn(25)))
+    search = ["search", "--space", "nasnet", "--trials", "2", "--out", str(tmp_path / "s")]
+    said = CliRunner().invoke(app, [*search, "--table", str(file)])
+    assert isinstance(said.exception, TableError)
+    sentence = str(said.exception)
+    assert "holds 25 of the 5.2e+36 architectures of space 'nasnet', a sample" in sentence
+    words = sentence.partition("`")[2].partition("`")[0].split()
+    done = CliRunner().invoke(app, [*search, *words])
+    assert done.exit_code == 0, done.output
