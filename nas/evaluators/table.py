@@ -220,10 +220,11 @@ class Table(Evaluator):
     def _refuse_gaps(self, known: int) -> None:
         size = self.space.architectures
         if size > _ENUMERABLE:
+            records = shell_word(str(self._paths[0]))
             raise TableError(
                 f"{self._name} holds {known:,} of the {size:.2g} architectures of space "
                 f"{self.space.name!r}, a sample; `--evaluator surrogate --set "
-                f"evaluator.records={shell_word(str(self._paths[0]))}` predicts the others from these"
+                f"evaluator.records={records}` predicts the others from these"
             )
         raise TableError(
             f"{self._name} lacks {size - known:,} of the {size:,} architectures of space "

@@ -266,7 +266,8 @@ def test_a_comparison_tells_what_its_judge_is_worth(tmp_path: Path) -> None:
 
 
 def test_a_sample_is_no_table_and_says_what_to_do_with_it(tmp_path: Path) -> None:
-    file = written(tmp_path, made_up(drawn(25)))
+    rows = made_up(drawn(25))
+    file = written(tmp_path, [{**row, "score": row["score_seed0"]} for row in rows])
     search = ["search", "--space", "nasnet", "--trials", "2", "--out", str(tmp_path / "s")]
     said = CliRunner().invoke(app, [*search, "--table", str(file)])
     assert isinstance(said.exception, TableError)
