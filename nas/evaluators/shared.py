@@ -215,7 +215,7 @@ class Shared(Evaluator):
         began = time.perf_counter()
         from nas.training.measurement import peak_memory_mib, room_mib
         from nas.training.shared_weights import SharedWeights
-        from nas.training.supernet import judged_child, steps_foreseen
+        from nas.training.supernet import a_step_foreseen, judged_child
 
         if self._record is None:
             setting, weights = _setting_of(self._train, self._steps, 0), SharedWeights(0)
@@ -226,8 +226,7 @@ class Shared(Evaluator):
         judged_child(setting, weights, genotype, 0)
         seconds = time.perf_counter() - opened
         if self._steps_later:
-            each = dataclasses.replace(setting, steps=self._steps_later)
-            seconds += steps_foreseen(each)[0]
+            seconds += self._steps_later * a_step_foreseen(setting, genotype)
         device = setting.computation.torch_device
         return Foreseen(
             seconds, peak_memory_mib(device), room_mib(device), opening_seconds=opened - began

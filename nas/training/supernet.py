@@ -33,6 +33,7 @@ PROGRESS: Final = "progress.safetensors"
 CALIBRATED_ON: Final = 256  # training pictures
 _LATER: Final = 0.1  # of the recipe's learning rate, for steps beyond those that were planned
 _WARMING_UP, _TIMED, _ENOUGH_SECONDS = 4, 40, 4.0  # steps, steps, and what they may take
+_TIMED_OF_ONE = 3  # steps of one child
 _MOST_DRAWN, _DRAWING_SECONDS = 200, 2.0  # children that make all the weights there are
 
 Report = Callable[[int, float], None]  # (step, loss)
@@ -93,6 +94,17 @@ def steps_foreseen(setting: SupernetSetting) -> tuple[float, float]:
     weights = learner.shared.tensors.values()
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights)
     return setting.steps * a_step, size / 2**20
+
+
+def a_step_foreseen(setting: SupernetSetting, genotype: Genotype) -> float:
+    """The seconds of a step of this child, from some."""
+    learner = Learner(setting)
+    with setting.computation.active():
+        learner.learn(genotype)
+        began = time.monotonic()
+        for _ in range(_TIMED_OF_ONE):
+            learner.learn(genotype)
+    return (time.monotonic() - began) / _TIMED_OF_ONE
 
 
 @final
