@@ -17,7 +17,7 @@ from torch import nn
 from nas.errors import NasError, shortened
 from nas.exporting.subject import Subject, accuracies_of
 from nas.settings import complete
-from nas.training.checkpoint import in_one_order
+from nas.training.checkpoint import in_one_order, is_as_written
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
 
@@ -82,11 +82,15 @@ def open_weights(
         raise NasError(f"{file} is larger than {_LARGEST_FILE >> 30} GiB, which no network here is")
     try:
         with safe_open(file, framework="pt") as stored:
-            facts = json.loads((stored.metadata() or {}).get("facts", "{}"))
+            header = stored.metadata() or {}
+        facts = json.loads(header.get("facts", "{}"))
+        changed = not is_as_written(file, header)
     except (SafetensorError, OSError, ValueError, RecursionError) as problem:
         raise NasError(
             f"{file} is no safetensors file ({str(problem)[:100]}); {remedy}"
         ) from problem
+    if changed:
+        raise NasError(f"{file} was changed after it was written; {remedy}")
     return Weights(file, facts if isinstance(facts, dict) else {})
 
 
@@ -154,7 +158,7 @@ def write_weights(file: Path, subject: Subject, names: Mapping[str, str]) -> Non
     }
     header = {"format": _FORMAT, "facts": json.dumps(facts_of(subject))}
     with file.open("wb") as stream:  # save_file would make it readable by its owner alone
-        stream.writelines(in_one_order(save(tensors, header)))
+        stream.writelines(in_one_order(save(tensors, header), proven=True))
 
 
 def facts_of(subject: Subject) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-_FORMAT = "1"
+_FORMAT, _DIGEST = "1", "sha256"
 
 
 def save_weights(file: Path, network: nn.Module, facts: Mapping[str, Any]) -> None:
@@ -24,11 +25,13 @@ def save_weights(file: Path, network: nn.Module, facts: Mapping[str, Any]) -> No
 
 def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and facts of a file; OSError, ValueError or SafetensorError where it is none of
-    ours."""
+    ours, or not what was written."""
     with safe_open(file, framework="pt") as stored:
         header = stored.metadata() or {}
         if header.get("format") != _FORMAT:
             raise ValueError(f"{file} has format {header.get('format')!r}; expected {_FORMAT!r}")
+        if not is_as_written(file, header):
+            raise ValueError(f"{file} was changed after it was written")
         tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         return tensors, json.loads(header["facts"])
 
@@ -105,19 +108,35 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     with draft.open("wb") as stream:
-        for part in in_one_order(content):
+        for part in in_one_order(content, proven=True):
             stream.write(part)
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(file)
 
 
-def in_one_order(content: bytes) -> tuple[bytes, bytes, memoryview]:
+def in_one_order(content: bytes, *, proven: bool = False) -> tuple[bytes, bytes, memoryview]:
     """The same file, its facts in alphabetical order: safetensors writes them in any, and equal
-    weights would be files of different digests."""
+    weights would be files of different digests.
+
+    Args:
+        proven: whether its facts name the digest of all numbers, so that a change is found.
+    """
     end = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:end])
+    header, numbers = json.loads(content[8:end]), memoryview(content)[end:]
+    if proven:
+        header["__metadata__"][_DIGEST] = sha256(numbers).hexdigest()
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little"), text, memoryview(content)[end:]
+    return len(text).to_bytes(8, "little"), text, numbers
+
+
+def is_as_written(file: Path, header: Mapping[str, str]) -> bool:
+    """Whether the numbers behind this header of a file are those that it names; older files name
+    none."""
+    if _DIGEST not in header:
+        return True
+    with file.open("rb") as stream:
+        stream.seek(8 + int.from_bytes(stream.read(8), "little"))
+        return file_digest(stream, "sha256").hexdigest() == header[_DIGEST]

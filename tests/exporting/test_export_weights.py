@@ -165,6 +165,20 @@ def test_damaged_weights_are_in_nobody_s_way_who_does_not_need_them(tmp_path: Pa
     assert nas("export", study, "--to", "json").code == 0
 
 
+def test_weights_with_a_changed_number_are_found(tmp_path: Path) -> None:
+    study, out = tmp_path / "study", tmp_path / "out"
+    trained_study(study)
+    assert nas("export", study, "--to", "python,json", "--out", out).code == 0
+    for kept in (study / "checkpoints" / "3" / "weights.safetensors", out / "weights.safetensors"):
+        content = kept.read_bytes()
+        kept.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        source = study if study in kept.parents else out
+        said = nas("export", source, "--to", "json", "--out", tmp_path / "again").sentence
+        assert said.startswith(f"{kept} was changed after it was written; ")
+        kept.write_bytes(content)
+        assert nas("export", source, "--to", "json", "--out", tmp_path / "again").code == 0
+
+
 def test_damaged_weights_of_an_export_are_not_opened_where_others_are_given(tmp_path: Path) -> None:
     study, out = tmp_path / "study", tmp_path / "out"
     best, _ = trained_study(study)

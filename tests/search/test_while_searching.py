@@ -53,7 +53,10 @@ def test_each_trial_is_judged_by_what_those_before_it_left(whole: Path, tmp_path
     assert "supernet_steps" not in told(still)[0]
 
 
-SLOW = [pytest.param(file, marks=pytest.mark.slow) for file in ("as it was", "torn", "of another")]
+SLOW = [
+    pytest.param(file, marks=pytest.mark.slow)
+    for file in ("as it was", "torn", "changed", "of another")
+]
 
 
 @pytest.mark.parametrize("file", ["older", "gone", *SLOW])
@@ -69,6 +72,8 @@ def test_a_search_that_goes_on_has_the_same_weights(whole: Path, tmp_path: Path,
             kept.unlink()
         case "torn":
             kept.write_bytes(kept.read_bytes()[:-100])
+        case "changed":
+            kept.write_bytes(kept.read_bytes()[:-1] + b"x")
         case "of another":
             other = ("--seed", "5", "--trials", "3", "--out", tmp_path / "other")
             assert nas(*SEARCH, *other).code == 0

@@ -56,6 +56,7 @@ def test_a_restored_training_goes_on_to_the_last_bit(tmp_path: Path, optimizer_n
         lambda file: file.write_bytes(b""),
         lambda file: file.write_bytes(file.read_bytes()[:-100]),
         lambda file: file.write_bytes(b"x" * 1000),
+        lambda file: file.write_bytes(file.read_bytes()[:-1] + b"x"),  # one number, and it fits
     ],
 )
 def test_a_checkpoint_that_is_damaged_is_ignored(tmp_path: Path, damage: Any) -> None:
