@@ -69,13 +69,19 @@ def of_the_scores(rows: Sequence[TableRow]) -> dict[str, Any]:
     return {
         "rows": len(rows),
         "neighbours": sum(row.neighbour_of is not None for row in rows),
-        "trainings": sum(sum(score is not None for score in row.scores) for row in rows),
+        "trainings": sum(map(_count, rows)),
         "mean": float(scores.mean()),
         "lowest": float(scores.min()),
         "highest": float(scores.max()),
         "quantiles": dict(zip(map(str, shares), np.quantile(scores, shares).tolist(), strict=True)),
         "seconds": float(np.mean([row.seconds for row in rows])),
+        "hours": sum(row.seconds * _count(row) for row in rows) / 3600,
     }
+
+
+def _count(row: TableRow) -> int:
+    """How many seeds trained it."""
+    return sum(score is not None for score in row.scores)
 
 
 def of_the_seeds(rows: Sequence[TableRow]) -> dict[str, Any]:
@@ -146,9 +152,7 @@ def of_the_making(studies: Path) -> dict[str, Any]:
     folders = sorted(studies.glob("seed-*"))
     settings = json.loads((folders[0] / "study.json").read_text())
     ends = [event for folder in folders for _, event in read_events(folder / "events.jsonl")]
-    told = [event for event in ends if event["event"] == "told"]
     return {
-        "hours": sum(event["seconds"] for event in told) / 3600,
         "failed": sum(event["event"] == "failed" for event in ends),
         "study": settings,
     }
@@ -186,8 +190,8 @@ def interval(tau: Sequence[float | None]) -> str:
 
 def draw(rows: Sequence[TableRow]) -> None:
     """The cells at both ends: those with the most seeds first, for luck has less part in them."""
-    most = max(sum(score is not None for score in row.scores) for row in rows)
-    sure = [row for row in rows if sum(score is not None for score in row.scores) == most]
+    most = max(map(_count, rows))
+    sure = [row for row in rows if _count(row) == most]
     order = sorted(sure, key=lambda row: -row.score)
     ends = {"best": order[:SHOWN], "worst": order[: -SHOWN - 1 : -1]}
     for end, some in ends.items():
