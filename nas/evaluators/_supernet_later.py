@@ -27,7 +27,7 @@ LATER: Final = f"{SUPERNET}-while-searching.safetensors"
 _NEWEST = 20  # trials whose children take steps
 
 
-class Told(NamedTuple):
+class Lesson(NamedTuple):
     """A trial that was judged, as the log has it."""
 
     genotype: Genotype
@@ -63,7 +63,7 @@ class LearntOn:
         self._learner = Learner(setting, SharedWeights(begun.seed, tensors))
         self._facts, self._steps, self._seconds_between = facts, steps, seconds_between
         self._log = _ToldSoFar(study / LOG)
-        self._newest: deque[Told] = deque(maxlen=_NEWEST)
+        self._newest: deque[Lesson] = deque(maxlen=_NEWEST)
         self._heard, self._digest = 0, ""
         self._saved_at = time.monotonic()
         self._restore()
@@ -82,11 +82,11 @@ class LearntOn:
         """Take the steps of all trials that the log has and these weights have not; the seconds of
         the newest one's, for those before were paid for when they were taken first."""
         seconds = 0.0
-        for told in self._log:
+        for lesson in self._log:
             began = time.perf_counter()
-            self._hear(told)
+            self._hear(lesson)
             for step in range(self._steps):
-                rng = numpy_rng(told.seed, "learning-on", step)
+                rng = numpy_rng(lesson.seed, "learning-on", step)
                 self._learner.learn(self._newest[int(rng.integers(len(self._newest)))].genotype)
             if time.monotonic() - self._saved_at >= self._seconds_between:
                 self.keep()
@@ -99,10 +99,10 @@ class LearntOn:
         self._learner.keep(self.study / LATER, facts, 0.0)
         self._saved_at = time.monotonic()
 
-    def _hear(self, told: Told) -> None:
-        self._newest.append(told)
+    def _hear(self, lesson: Lesson) -> None:
+        self._newest.append(lesson)
         self._heard += 1
-        text = f"{self._digest} {told.genotype.key} {told.seed}"
+        text = f"{self._digest} {lesson.genotype.key} {lesson.seed}"
         self._digest = sha256(text.encode()).hexdigest()[:16]
 
     def _restore(self) -> None:
@@ -117,8 +117,8 @@ class LearntOn:
             return
         if any(kept.get(name) != value for name, value in self._facts.items()):
             return
-        for told in _ToldSoFar(self.study / LOG):
-            self._hear(told)
+        for lesson in _ToldSoFar(self.study / LOG):
+            self._hear(lesson)
             if self._heard == kept["trials"]:
                 break
         if (self._heard, self._digest) == (kept["trials"], kept["told"]):
@@ -144,7 +144,7 @@ class _ToldSoFar:
         """Leave the first ones out."""
         self._skipped = count
 
-    def __iter__(self) -> Iterator[Told]:
+    def __iter__(self) -> Iterator[Lesson]:
         for offset, event in read_events(self._path, max(self._read_to, 0)):
             if offset == self._read_to:
                 continue
@@ -164,4 +164,4 @@ class _ToldSoFar:
                     if self._skipped:
                         self._skipped -= 1
                         continue
-                    yield Told(Genotype.from_dict(asked["genotype"]), asked["seed"])
+                    yield Lesson(Genotype.from_dict(asked["genotype"]), asked["seed"])
