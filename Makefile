@@ -14,7 +14,7 @@ ALONE  := RAY_TMPDIR=$$(mktemp -d) RAY_worker_niceness=0 $(shell $(LONELY) ip li
 
 RAY_TESTS = $(ALONE) $(abspath $(BIN))/python -m pytest -m ray -p no:cacheprovider
 MEMORY    := tests/runners/test_ray_memory.py
-SEARCHES  := tests/runners/test_ray.py tests/runners/test_ray_nodes.py
+SEARCHES  := tests/runners/test_ray.py tests/runners/test_ray_nodes.py tests/journeys/test_cluster.py
 
 .DEFAULT_GOAL := help
 

@@ -357,11 +357,11 @@ def test_a_worker_that_is_stopped_is_noticed_without_a_timeout(
     """Epochs that take longer than the silence that is allowed are none."""
     folder = tmp_path / "study"
     options = ("--set", "runner.silence=4", "--set", "evaluator.epoch_seconds=5")
-    with running(search(folder, *RAY, *options, trials=4)) as driver:
+    with running(search(folder, *RAY, *options, trials=2)) as driver:
         wait_for(lambda: count(folder, "progressed") >= 1, driver)
         strike(driver, signal.SIGSTOP)
         done = ended(driver)
-    assert len(finished(folder, done)) == 4
+    assert len(finished(folder, done)) == 2
     assert lost(folder) == ["worker_lost"]
     (again,) = [event for event in lines(folder) if "after" in event]
     assert again["after"]["message"] == "the worker was alive and said nothing for 4 s"
