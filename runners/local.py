@@ -47,8 +47,8 @@ class Local(Runner):
         """Refuse a device that this machine does not have, and what cannot be sent to a process."""
         if evaluator.one_at_a_time and self.workers > 1:
             raise SettingsError(
-                f"workers is {self.workers}, but what judges hangs on the trials before "
-                "(evaluator.while_searching): give --workers 1"
+                f"workers is {self.workers}, but {type(evaluator).__name__} judges by what the "
+                "trials before left: give --workers 1"
             )
         evaluator.settle(settled_before(folder))
         if not self._runs_here:

@@ -95,7 +95,7 @@ class RayTune(Runner):
         device that children would not have there, and what cannot be sent to them."""
         if evaluator.one_at_a_time:
             raise SettingsError(
-                "what judges hangs on the trials before (evaluator.while_searching), so they run "
+                f"{type(evaluator).__name__} judges by what the trials before left, so they run "
                 "one after another, where the log is: give --runner local"
             )
         require_ray()

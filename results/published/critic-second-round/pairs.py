@@ -37,7 +37,7 @@ def main() -> None:
     print("| part | pair | seeds | mean difference (95 %) | p, Holm |\n|---|---|---:|---|---:|")
     for part in sys.argv[1:]:
         rows = outcomes(part)
-        margin = 0.02 if "-1" in part and not part.startswith("nasbench") else 0.1
+        margin = 0.02 if part.startswith(("landscape", "interactions")) else 0.1
         pairs = [(one, other) for one, other in PAIRS if {one, other} <= rows.keys()]
         several = [
             paired([rows[one][seed] - rows[other][seed] for seed in sorted(rows[one])], margin)

@@ -48,13 +48,14 @@ def main() -> None:
         shutil.copy(records, table)
     space = load("space", "nasnet")()
     rows = read_rows(open_table(table), space)
+    worth = Model.of(space, rows).worth
     facts: dict[str, Any] = {
         "sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
         **of_the_scores(rows),
         **of_the_seeds(rows),
         "foretelling": foretelling(rows),
-        "surrogate": Model.of(space, rows).worth.to_dict(),
-        "told": Model.of(space, rows).worth.told,
+        "surrogate": worth.to_dict(),
+        "told": worth.told,
         **of_the_making(studies),
     }
     (SHIPPED / f"{NAME}.json").write_text(json.dumps(facts, indent=1) + "\n")
