@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import final
 
 from nas.contracts import Evaluator, Failure, Outcome, Trial, Turns
-from runners._process import VISIBLE, WorkerProcess, wait_for_any
+from runners._process import VISIBLE, WorkerProcess, kill_all, wait_for_any
 
 _SLICE_SECONDS = 0.5  # how often an idle driver looks at deadlines and at a wish to stop
 _SECONDS_OF_A_LOOK = 5.0  # longer between two looks, and the driver was asleep itself
@@ -47,6 +47,7 @@ class WorkerPool:
         self._limits = limits
         self._looked_at = time.monotonic()
         self._gpus = gpus
+        self._workers: list[WorkerProcess] = []  # all that may have to be ended
         self._idle: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, Trial] = {}
 
@@ -60,8 +61,7 @@ class WorkerPool:
                 self._leave_out_own_sleep()
                 self._end_late_ones()
         finally:
-            for worker in [*self._idle, *self._busy]:
-                worker.kill()
+            kill_all(self._workers)
 
     def _fill(self) -> bool:
         """Give every free place a trial; whether any was given."""
@@ -78,9 +78,12 @@ class WorkerPool:
             worker = self._idle.pop()
             if worker.is_alive:
                 return worker
-            worker.kill()
+            self._end(worker)
         beat = self._limits.silence / _BEATS
-        return WorkerProcess(self._evaluator, self._least_used_gpu(), beat)
+        worker = WorkerProcess(self._evaluator, self._least_used_gpu(), beat)
+        self._workers.append(worker)  # before it starts: a signal then may end the search
+        worker.start()
+        return worker
 
     def _least_used_gpu(self) -> str | None:
         """The GPU of a new process: one each, then several on each; None where all see the same."""
@@ -116,7 +119,7 @@ class WorkerPool:
         """Keep a process for the next trial, but for one in which something broke: that may be the
         process itself, say a GPU that answers no more."""
         if isinstance(outcome, Failure) and outcome.kind == "error":
-            worker.kill()
+            self._end(worker)
         else:
             self._idle.append(worker)
 
@@ -141,8 +144,12 @@ class WorkerPool:
 
     def _lose(self, worker: WorkerProcess, failure: Failure) -> None:
         trial = self._busy.pop(worker)
-        worker.kill()
+        self._end(worker)
         self._study.tell(trial.number, failure)
+
+    def _end(self, worker: WorkerProcess) -> None:
+        worker.kill()
+        self._workers.remove(worker)
 
 
 def visible_gpus() -> tuple[str, ...]:

@@ -34,27 +34,31 @@ class WorkerProcess:
     """The driver's end of a worker process."""
 
     def __init__(self, evaluator: Evaluator, gpu: str | None = None, beat: float = 15.0) -> None:
-        """Start it.
+        """Make ready what `start` starts.
 
         Args:
             gpu: the only one it sees; None: those that its driver sees.
             beat: seconds after which it says that it is alive, whatever its child does.
         """
         self.gpu = gpu
+        self._evaluator = evaluator
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
+        self._connection, self._theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, evaluator, os.getpid(), beat), daemon=True
+            target=_serve, args=(self._theirs, evaluator, os.getpid(), beat), daemon=True
         )
-        try:
-            with _without_signals(), _seeing(gpu):
-                self._process.start()
-        except (TypeError, AttributeError, pickle.PicklingError) as problem:
-            raise SettingsError(_unsendable(evaluator, problem)) from problem
-        theirs.close()
         self._given_at = self._heard_at = time.monotonic()
         self._begun_at: float | None = None
         self._has_begun_once = False
+
+    def start(self) -> None:
+        """Start it; a signal that comes meanwhile is heard at the end of this."""
+        try:
+            with _without_signals(), _seeing(self.gpu):
+                self._process.start()
+        except (TypeError, AttributeError, pickle.PicklingError) as problem:
+            raise SettingsError(_unsendable(self._evaluator, problem)) from problem
+        self._theirs.close()
 
     @property
     def age(self) -> float:
@@ -120,9 +124,10 @@ class WorkerProcess:
         return f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
 
     def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self._process.join()
+        """End it at once, if it was started at all."""
+        if self._process.pid is not None:
+            self._process.kill()
+            self._process.join()
         self._connection.close()
 
     def _send(self, message: Any) -> None:
@@ -130,6 +135,14 @@ class WorkerProcess:
             self._connection.send(message)
         except OSError:
             return  # it is dead: the next `receive` says so
+
+
+def kill_all(workers: Sequence[WorkerProcess]) -> None:
+    """End them all at once; no signal comes between. Python waits at its end for one that is left,
+    and that one does not hear its signal to end."""
+    with _without_signals():
+        for worker in workers:
+            worker.kill()
 
 
 def refuse_unsendable(evaluator: Evaluator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -44,6 +45,14 @@ class Unloadable(ScriptedEvaluator):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _refuse_to_load, ()
+
+
+class Impatient(ScriptedEvaluator):
+    """Its user presses Ctrl-C just while it is sent to a worker process."""
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().__reduce__()
 
 
 def _refuse_to_load() -> None:

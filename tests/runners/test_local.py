@@ -3,6 +3,7 @@ not."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -18,7 +19,7 @@ from nas.study import Budget, Rules
 from nas.study.study import Study
 from nas.testing.runner_promises import ScriptedEvaluator as Worker
 from parts.command_line import SMALL, started
-from parts.judges import OnGpu, Unloadable, Unsendable
+from parts.judges import Impatient, OnGpu, Unloadable, Unsendable
 from parts.studies import lines, story
 from runners._process import WorkerProcess
 from runners.local import Local
@@ -188,6 +189,17 @@ def test_an_evaluator_that_cannot_travel_is_refused(tmp_path: Path) -> None:
         pytest.raises(SettingsError, match=r"evaluator Unsendable cannot be sent to a worker"),
     ):
         Local(workers=2).run(study, Unsendable(SPACE))
+
+
+def test_a_signal_while_a_worker_starts_leaves_none_behind(tmp_path: Path) -> None:
+    """Python waits at its end for processes that are left, and workers do not hear SIGTERM."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with opened(tmp_path) as study, pytest.raises(KeyboardInterrupt):
+            Local(workers=2).run(study, Impatient(SPACE))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not multiprocessing.active_children()
 
 
 def test_a_worker_that_cannot_start_stops_the_search(tmp_path: Path) -> None:

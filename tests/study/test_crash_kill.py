@@ -110,6 +110,27 @@ def test_two_signals_stop_now(tmp_path: Path, workers: str) -> None:
     assert len(story(lines(tmp_path / "s"))) == 2
 
 
+def test_two_signals_stop_a_comparison_in_processes_now(tmp_path: Path) -> None:
+    """It does not wait for the studies that run, which here would take minutes."""
+    words = ("compare", "--evaluator", "landscape", "--set", "evaluator.delay_seconds=0.5")
+    more = ("--strategies", "evolution,random-search", "--seeds", "1", "--trials", "1000")
+    folder = tmp_path / "c"
+    process = started(*words, *more, "--processes", "2", "--no-report", "--out", folder)
+    for arm in ("evolution", "random-search"):
+        wait_for_events(folder / arm / "seed-1", 3)
+    assert process.stderr is not None
+    process.send_signal(signal.SIGINT)
+    while "once more to stop now" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    answer = ended(process)
+    assert answer.code == 3
+    assert "stopped now; continue with `nas compare " in answer.err
+    assert "Traceback" not in answer.err
+    for arm in ("evolution", "random-search"):
+        assert nas("status", folder / arm / "seed-1", "--check").code == 0
+
+
 def test_a_signal_to_the_whole_group_leaves_workers_their_trials(tmp_path: Path) -> None:
     """As a terminal sends Ctrl-C, and a cluster SIGTERM."""
     words = (

@@ -39,9 +39,15 @@ def run_in_processes(
         initializer=_begin,
         initargs=(judges, os.getpid()),
     )
+    others = multiprocessing.active_children()
     with pool:
         try:
             _feed(pool, iter(lanes), count + 1, ended)
+        except KeyboardInterrupt:  # else the pool would wait for the studies that run
+            for process in multiprocessing.active_children():
+                if process not in others:
+                    process.kill()
+            raise
         except BrokenProcessPool as problem:
             raise StudyError(
                 "a process of the comparison was killed from outside (out of memory?): give the "
