@@ -100,7 +100,8 @@ class Strategy(ABC):
     - `tell(trial, evaluation)` is the only step. Results arrive in any order, some never do, and
       some are of genotypes that somebody else chose.
     - Randomness comes from `numpy_rng(seed, "ask", number)` and nowhere else.
-    - So a search is resumed by telling its past; `snapshot` and `restore` may shorten that.
+    - So a search is resumed by telling its past; `snapshot` and `restore` may shorten that, and
+      one that says `learns = False`, as random search does, is told nothing.
     - Options are keyword arguments of the constructor, behind `*`, with defaults in JSON; the
       docstring says under `Args:` what each does. What is kept for `tell` goes into `notes`.
     - `takes_several` is True where it learns from all `objectives` of an evaluation; else it hears
@@ -135,6 +136,7 @@ class Strategy(ABC):
     """
 
     takes_several: bool = False
+    learns: bool = True
     # Of so many proposals one is tried, where a screen drops the others: numbers n * proposals to
     # the next multiple belong to one trial.
     proposals: int = 1

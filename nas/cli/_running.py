@@ -52,7 +52,7 @@ def run_and_report(
         to: formats of the export; None is all that take seconds, `none` is no export.
         track: the tracker that shows it meanwhile.
         whole: False where it is a part of a command that tells by itself what is found.
-        beside: what else belongs into the JSON.
+        beside: what else belongs into the JSON, of the search that this one confirms.
         around: who judges in the evaluator's place.
     """
     formats = _formats_of(to, todo)
@@ -85,7 +85,9 @@ def run_and_report(
             )
         else:
             exported = winner is not None and bool(winner.files)
-            onwards = next_commands(search, exported=exported, interrupted=reason is None)
+            onwards = next_commands(
+                search, exported=exported, interrupted=reason is None, last=beside is not None
+            )
             lines = (f"  {command}" for command in onwards)
             print(*_winner_told(winner), "next:", *lines, sep="\n")
     if reason is None or (winner is not None and winner.interrupted):

@@ -47,13 +47,15 @@ def command(
         tree.setdefault("runner", {})["workers"] = workers
     plan = Plan.read(folder, trust=trust)
     plan = plan.with_runner(changed_runner(plan.runner, runner, tree))
-    ledger = ledger_of(folder, plan.rules)
-    budget = extended(
-        budget_of(folder, ledger),
-        trials,
-        budget_seconds,
-        max_hours,
-        ended=ledger.ended_trials,
-        open_trials=ledger.bought_trials - ledger.ended_trials,
-    )
+    budget = None  # as far as its log says
+    if (trials, budget_seconds, max_hours) != (None, None, None):
+        ledger = ledger_of(folder, plan.rules)
+        budget = extended(
+            budget_of(folder, ledger),
+            trials,
+            budget_seconds,
+            max_hours,
+            ended=ledger.ended_trials,
+            open_trials=ledger.bought_trials - ledger.ended_trials,
+        )
     run_and_report(Assignment(plan, budget, folder), as_json=as_json, to=to, track=track)

@@ -8,10 +8,9 @@ from typing import Any
 
 from nas.errors import StudyError
 from nas.search.plan import Plan, differences
-from nas.search.reading import budget_of, ledger_of
+from nas.search.reading import budget_of, events_of
 from nas.study import Budget
 from nas.study.ledger import Ledger
-from nas.study.store import LOG
 
 
 def begun_plan(plan: Plan, folder: Path) -> Plan:
@@ -30,8 +29,7 @@ def begun_plan(plan: Plan, folder: Path) -> Plan:
 
 def budget_before_first_line(folder: Path, plan: Plan) -> Budget | None:
     """The budget of a study that was killed before its log had a line; else its log says it."""
-    log = folder / LOG
-    if log.exists() and log.stat().st_size and ledger_of(folder, plan.rules).sessions:
+    if next(events_of(folder), None) is not None:
         return None
     return budget_of(folder, Ledger(plan.rules))
 

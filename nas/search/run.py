@@ -414,10 +414,13 @@ def _clear_other_export(folder: Path, key: str, number: int) -> None:
 # ------------------------------------------------------------------ what comes next
 
 
-def next_commands(search: OpenSearch, *, exported: bool, interrupted: bool) -> Iterator[str]:
+def next_commands(
+    search: OpenSearch, *, exported: bool, interrupted: bool, last: bool = False
+) -> Iterator[str]:
     """The commands that go on from here, the likeliest first.
 
     Args:
+        last: whether more trials of this study would mean nothing, as of a confirmation.
         exported: whether the winner left the house already.
         interrupted: whether the search was stopped before its budget was spent.
     """
@@ -435,7 +438,7 @@ def next_commands(search: OpenSearch, *, exported: bool, interrupted: bool) -> I
             yield f"{nas}{plan.retrain_command(study.folder).removeprefix('nas')}"
         elif not search.evaluator.cheap:
             yield f"{nas} export {folder}"
-    if not interrupted and (more := _more(study)):
+    if not interrupted and not last and (more := _more(study)):
         yield f"{again} {more}"
 
 

@@ -17,6 +17,7 @@ class RandomSearch(Strategy):
     It has no options."""
 
     takes_several = True
+    learns = False
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)

@@ -72,6 +72,20 @@ class OpenTrial:
 
 Heard = tuple[Trial, Evaluation]
 
+# What a line raises that has the right fields, and no study wrote it
+_OF_A_STRANGER = (
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    GenotypeError,
+    SettingsError,
+)
+
+
+def _not_ours(event: Event) -> StoreError:
+    return StoreError(f"the log holds a line that no study wrote: {shortened(event, 100)}")
+
 
 @final
 class Ledger:
@@ -149,26 +163,29 @@ class Ledger:
             0.0, self._last_time - self.session.began
         )  # clocks are set back at times
 
-    def apply(self, event: Event, offset: int, trial: Trial | None = None) -> Heard | None:
-        """Take in one event; returns what the strategy hears of it. `trial` saves parsing the one
-        just asked."""
+    def apply(
+        self, event: Event, offset: int, trial: Trial | None = None, *, heard: bool = True
+    ) -> Heard | None:
+        """Take in one event; returns what the strategy hears of it, where it is `heard`. `trial`
+        saves parsing the one just asked."""
         try:
-            return self._apply(event, offset, trial)
+            return self._apply(event, offset, trial, self._listens and heard)
         except UnknownOpError:
             raise  # a sound line of a study with operations of its own
-        except (
-            KeyError,
-            TypeError,
-            AttributeError,
-            IndexError,
-            GenotypeError,
-            SettingsError,
-        ) as problem:
-            raise StoreError(
-                f"the log holds a line that no study wrote: {shortened(event, 100)}"
-            ) from problem
+        except _OF_A_STRANGER as problem:
+            raise _not_ours(event) from problem
 
-    def _apply(self, event: Event, offset: int, trial: Trial | None) -> Heard | None:
+    def parse_open(self) -> None:
+        """Parse what was asked and never ended: what no study wrote is found before it goes on."""
+        for entry in self.open.values():
+            try:
+                entry.trial  # noqa: B018 - parsed on demand
+            except UnknownOpError:
+                raise
+            except _OF_A_STRANGER as problem:
+                raise _not_ours(entry.asked) from problem
+
+    def _apply(self, event: Event, offset: int, trial: Trial | None, heard: bool) -> Heard | None:
         self._clock(event)
         self.strategy_seconds += event.get("strategy_seconds", 0.0)
         match event["event"]:
@@ -179,7 +196,7 @@ class Ledger:
             case "progressed":
                 self.open[event["number"]].steps += 1
             case "told":
-                return self._told(event, offset)
+                return self._told(event, offset, heard)
             case "stopped":
                 return self._stopped(event, offset)
             case "failed":
@@ -222,8 +239,6 @@ class Ledger:
 
     def _asked(self, event: Event, trial: Trial | None) -> None:
         number = event["number"]
-        if trial is None and self._listens:
-            trial = _trial(event)
         original = event.get("duplicate_of")
         self.open[number] = OpenTrial(event, event["key"], original, parsed=trial)
         self._free += self._is_free(self.open[number])
@@ -248,7 +263,7 @@ class Ledger:
             self.counts["retried"] += 1
             self._pay(after["seconds"])
 
-    def _told(self, event: Event, offset: int) -> Heard | None:
+    def _told(self, event: Event, offset: int, heard: bool) -> Heard | None:
         how = "reused" if "reused" in event else "learnt" if "learnt" in event else "evaluated"
         entry = self._ended(event, offset, how)
         score = event["score"]
@@ -261,7 +276,7 @@ class Ledger:
         if best is None or score > best.score or self._drove_out(best, score):
             spread = _spread_of(event["metrics"])
             self.incumbents.append(Incumbent(entry.trial, score, self.cost, spread))
-        return (entry.trial, evaluation) if self._listens else None
+        return (entry.trial, evaluation) if heard else None
 
     def _remember(self, entry: OpenTrial, told: Evaluation) -> None:
         """What is the worst so far, and the front."""

@@ -386,15 +386,17 @@ class Study:
         updates: list[dict[str, Any]] = []
         known_bytes, known_updates = self._snapshots.restore() if self._snapshots else (0, 0)
         for offset, event in read_events(self.store.path):
-            heard = self.ledger.apply(event, offset)
+            new = self.strategy.learns and offset >= known_bytes
+            heard = self.ledger.apply(event, offset, heard=new)
             if self._early_stopping is not None:
                 self._early_stopping.hear(event)
-            if heard is not None and offset >= known_bytes:
+            if heard is not None and new:
                 self.strategy.tell(*heard)
                 updates += [
                     {"event": "updated", "number": heard[0].number, **u}
                     for u in self.strategy.diagnostics()
                 ]
+        self.ledger.parse_open()
         self._lost_updates = updates[self.ledger.updates - known_updates :]
 
     def _begin(self, budget: Budget | None, learnt: Sequence[OlderJudgement]) -> None:

@@ -33,6 +33,19 @@ class AsksTwice(Strategy):
         pass
 
 
+class Denies(Strategy):
+    """Says that it does not learn, and counts what it heard."""
+
+    learns = False
+    heard = 0
+
+    def ask(self, number: int) -> Proposal:
+        return Proposal(self.space.sample(numpy_rng(self.seed, "ask", number, self.heard)))
+
+    def tell(self, trial: object, evaluation: object) -> None:
+        self.heard += 1
+
+
 class Wavers(Evaluator):
     """Its score is a different one each time."""
 
@@ -82,6 +95,10 @@ def writes_nothing(subject: object, folder: Path) -> Written:
         (
             lambda: testing.check_strategy(AsksTwice, spaces=[LadderSpace()]),
             "A storm of questions between tells leaves every later proposal as it was",
+        ),
+        (
+            lambda: testing.check_strategy(Denies, spaces=[LadderSpace()]),
+            "told them again, if it learns, it goes on as the one that lived",
         ),
         (
             lambda: testing.check_evaluator(Wavers),

@@ -56,6 +56,8 @@ def test_the_same_command_again_judges_nothing_and_a_longer_search_is_confirmed_
     first = nas(*CHEAP, *CONFIRM, "--out", str(out))
     assert first.code == 0, first.err
     assert "confirmed: the best 4 are judged by landscape, which chooses" in first.out
+    assert "next:" in first.out
+    assert "nas resume" not in first.out  # more trials of a confirmation mean nothing
     logs = {path: path.read_bytes() for path in out.rglob("events.jsonl")}
     assert len(logs) == 2
     nas(*CHEAP, *CONFIRM, "--out", str(out))

@@ -54,6 +54,20 @@ def test_only_the_best_keep_their_files(tmp_path: Path) -> None:
         assert list((tmp_path / "work").iterdir()) == []
 
 
+@pytest.mark.parametrize("learns", [True, False])
+def test_what_does_not_learn_is_not_told_its_past(tmp_path: Path, learns: bool) -> None:
+    with study_of(tmp_path, [A, B]) as study:
+        for score in (0.2, 0.1):
+            told(study, asked(study), score)
+        best = study.ledger.best
+    strategy = Listed([A, B])
+    strategy.learns = learns
+    with Study(tmp_path, strategy, seed=0, rules=Rules(), budget=None) as study:
+        assert len(strategy.heard) == (2 if learns else 0)
+        assert study.ledger.best == best
+        assert study.ask() is None
+
+
 def test_files_of_a_trial_told_just_before_a_crash_are_kept_after_it(tmp_path: Path) -> None:
     with study_of(tmp_path, [A, B]) as study:
         trial = asked(study)
