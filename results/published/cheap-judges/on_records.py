@@ -33,7 +33,9 @@ def main() -> None:
         table[name] = records[column]
         seconds[name] = records["cost"].mean()
     assert table.notna().all(axis=None), "a judge has not judged every record"
-    costs = pd.DataFrame([[f"{seconds.get(name, 0):.3g}" for name in table]], columns=table.columns)
+    costs = pd.DataFrame(
+        [[f"{seconds.get(str(name), 0):.3g}" for name in table]], columns=table.columns
+    )
     costs.index = pd.Index(["seconds"], name="key")
     folder.mkdir(parents=True, exist_ok=True)
     pd.concat([costs, table.map("{:.8g}".format)]).to_csv(folder / "scores.csv")
