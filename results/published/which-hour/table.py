@@ -22,7 +22,7 @@ def main() -> None:
     found = {way: facts(studies, way) for way in WAYS}
     (out / "winners.json").write_text(json.dumps(found, indent=2) + "\n")
     lines = [
-        "| way | trials | seconds | best of the search | its best five, trained | trained anew, test |",
+        "| way | trials | seconds | best | its best five, trained | trained anew, test |",
         "|---|---:|---:|---:|---|---|",
     ]
     for way, one in found.items():
