@@ -69,7 +69,8 @@ def _curves(records: Records) -> Figure:
         (distinct, ("distinct",)),
     ):
         for name in (name for name in names if any(name in record for record in records)):
-            axes.plot(told, _column(records, name), label=name.replace("_", " "))
+            dot = "o" if len(told) == 1 else None  # of a single update there is no line
+            axes.plot(told, _column(records, name), label=name.replace("_", " "), marker=dot)
     entropies = [record["entropies"] for record in records if "entropies" in record]
     if entropies:
         _heat(decisions, [list(values) for values in zip(*entropies, strict=True)], told)

@@ -420,7 +420,10 @@ def _controller(records: ControllerCurves, what: str, label: str, colour: str) -
     values = records.curves[what]
     low, middle, high = map(_floats, (values.low, values.median, values.high))
     axes.fill_between(records.told, low, high, color=colour, alpha=0.18, lw=0)
-    axes.plot(records.told, middle, color=colour, lw=1.9)
+    dot = "o" if len(records.told) == 1 else None  # of a single update there is no line
+    if dot:
+        axes.vlines(records.told, low, high, color=colour, alpha=0.3, lw=4)
+    axes.plot(records.told, middle, color=colour, lw=1.9, marker=dot)
     if what.endswith("share"):
         axes.set_ylim(0, 1.03)
     if what == "entropy_share":
@@ -446,7 +449,10 @@ def _add_baseline(axes: Axes, records: ControllerCurves, rewards: Floats, colour
     lines = {"reward": rewards}
     if baseline is not None:
         lines["baseline"] = _floats(baseline.median)
-        axes.plot(records.told, lines["baseline"], color=FAINT, lw=1.3, ls=(0, (3, 1.4)))
+        dot = "o" if len(records.told) == 1 else None
+        axes.plot(
+            records.told, lines["baseline"], color=FAINT, lw=1.3, ls=(0, (3, 1.4)), marker=dot
+        )
     ends = {
         name: float(values[~np.isnan(values)][-1])
         for name, values in lines.items()

@@ -678,3 +678,14 @@ def test_numbers_that_are_none_are_refused(folder: Path, words: tuple[str, str])
     assert nas("report", folder, *words).sentence.startswith(
         f"{words[0]} is {words[1]}: expected a number"
     )
+
+
+def test_a_single_update_of_a_controller_is_seen() -> None:
+    from nas.reports.findings import Band, ControllerCurves
+    from nas.reports.plots import _controller
+
+    for told, seen in (([8], ["o"]), ([8, 16], ["None"])):
+        several = Band(*([value] * len(told) for value in (0.1, 0.2, 0.4, 0.2, 0.1, 0.3)))
+        curves = ControllerCurves(told, {"kl": several}, 0, 3)
+        (axes,) = _controller(curves, "kl", "policy-gradient", "red").axes
+        assert [line.get_marker() for line in axes.lines] == seen
