@@ -22,28 +22,23 @@ def command(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Name the best distinct genotypes of a study; with several objectives, its front."""
+    """Name the best distinct genotypes of a study, those first that were judged again; with several
+    objectives, its front."""
     from nas.errors import StudyError
+    from nas.search.confirmed import confirmation_of
     from nas.search.plan import Plan
-    from nas.search.reading import ranked
     from nas.study.seed_spread import spread_told
 
     plan = Plan.read(folder)  # says what is wrong where there is no study
     if plan.objectives is not None:
         _list_front(folder, as_json=as_json)
         return
-    winners = [
-        {
-            "number": asked["number"],
-            "score": score,
-            "key": asked["key"],
-            "metrics": told["metrics"],
-            "seconds": told["seconds"],
-            "final": final,
-            "genotype": asked["genotype"],
-        }
-        for score, asked, told, final in ranked(folder, top)
-    ]
+    confirmation = confirmation_of(folder)
+    winners = [] if confirmation is None else _winners(confirmation, top, confirmation.name)
+    known = {winner["key"] for winner in winners}
+    if len(winners) < top:
+        others = _winners(folder, top + len(known))
+        winners += [one for one in others if one["key"] not in known][: top - len(winners)]
     if not winners:
         again = plan.resume_command(folder)
         raise StudyError(f"{folder} has no evaluated trial yet: continue it with `{again}`")
@@ -53,12 +48,36 @@ def command(
     for rank, winner in enumerate(winners, start=1):
         final = "".join(f", {name} {value:.6g}" for name, value in winner["final"].items())
         print(
-            f"{rank:>3}. trial {winner['number']}, score {winner['score']:.6g}"
+            f"{rank:>3}. {_confirmed(winner)}trial {winner['number']}, score {winner['score']:.6g}"
             f"{spread_told(winner['metrics'])}{final}, key "
             f"{winner['key']}{_chosen(winner['genotype'])}"
         )
         if top == 1:
             print(json.dumps(winner["genotype"]))
+
+
+def _winners(folder: Path, top: int, confirmed_in: str | None = None) -> list[dict[str, Any]]:
+    """The best of one study."""
+    from nas.search.reading import ranked
+
+    return [
+        {
+            "number": asked["number"],
+            "score": score,
+            "key": asked["key"],
+            "metrics": told["metrics"],
+            "seconds": told["seconds"],
+            "final": final,
+            "genotype": asked["genotype"],
+            **({} if confirmed_in is None else {"confirmed_in": confirmed_in}),
+        }
+        for score, asked, told, final in ranked(folder, top)
+    ]
+
+
+def _confirmed(winner: Mapping[str, Any]) -> str:
+    """Where a winner was judged again."""
+    return f"confirmed, {winner['confirmed_in']}: " if "confirmed_in" in winner else ""
 
 
 def _chosen(genotype: Mapping[str, Any]) -> str:

@@ -88,11 +88,30 @@ def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
         "wall_seconds": round(ledger.wall_seconds, 3),
         "best": None if best is None else _told(best),
         **({} if plan.objectives is None else {"front": ledger.covered(plan.scales)}),
+        **_confirmation(folder),
         "alarm": ledger.alarm,
         "forecast": [{**asdict(one), "within": one.within} for one in costs],
         "costs": sentence_of(costs),
         "final": {str(number): dict(final) for number, final in ledger.opened.items()},
     }
+
+
+def _confirmation(folder: Path) -> dict[str, Any]:
+    """How the best of a search stood the second judgement, where there was one."""
+    from nas.search.confirmed import confirmation_of, confirmations_in
+    from nas.search.plan import Plan
+    from nas.search.reading import ranked
+
+    several = confirmations_in(folder)
+    if not several:
+        return {}
+    found = confirmation_of(folder)
+    if found is None:
+        return {"confirmation": None}
+    best = ranked(found, 1)
+    judge = Plan.read(found).evaluator.name
+    chosen = {"number": best[0].asked["number"], "score": best[0].score} if best else {}
+    return {"confirmation": {"folder": str(found), "evaluator": judge, **chosen}}
 
 
 def _told(best: Incumbent) -> dict[str, Any]:
@@ -141,10 +160,26 @@ def _print_progress(facts: dict[str, Any]) -> None:
         )
         spread = spread_told(facts["best"])
         print(f"best: trial {number}, score {facts['best']['score']:.6g}{spread}{final}")
+    if "confirmation" in facts:
+        print(_confirmation_told(facts["confirmation"]))
     if facts.get("front"):
         print(f"front: {facts['front']}")
     if facts["alarm"] is not None:
         print(f"alarm: {facts['alarm']}; `nas inspect {shell_word(facts['folder'])}` shows it")
+
+
+def _confirmation_told(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return (
+            "confirmed: not yet, or before its last trial: give the command of the search again, "
+            "with --confirm"
+        )
+    if "number" not in found:
+        return f"confirmed: nothing in {found['folder']} was told a score"
+    return (
+        f"confirmed: {found['evaluator']} chose trial {found['number']} of {found['folder']}, "
+        f"score {found['score']:.6g}"
+    )
 
 
 def _pace_told(pace: dict[str, Any]) -> Iterator[str]:

@@ -62,7 +62,7 @@ def choices(
     given = None if weights is None else open_weights(weights)
     path = place_of(source)
     if (path / "study.json").is_file():
-        found = _of_study(path, top, with_weights and given is None)
+        found = _of_search(path, top, with_weights and given is None)
     else:
         if top > 1:
             raise NasError(
@@ -163,6 +163,21 @@ def _origin_of(weights: Weights) -> dict[str, Any]:
     return origin if isinstance(origin, dict) else {}
 
 
+def _of_search(folder: Path, top: int, with_weights: bool) -> list[Choice]:
+    """The best of a study; where they were judged again, in the order which that gave."""
+    from nas.search.confirmed import confirmation_of
+
+    confirmation = confirmation_of(folder)
+    if confirmation is None:
+        return _of_study(folder, top, with_weights)
+    first = _of_study(confirmation, top, with_weights)
+    if len(first) == top:
+        return first
+    known = {choice.genotype.key for choice in first}
+    others = _of_study(folder, top + len(known), with_weights)
+    return [*first, *(one for one in others if one.genotype.key not in known)][:top]
+
+
 def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
     from nas.search.plan import Plan, read_study_json
     from nas.search.reading import ranked
@@ -193,15 +208,23 @@ def _trial(
     told: Mapping[str, Any],
     judged: Mapping[str, float],
 ) -> Choice:
+    from nas.search.confirmed import search_of
+    from nas.search.plan import read_study_json
+
     number = int(asked["number"])
     spread = seed_spread(told["metrics"])
+    above = search_of(folder)  # whose strategy proposed it, where this study only judged it again
+    searched = study if above is None else read_study_json(above)
     origin = {
-        "study": folder.resolve().name,
+        "study": folder.resolve().name
+        if above is None
+        else f"{above.name}/{folder.resolve().name}",
         "trial": number,
         "rank": rank,
         "score": score,
         "score of": None if spread is None else f"{spread.evaluations} seeds, ± {spread.sd:.2g}",
-        "strategy": study["strategy"]["name"],
+        "strategy": searched["strategy"]["name"],
+        "searched by": None if above is None else searched["evaluator"]["name"],
         "evaluator": study["evaluator"]["name"],
         "commit": study.get("commit"),
         "data fingerprint": (study.get("measured") or {}).get("data"),

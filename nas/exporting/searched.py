@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack, final
 from nas.errors import StudyError
 from nas.exporting.winner import finish, refuse_without_weights
 from nas.registry import allow
+from nas.search.confirmed import confirmation_of
 from nas.search.keywords import SearchSettings, tree_of_keywords
 from nas.search.objects import refuse_unrecorded
 from nas.search.plan import Plan
@@ -70,7 +71,11 @@ class SearchedStudy:
 
     @property
     def best(self) -> Best:
-        """The best trial; of equals the one told first."""
+        """The best trial; of equals the one told first. Of a search whose best were judged again it
+        is the one that was chosen so."""
+        confirmation = confirmation_of(self.folder)
+        if confirmation is not None:
+            return SearchedStudy(confirmation).best
         ledger = ledger_of(self.folder, Plan.read(self.folder).rules)
         found = ledger.best
         if found is None:

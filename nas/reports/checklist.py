@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nas.errors import counted
 from nas.reports.experiment import Experiment
 from nas.reports.findings import Honesty, Practice, State
-from nas.reports.frame import Frame
+from nas.reports.frame import Frame, read_frame
 from nas.reports.outcome import Outcome
 from nas.search.auditing import judges_that_guess, outside_told, sentence_beside
+from nas.search.confirmed import confirmation_of
 
 Value = TypeVar("Value")
 
@@ -42,7 +43,7 @@ def honesty(experiment: Experiment) -> Honesty:
         not_run=_not_run(experiment),
         planned=plan is not None,
         pilot=plan.pilot if plan else None,
-        confirm=plan.confirm if plan else None,
+        confirm=plan.confirm if plan else _confirmed_alone(experiment),
         requests=plan.requests if plan else [],
         resumed=sum(frame.sessions > 1 for frame in frames),
         total_trials=sum(frame.ended for frame in frames),
@@ -52,6 +53,16 @@ def honesty(experiment: Experiment) -> Honesty:
         total_strategy_seconds=sum(frame.strategy_seconds for frame in frames),
         audits=list(_audits(experiment)),
     )
+
+
+def _confirmed_alone(experiment: Experiment) -> dict[str, Any] | None:
+    """What the best of a single search came to, judged again."""
+    found = confirmation_of(next(experiment.frames).folder)
+    again = None if found is None else read_frame(found)
+    if again is None or again.winner is None:
+        return None
+    judge = {"in": again.folder.name, "evaluator": again.settings.task.evaluator.name}
+    return judge | {"trials": again.ended, "best": again.winner.score, "key": again.winner.key}
 
 
 def _audits(experiment: Experiment) -> Iterator[str]:

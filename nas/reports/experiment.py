@@ -12,10 +12,11 @@ from typing import Any, Self
 from nas.errors import StudyError
 from nas.reports.frame import Frame, Task, read_frame
 from nas.search.comparing.arms import baseline_of
-from nas.search.comparing.lanes import CONFIRM
 from nas.search.comparing.plan import read_comparison
+from nas.search.confirmed import confirmation_of
 from nas.search.old_options import renewed
 from nas.search.plan import differences
+from nas.study.store import CONFIRM
 
 _TASK = ("space", "evaluator", "rules", "limits", "start_from", "screen", "fidelity")
 _DEEPEST = 4
@@ -193,9 +194,22 @@ def _arm(label: str, frames: Sequence[tuple[Path, Path, Frame]], labels: Mapping
         studies[frame.seed] = frame
     studies = dict(sorted(studies.items()))
     confirmations = {
-        seed: read_frame(frame.folder / CONFIRM)
+        seed: again
         for seed, frame in studies.items()
-        if (frame.folder / CONFIRM / "study.json").exists()
+        if (again := _confirmation(frame)) is not None
     }
     strategy = next(iter(studies.values())).settings.strategy
     return Arm(label, strategy.name, strategy.options, studies, confirmations)
+
+
+def _confirmation(frame: Frame) -> Frame | None:
+    """Where the best of a study were judged again, in a comparison also while that goes on; by a
+    judge of another kind it is none, for the two are not to be compared."""
+    compared = frame.folder / CONFIRM
+    if (compared / "study.json").exists():
+        return read_frame(compared)
+    alone = confirmation_of(frame.folder)
+    again = None if alone is None else read_frame(alone)
+    if again is None or again.settings.task.evaluator.name != frame.settings.task.evaluator.name:
+        return None
+    return again

@@ -17,6 +17,7 @@ from nas.search.words import Assignment, assignment, judged_by
 from nas.seeding import derive
 from nas.study import Budget
 from nas.study.ledger import Heard
+from nas.study.store import CONFIRM
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 
@@ -47,14 +48,14 @@ def confirmation(
     )
     seed = derive(searched.plan.seed, "confirm") % 2**31
     rest = {name: table for name, table in tree.items() if name not in _OF_SEARCH}
-    study: dict[str, Any] = {"seed": seed, "out": str(searched.folder / "confirm")}
+    study: dict[str, Any] = {"seed": seed, "out": str(searched.folder / CONFIRM)}
     if (times := searched.plan.rules.evaluations_per_trial) > 1:
         study["evaluations_per_trial"] = times
     words = {**rest, "strategy": {"name": "random-search"}, "study": study}
     begun = assignment(judged_by(evaluator, words, tree.get("confirm", {})))
     plan = replace(begun.plan, start_from=best)
     # A search that went on may have other best ones: they are another study.
-    folder = searched.folder / f"confirm-{plan.fingerprint}"
+    folder = searched.folder / f"{CONFIRM}-{plan.fingerprint}"
     return Assignment(plan, Budget(trials=len(best)), folder)
 
 

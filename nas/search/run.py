@@ -34,7 +34,7 @@ from nas.study.store import (
     write_whole,
 )
 from nas.study.study import NEEDS_BUDGET, Constraint, Study, Watch, Weigh
-from search_spaces.cells.genotype import OP_NAMES
+from search_spaces.cells.genotype import OP_NAMES, Genotype
 from search_spaces.cells.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -365,18 +365,29 @@ def write_best(study: Study, evaluator: Evaluator) -> None:
     best = study.ledger.best
     if best is None:
         return
-    folder = study.folder / "best"
-    genotype = best.trial.genotype
-    _clear_other_export(folder, genotype.key, best.trial.number)
-    write_whole(folder / "genotype.json", genotype.to_json() + "\n")
-    if not evaluator.cheap and genotype.cells:
-        from nas.drawings.svg import cells_svg
+    from nas.search.confirmed import chosen_for, search_of
 
-        write_whole(folder / "cells.svg", cells_svg(genotype))
+    folder, cells = study.folder / "best", not evaluator.cheap
+    number, genotype = chosen_for(study.folder) or (best.trial.number, best.trial.genotype)
+    draw_best(folder, number, genotype, cells=cells)
+    above = search_of(study.folder)
+    if above is not None and (chosen := chosen_for(above)):
+        draw_best(above / "best", *chosen, cells=cells)
     if study.ledger.front:
         from nas.search.record import FRONT
 
         _write_front(folder / FRONT, study)
+
+
+def draw_best(folder: Path, number: int, genotype: Genotype, *, cells: bool) -> None:
+    """Leave a winner in this folder: its genotype, and a drawing of its cells where that is
+    wanted."""
+    _clear_other_export(folder, genotype.key, number)
+    write_whole(folder / "genotype.json", genotype.to_json() + "\n")
+    if cells and genotype.cells:
+        from nas.drawings.svg import cells_svg
+
+        write_whole(folder / "cells.svg", cells_svg(genotype))
 
 
 def _winners(study: Study) -> Iterator[Trial]:

@@ -30,6 +30,7 @@ WORK: Final = "work"  # the folder in which trials write, each in one of its own
 SUPERNET: Final = "supernet"
 LEARNT: Final = "learnt.json"  # what older studies judged, until the log holds it
 LEARNT_FILES: Final = "learnt"  # and what the best of it kept
+CONFIRM: Final = "confirm"  # how the folders of studies begin that judge its best again
 WEIGHTS_FILE: Final = "weights.safetensors"  # of a trained network, wherever it lies
 
 FORMAT = 2

@@ -9,12 +9,15 @@ from statistics import fmean
 from nas.contracts import Evaluation, Trial
 from nas.evaluators._repeated import Repeated
 from nas.evaluators.landscape import Landscape
+from nas.exporting.searched import SearchedStudy
 from nas.registry import load
+from nas.search.confirmed import confirmation_of
 from nas.search.plan import Plan
 from nas.search.reading import heard_of
 from nas.seeding import derive, numpy_rng
 from nas.strategies.controller.belief import expected
 from parts.command_line import nas
+from search_spaces.cells.genotype import Genotype
 
 SEARCH = ("search", "--space", "nasbench201", "--strategy", "random-search", "--trials", "30")
 CHEAP = (*SEARCH, "--evaluator", "landscape", "--set", "evaluator.noise=0.5")
@@ -65,6 +68,74 @@ def test_the_same_command_again_judges_nothing_and_a_longer_search_is_confirmed_
     longer = [word if word != "30" else "300" for word in CHEAP]
     assert nas(*longer, *CONFIRM, "--out", str(out)).code == 0
     assert len(list(out.glob("confirm-*"))) == 2
+
+
+def test_the_folder_of_a_confirmed_search_stands_for_the_winner_that_was_chosen(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "s"
+    words = ["evolution" if word == "random-search" else word for word in CHEAP]
+    chosen = nas(*words, *CONFIRM, "--out", str(out), "--json").json["best"]["key"]
+    (again,) = out.glob("confirm-*")
+    scored = nas("best", str(again), "--json").json["best"]
+    assert scored[0]["key"] == chosen
+
+    listed = nas("best", str(out), "--top", "6", "--json").json["best"]
+    assert [one.get("confirmed_in") for one in listed] == [again.name] * 4 + [None] * 2
+    assert listed[0]["key"] == chosen
+    assert len({one["key"] for one in listed}) == 6
+    assert nas("best", str(out)).out.startswith(f"  1. confirmed, {again.name}: trial ")
+    assert (
+        f"confirmed: landscape chose trial {listed[0]['number']} of {again}"
+        in nas("status", str(out)).out
+    )
+    assert Genotype.from_json((out / "best" / "genotype.json").read_text()).key == chosen
+    assert SearchedStudy(out).best.key == chosen
+
+    exported = nas("export", str(out), "--to", "python,json", "--out", str(tmp_path / "e"))
+    assert exported.code == 0, exported.err
+    assert Genotype.from_json((tmp_path / "e" / "genotype.json").read_text()).key == chosen
+    card = (tmp_path / "e" / "README.md").read_text()
+    assert f"- study: s/{again.name}\n" in card
+    assert "- strategy: evolution\n" in card  # which proposed it, not what judged it again
+
+
+def test_a_confirmation_counts_while_it_is_whole_and_the_search_has_not_gone_on(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "s"
+    nas(*CHEAP, *CONFIRM, "--out", str(out))
+    (again,) = out.glob("confirm-*")
+    log = again / "events.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(b"".join(whole.splitlines(keepends=True)[:4]))
+    assert confirmation_of(out) is None
+    log.write_bytes(whole)
+    assert confirmation_of(out) == again
+
+    assert nas("resume", str(out), "--trials", "+5").code == 0
+    assert confirmation_of(out) is None
+    assert "confirmed: not yet, or before its last trial" in nas("status", str(out)).out
+    best = nas("best", str(out), "--json").json["best"][0]
+    assert "confirmed_in" not in best
+    assert Genotype.from_json((out / "best" / "genotype.json").read_text()).key == best["key"]
+
+
+def test_a_report_on_a_confirmed_search_compares_no_judges_of_two_kinds(tmp_path: Path) -> None:
+    words = (*CHEAP, "--confirm", "2", "--confirm-evaluator", "landscape")
+    nas(*words, "--out", str(tmp_path / "alike"))
+    nas("report", str(tmp_path / "alike"))
+    assert "The winner's curse" in (tmp_path / "alike" / "report.md").read_text()
+
+    trained = ("--confirm", "2", "--set", "confirm.recipe.epochs=1", "--set")
+    small = ("confirm.skeleton.filters=4", "--set", "confirm.dataset=digits", "--to", "none")
+    answer = nas(*CHEAP, *trained, *small, "--out", str(tmp_path / "other"))
+    assert answer.code == 0, answer.err
+    nas("report", str(tmp_path / "other"))
+    page = (tmp_path / "other" / "report.md").read_text()
+    assert "The winner's curse" not in page
+    assert "| confirmation | in confirm-" in page
+    assert ", evaluator train, trials 2, best 0." in page
 
 
 def test_belief_finds_better_winners_of_noisy_searches_than_scores_do() -> None:

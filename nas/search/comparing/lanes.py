@@ -17,14 +17,13 @@ from nas.search.run import OpenSearch, open_search, settle
 from nas.seeding import derive
 from nas.settings import Part
 from nas.study import Budget
+from nas.study.store import CONFIRM
 from nas.study.study import Watch
 from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:
     from nas.search.confirming import Believer
     from nas.search.learning import Learnt
-
-CONFIRM = "confirm"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ way trained policy-gradient $((seconds - confirmed)) $trained
 way random random-search $((seconds - confirmed)) $trained
 
 for name in shared trained random; do
-    nas retrain "$studies/$name/best/genotype.json" --dataset cifar10-16 --preset cifar10-16 --seeds 3 --seed 900 --threads 1 --to none \
+    nas retrain "$studies/$name" --dataset cifar10-16 --preset cifar10-16 --seeds 3 --seed 900 --threads 1 --to none \
         --out "$studies/retrained-$name"
 done
 python "$here/table.py" "$studies" "$here"

@@ -1,0 +1,54 @@
+"""A search whose best were judged again: which study chose its winner, and whether it still counts.
+
+The studies that confirm lie in the folder of their search: `confirm-...` of a search of its own,
+`confirm` of one in a comparison.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas.search.reading import ending_of, events_of, ranked
+from nas.study.events import ENDS
+from nas.study.store import CONFIRM, LOG
+from search_spaces.cells.genotype import Genotype
+
+
+def confirmation_of(folder: Path) -> Path | None:
+    """The study that chose the winner of this search; None where its best were not judged again, or
+    not all of them, or before its last trial."""
+    begun = [(_began(path), path) for path in confirmations_in(folder)]
+    if not begun:
+        return None
+    last = max(
+        (event["time"] for _, event in events_of(folder) if event["event"] in ENDS), default=0
+    )
+    began, newest = max(begun)
+    return newest if began >= last and ending_of(newest).finished else None
+
+
+def chosen_for(folder: Path) -> tuple[int, Genotype] | None:
+    """The winner of a search that was confirmed: its number in the study that chose it, and its
+    genotype."""
+    confirmation = confirmation_of(folder)
+    if confirmation is None or not (best := ranked(confirmation, 1)):
+        return None
+    return best[0].asked["number"], Genotype.from_dict(best[0].asked["genotype"])
+
+
+def confirmations_in(folder: Path) -> list[Path]:
+    """Every study that judged the best of this search again, also one that counts no more."""
+    found = (log.parent for log in folder.glob(f"{CONFIRM}*/{LOG}"))
+    return sorted(path for path in found if (path / "study.json").is_file() and _began(path))
+
+
+def search_of(folder: Path) -> Path | None:
+    """The search that this study confirms; None of any other study."""
+    above = folder.resolve().parent
+    ours = folder.resolve().name.partition("-")[0] == CONFIRM and (above / "study.json").is_file()
+    return above if ours else None
+
+
+def _began(folder: Path) -> float:
+    first = next(events_of(folder), None)
+    return 0.0 if first is None else float(first[1]["time"])
