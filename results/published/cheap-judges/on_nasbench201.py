@@ -33,8 +33,11 @@ def main() -> None:
     said = pd.DataFrame({name: by_text(rows)["score"] for name, rows in judges.items()})
     seconds = {name: rows["cost"].mean() for name, rows in judges.items()}
     names = [*PUBLISHED, *filter(is_proxy, map(str, known))]
+    # Proxies were published for one of several rows that are equal but for edges nobody uses.
+    known[names] = known[names].fillna(known.groupby("iso_class")[names].transform("first"))
     scores = said.join(known[[*names, TRUTH]])
-    assert scores.notna().all(axis=None), "an architecture is in one of the files alone"
+    assert scores[[*said, TRUTH]].notna().all(axis=None)
+    scores = scores.dropna()  # for some nobody published proxies
     folder.mkdir(parents=True, exist_ok=True)
     scores.sort_index().to_csv(folder / "scores.csv", index_label="arch_str", float_format="%.6g")
 
@@ -45,7 +48,11 @@ def main() -> None:
         each = scores[name].to_numpy()
         all_of_them, better = (mean_tau([(each[m], true[m])]) for m in (true >= 0, upper))
         found.append((all_of_them, better, name.removeprefix("c10_"), seconds.get(name)))
-    lines = [f"{len(scores)} architectures.", "", "| judge | tau | upper half | seconds |"]
+    lines = [
+        f"{len(scores)} of {len(said)} architectures, for which all proxies are known.",
+        "",
+        "| judge | tau | upper half | seconds |",
+    ]
     lines.append("|---|---|---|---|")
     for tau, better, name, cost in sorted(found, key=lambda one: -one[0].value):
         took = "" if cost is None else f"{cost:.2g}"
