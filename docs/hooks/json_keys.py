@@ -28,6 +28,8 @@ QUICK: tuple[tuple[str, ...], ...] = (
     ("status", "s"),
     ("status", "s", "--check"),
     ("best", "s"),
+    ("status", "k"),
+    ("best", "k"),
     ("trial", "s", "3"),
     ("inspect", "s"),
     ("track", "s", "--to", "tensorboard"),
