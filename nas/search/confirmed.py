@@ -20,9 +20,8 @@ def confirmation_of(folder: Path) -> Path | None:
     begun = [(_began(path), path) for path in confirmations_in(folder)]
     if not begun:
         return None
-    last = max(
-        (event["time"] for _, event in events_of(folder) if event["event"] in ENDS), default=0
-    )
+    ends = (event.get("time", 0.0) for _, event in events_of(folder) if event["event"] in ENDS)
+    last = max(ends, default=0.0)
     began, newest = max(begun)
     return newest if began >= last and ending_of(newest).finished else None
 
@@ -51,4 +50,4 @@ def search_of(folder: Path) -> Path | None:
 
 def _began(folder: Path) -> float:
     first = next(events_of(folder), None)
-    return 0.0 if first is None else float(first[1]["time"])
+    return 0.0 if first is None else float(first[1].get("time", 1.0))
