@@ -75,14 +75,15 @@ def sentence(report: AuditReport) -> str:
     tau = found.tau
     more = f"; some {found.more:,} more genotypes would tell" if found.more else ""
     neither = "neither to search nor to screen with"
+    few = f"{found.genotypes} genotypes say nothing of its tau"
+    may_be = few if tau.low is None else f"its tau may be {_number(tau.low)} or {_number(tau.high)}"
     return {
         "search": f"{cheap} is good enough to search with here: it ranks as {true} does with a tau "
         f"of {search_from(found.perfect):.2f} or more.",
         "screen": f"{cheap} is good enough to screen with here, and not shown to be good enough to "
         f"search with: let it weed out, and let {true} choose.",
         "not": f"{cheap} is not good enough here, {neither}: its tau is below {SCREENS_FROM:.1f}.",
-        "not shown": f"{cheap} is not shown to be good enough here, {neither}: its tau may be "
-        f"{_number(tau.low)} or {_number(tau.high)}{more}.",
+        "not shown": f"{cheap} is not shown to be good enough here, {neither}: {may_be}{more}.",
     }[found.worth]
 
 

@@ -142,3 +142,9 @@ def test_what_the_cheap_judge_does_not_know_is_refused(tmp_path: Path) -> None:
     assert answer.code == 2
     assert "evaluator has no option" in answer.err or "'epoch'" in answer.err
     assert not (tmp_path / "a").exists()
+
+
+def test_so_few_genotypes_that_there_is_no_interval_are_said_to_say_nothing(tmp_path: Path) -> None:
+    said = nas(*AUDIT, "--cheap", "landscape", "--n", "4", "--out", str(tmp_path)).out
+    assert "4 genotypes say nothing of its tau" in said
+    assert "may be ?" not in said
