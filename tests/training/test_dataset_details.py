@@ -161,11 +161,20 @@ class Nasty:
         return os.system, ("touch owned",)
 
 
+class Vast:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return np.ndarray, ((10**11,), "u1")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (pickle.dumps(Nasty()), r"damaged \(it wants to call posix.system\)"),
         (b"no pickle at all", "damaged"),
+        # 13 bytes for which Python's unpickler takes four GiB
+        (b"\x80\x02}r\xff\xff\xff\x0f.", r"damaged \(it numbers an object 268435455\)"),
+        (pickle.dumps({b"data": Vast()}, protocol=2), "rows of 3,072 bytes"),
+        (pickle.dumps({b"data": np.array([1, "a"], object)}, protocol=2), "an array of 'O8'"),
         (pickle.dumps([1, 2]), "should hold a dictionary"),
         (pickle.dumps({b"data": [1, 2, 3], b"labels": [1]}, protocol=2), "rows of 3,072 bytes"),
     ],

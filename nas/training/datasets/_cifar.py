@@ -7,6 +7,8 @@ import codecs
 import hashlib
 import io
 import pickle
+import pickletools
+import re
 import shutil
 import tarfile
 import tempfile
@@ -23,14 +25,8 @@ from nas.training.datasets._splits import stratified
 
 _VALIDATION = 5_000
 _LARGEST_FILE = 1 << 28  # bytes; CIFAR-100 has 155 million in one
-_empty_array = np.empty(0).__reduce__()[0]  # NumPy keeps it in other places from 2.0 on
-_CALLED: Mapping[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
-    ("numpy._core.multiarray", "_reconstruct"): _empty_array,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): codecs.encode,
-}
+_MOST_MEMOS = 1 << 20  # CIFAR-100 numbers some 50,000 objects
+_MEMOS = {"PUT", "BINPUT", "LONG_BINPUT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +133,7 @@ class Cifar:
 
     def _unpickled(self, content: bytes, file: str) -> Mapping[Any, Any]:
         try:
+            _refuse_bomb(content)
             read = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
         except (
             pickle.UnpicklingError,
@@ -189,8 +186,53 @@ class Cifar:
         )
 
 
+def _refuse_bomb(content: bytes) -> None:
+    """An object's number takes memory for all numbers below it."""
+    for code, argument, _ in pickletools.genops(content):
+        if code.name in _MEMOS and int(argument or 0) > _MOST_MEMOS:
+            raise pickle.UnpicklingError(f"it numbers an object {argument}")
+
+
+class _Kind:
+    """Stands for a `numpy.dtype`, of numbers alone."""
+
+    def __init__(self, text: object, *_: object) -> None:
+        name = text.decode("ascii", "replace") if isinstance(text, bytes) else str(text)
+        if not re.fullmatch("[biuf][1248]", name):
+            raise pickle.UnpicklingError(f"it holds an array of {name[:20]!r}")
+        self.name = name
+
+    def __setstate__(self, _: object) -> None:
+        """Byte order and flags: those of bytes are always the same."""
+
+
+class _Array:
+    """Stands for a `numpy.ndarray`; none is made before its bytes are there."""
+
+    def __init__(self, *_: object) -> None:
+        self._values = np.empty(0, np.uint8)
+
+    def __setstate__(self, state: tuple[int, tuple[int, ...], _Kind, bool, bytes]) -> None:
+        _, shape, kind, by_column, content = state
+        values = np.frombuffer(content, kind.name)
+        self._values = values.reshape(shape, order="F" if by_column else "C")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._values, dtype)
+
+
+_CALLED: Mapping[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,  # where it is from NumPy 2.0 on
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Kind,
+    ("_codecs", "encode"): codecs.encode,
+}
+
+
 class _ArraysOnly(pickle.Unpickler):
-    """Makes arrays, dictionaries, lists, numbers and text, and calls nothing else."""
+    """Makes arrays, dictionaries, lists, numbers and text, and calls nothing else; nothing of NumPy
+    sees what a file says before it was looked at."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _CALLED:
