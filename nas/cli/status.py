@@ -99,18 +99,17 @@ def _facts(folder: Path, plan: Plan) -> dict[str, Any]:
 def _confirmation(folder: Path) -> dict[str, Any]:
     """How the best of a search stood the second judgement, where there was one."""
     from nas.search.confirmed import confirmation_of, confirmations_in
-    from nas.search.plan import Plan
+    from nas.search.plan import read_study_json
     from nas.search.reading import ranked
 
-    several = confirmations_in(folder)
-    if not several:
+    if not confirmations_in(folder):
         return {}
     found = confirmation_of(folder)
     if found is None:
         return {"confirmation": None}
-    best = ranked(found, 1)
-    judge = Plan.read(found).evaluator.name
-    chosen = {"number": best[0].asked["number"], "score": best[0].score} if best else {}
+    (best,) = ranked(found, 1)
+    chosen = {"number": best.asked["number"], "score": best.score}
+    judge = read_study_json(found)["evaluator"]["name"]
     return {"confirmation": {"folder": str(found), "evaluator": judge, **chosen}}
 
 
@@ -171,11 +170,9 @@ def _print_progress(facts: dict[str, Any]) -> None:
 def _confirmation_told(found: dict[str, Any] | None) -> str:
     if found is None:
         return (
-            "confirmed: not yet, or before its last trial: give the command of the search again, "
+            "confirmed: not yet, or before its last trial; give the command of the search again, "
             "with --confirm"
         )
-    if "number" not in found:
-        return f"confirmed: nothing in {found['folder']} was told a score"
     return (
         f"confirmed: {found['evaluator']} chose trial {found['number']} of {found['folder']}, "
         f"score {found['score']:.6g}"

@@ -16,23 +16,26 @@ from search_spaces.cells.genotype import Genotype
 
 def confirmation_of(folder: Path) -> Path | None:
     """The study that chose the winner of this search; None where its best were not judged again, or
-    not all of them, or before its last trial."""
+    not all of them, or before its last trial, or none was told a score."""
     begun = [(_began(path), path) for path in confirmations_in(folder)]
     if not begun:
         return None
     ends = (event.get("time", 0.0) for _, event in events_of(folder) if event["event"] in ENDS)
     last = max(ends, default=0.0)
     began, newest = max(begun)
-    return newest if began >= last and ending_of(newest).finished else None
+    ending = ending_of(newest)
+    counts = began >= last and ending.finished and ending.winner is not None
+    return newest if counts else None
 
 
 def chosen_for(folder: Path) -> tuple[int, Genotype] | None:
     """The winner of a search that was confirmed: its number in the study that chose it, and its
     genotype."""
     confirmation = confirmation_of(folder)
-    if confirmation is None or not (best := ranked(confirmation, 1)):
+    if confirmation is None:
         return None
-    return best[0].asked["number"], Genotype.from_dict(best[0].asked["genotype"])
+    (best,) = ranked(confirmation, 1)
+    return best.asked["number"], Genotype.from_dict(best.asked["genotype"])
 
 
 def confirmations_in(folder: Path) -> list[Path]:

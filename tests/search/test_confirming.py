@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from statistics import fmean
 
+import pytest
+
 from nas.contracts import Evaluation, Trial
 from nas.evaluators._repeated import Repeated
 from nas.evaluators.landscape import Landscape
@@ -119,6 +121,23 @@ def test_a_confirmation_counts_while_it_is_whole_and_the_search_has_not_gone_on(
     best = nas("best", str(out), "--json").json["best"][0]
     assert "confirmed_in" not in best
     assert Genotype.from_json((out / "best" / "genotype.json").read_text()).key == best["key"]
+
+
+def test_a_confirmation_in_which_all_failed_chooses_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("no")
+
+    nas(*CHEAP, "--out", str(tmp_path))
+    before = nas("best", str(tmp_path), "--json").json["best"]
+    monkeypatch.setattr(Landscape, "evaluate", fail)
+    nas(*CHEAP, *CONFIRM, "--out", str(tmp_path))
+    (again,) = tmp_path.glob("confirm-*")
+    assert len(events(again, "failed")) == 4
+    assert confirmation_of(tmp_path) is None
+    assert nas("best", str(tmp_path), "--json").json["best"] == before
+    assert nas("status", str(tmp_path)).code == 0
 
 
 def test_a_report_on_a_confirmed_search_compares_no_judges_of_two_kinds(tmp_path: Path) -> None:
