@@ -24,6 +24,7 @@ from nas.search.plan import Plan, read_study_json
 from nas.study import Budget
 from nas.study.attempt import plain
 from nas.study.store import (
+    CONFIRM,
     LEARNT,
     LEARNT_FILES,
     LOG,
@@ -365,14 +366,16 @@ def write_best(study: Study, evaluator: Evaluator) -> None:
     best = study.ledger.best
     if best is None:
         return
-    from nas.search.confirmed import chosen_for, search_of
-
     folder, cells = study.folder / "best", not evaluator.cheap
-    number, genotype = chosen_for(study.folder) or (best.trial.number, best.trial.genotype)
+    number, genotype = best.trial.number, best.trial.genotype
+    if study.folder.name.startswith(CONFIRM) or any(study.folder.glob(f"{CONFIRM}*")):
+        from nas.search.confirmed import chosen_for, search_of
+
+        number, genotype = chosen_for(study.folder) or (number, genotype)
+        above = search_of(study.folder)
+        if above is not None and (chosen := chosen_for(above)):
+            draw_best(above / "best", *chosen, cells=cells)
     draw_best(folder, number, genotype, cells=cells)
-    above = search_of(study.folder)
-    if above is not None and (chosen := chosen_for(above)):
-        draw_best(above / "best", *chosen, cells=cells)
     if study.ledger.front:
         from nas.search.record import FRONT
 
