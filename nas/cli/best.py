@@ -25,7 +25,7 @@ def command(
     """Name the best distinct genotypes of a study, those first that were judged again; with several
     objectives, its front."""
     from nas.errors import StudyError
-    from nas.search.confirmed import confirmation_of
+    from nas.search.confirmed import best_of
     from nas.search.plan import Plan
     from nas.study.seed_spread import spread_told
 
@@ -33,12 +33,19 @@ def command(
     if plan.objectives is not None:
         _list_front(folder, as_json=as_json)
         return
-    confirmation = confirmation_of(folder)
-    winners = [] if confirmation is None else _winners(confirmation, top, confirmation.name)
-    known = {winner["key"] for winner in winners}
-    if len(winners) < top:
-        others = _winners(folder, top + len(known))
-        winners += [one for one in others if one["key"] not in known][: top - len(winners)]
+    winners = [
+        {
+            "number": asked["number"],
+            "score": score,
+            "key": asked["key"],
+            "metrics": told["metrics"],
+            "seconds": told["seconds"],
+            "final": final,
+            "genotype": asked["genotype"],
+            **({} if place == folder else {"confirmed_in": place.name}),
+        }
+        for place, (score, asked, told, final) in best_of(folder, top)
+    ]
     if not winners:
         again = plan.resume_command(folder)
         raise StudyError(f"{folder} has no evaluated trial yet: continue it with `{again}`")
@@ -54,25 +61,6 @@ def command(
         )
         if top == 1:
             print(json.dumps(winner["genotype"]))
-
-
-def _winners(folder: Path, top: int, confirmed_in: str | None = None) -> list[dict[str, Any]]:
-    """The best of one study."""
-    from nas.search.reading import ranked
-
-    return [
-        {
-            "number": asked["number"],
-            "score": score,
-            "key": asked["key"],
-            "metrics": told["metrics"],
-            "seconds": told["seconds"],
-            "final": final,
-            "genotype": asked["genotype"],
-            **({} if confirmed_in is None else {"confirmed_in": confirmed_in}),
-        }
-        for score, asked, told, final in ranked(folder, top)
-    ]
 
 
 def _confirmed(winner: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ def choices(
     given = None if weights is None else open_weights(weights)
     path = place_of(source)
     if (path / "study.json").is_file():
-        found = _of_search(path, top, with_weights and given is None)
+        found = _of_study(path, top, with_weights and given is None)
     else:
         if top > 1:
             raise NasError(
@@ -163,27 +163,13 @@ def _origin_of(weights: Weights) -> dict[str, Any]:
     return origin if isinstance(origin, dict) else {}
 
 
-def _of_search(folder: Path, top: int, with_weights: bool) -> list[Choice]:
-    """The best of a study; where they were judged again, in the order which that gave."""
-    from nas.search.confirmed import confirmation_of
-
-    confirmation = confirmation_of(folder)
-    if confirmation is None:
-        return _of_study(folder, top, with_weights)
-    first = _of_study(confirmation, top, with_weights)
-    if len(first) == top:
-        return first
-    known = {choice.genotype.key for choice in first}
-    others = _of_study(folder, top + len(known), with_weights)
-    return [*first, *(one for one in others if one.genotype.key not in known)][:top]
-
-
 def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
+    """The best of a study; where they were judged again, in the order which that gave."""
+    from nas.search.confirmed import best_of
     from nas.search.plan import Plan, read_study_json
-    from nas.search.reading import ranked
 
-    study = read_study_json(folder)
-    best = ranked(folder, top)
+    read_study_json(folder)  # says what is wrong where there is no study
+    best = best_of(folder, top)
     if not best:
         raise NasError(
             f"{folder} has no evaluated trial yet: continue it with "
@@ -191,11 +177,11 @@ def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
         )
     return [
         _with_kept(
-            _trial(folder, study, rank, score, asked, told, final),
-            folder,
+            _trial(place, read_study_json(place), rank, score, asked, told, final),
+            place,
             with_weights,
         )
-        for rank, (score, asked, told, final) in enumerate(best, start=1)
+        for rank, (place, (score, asked, told, final)) in enumerate(best, start=1)
     ]
 
 

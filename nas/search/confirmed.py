@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.search.reading import ending_of, events_of, ranked
+from nas.search.reading import Ranked, ending_of, events_of, ranked
 from nas.study.events import ENDS
 from nas.study.store import CONFIRM, LOG
 from search_spaces.cells.genotype import Genotype
@@ -26,6 +26,18 @@ def confirmation_of(folder: Path) -> Path | None:
     ending = ending_of(newest)
     counts = began >= last and ending.finished and ending.winner is not None
     return newest if counts else None
+
+
+def best_of(folder: Path, top: int) -> list[tuple[Path, Ranked]]:
+    """The best of a study, each with the study that judged it: those first that were judged
+    again."""
+    again = confirmation_of(folder)
+    first = [(again, one) for one in ranked(again, top)] if again else []
+    if len(first) == top:
+        return first
+    known = {one.asked["key"] for _, one in first}
+    others = (one for one in ranked(folder, top + len(known)) if one.asked["key"] not in known)
+    return [*first, *((folder, one) for one in others)][:top]
 
 
 def chosen_for(folder: Path) -> tuple[int, Genotype] | None:

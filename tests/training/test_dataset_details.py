@@ -187,6 +187,17 @@ def test_damaged_cifar_is_refused_and_never_run(tmp_path: Path, content: bytes, 
     assert not Path("owned").exists()
 
 
+def test_labels_may_be_an_array_of_any_byte_order(tmp_path: Path) -> None:
+    folder = write_cifar(tmp_path, "cifar10")
+    batch = folder / "test_batch"
+    content = pickle.loads(batch.read_bytes())
+    expected = open_dataset("cifar10", tmp_path).read("test", tmp_path).labels
+    name = next(key for key in content if key in ("labels", b"labels"))
+    content[name] = np.array(content[name], ">i8")
+    batch.write_bytes(pickle.dumps(content, protocol=2))
+    assert (open_dataset("cifar10", tmp_path).read("test", tmp_path).labels == expected).all()
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_no_more_is_read_of_a_file_than_a_cifar_may_have(
     tmp_path: Path, packed: bool, monkeypatch: pytest.MonkeyPatch

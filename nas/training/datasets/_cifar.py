@@ -13,7 +13,7 @@ import shutil
 import tarfile
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -202,8 +202,10 @@ class _Kind:
             raise pickle.UnpicklingError(f"it holds an array of {name[:20]!r}")
         self.name = name
 
-    def __setstate__(self, _: object) -> None:
-        """Byte order and flags: those of bytes are always the same."""
+    def __setstate__(self, state: Sequence[object]) -> None:
+        """Of byte order and flags, what decides which number some bytes are."""
+        if state[1] in (">", b">"):
+            self.name = f">{self.name}"
 
 
 class _Array:
