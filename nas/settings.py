@@ -136,12 +136,17 @@ class Part:
         typed = typed and registry.is_command_allowed(options)
         return cls(kind, name, options, typed)
 
-    @property
-    def factory(self) -> Callable[..., Any]:
-        """The part's class."""
+    def allow(self) -> None:
+        """Let this process import it, if the user chose it; the one that was told so may be
+        another."""
         if self.typed:
             registry.allow(self.name, *self.options.values())
             registry.allow_command(self.options)
+
+    @property
+    def factory(self) -> Callable[..., Any]:
+        """The part's class."""
+        self.allow()
         part: Callable[..., Any] = registry.load(self.kind, self.name)
         return part
 

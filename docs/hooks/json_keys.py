@@ -53,6 +53,9 @@ QUICK: tuple[tuple[str, ...], ...] = (
         "c",
     ),
     ("report", "c"),
+    ("status", "c"),
+    ("status", "c", "--check"),
+    ("best", "c"),
     (
         *("audit", "--space", "nasbench201", "--cheap", "landscape", "--true", "landscape"),
         *("--n", "12", "--out", "a"),
@@ -94,6 +97,7 @@ _FREE = {
         "files",
         "events",
         "objectives",
+        "checks",
     ),
     *("spreads", "notes", "skeleton", "policy", "entropies", "settings", "failures", "updates"),
 }

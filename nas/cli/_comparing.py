@@ -26,6 +26,7 @@ from nas.study.events import ENDS
 
 if TYPE_CHECKING:
     from nas.search.confirming import Believer
+    from nas.search.plan import Plan
 
 
 def compare_and_report(
@@ -65,7 +66,36 @@ def compare_and_report(
     elif as_json:
         print(json.dumps({"folder": str(folder), "studies": progress.total}))
     else:
-        print(f"finished: {progress.total} studies; next: nas report {shell_word(str(folder))}")
+        print(f"finished: {progress.total} studies")
+    if not as_json:
+        lines = [f"  {line}" for line in _next(folder, asked.arms[0].plan, reported=report)]
+        print(*(["next:", *lines] if lines else []), sep="\n")
+
+
+def _next(folder: Path, plan: Plan, *, reported: bool) -> Iterator[str]:
+    """The commands that go on from here: what was found, and the best of it at full size."""
+    word, trust = shell_word(str(folder)), " --trust" * plan.evaluator.needs_trust
+    if not reported:
+        yield f"nas report {word}"
+    if plan.objectives is None:
+        yield f"nas best {word} --top 5"
+        if not getattr(plan.evaluator.factory, "cheap", False):
+            yield f"nas retrain {word}{trust}"
+
+
+def continue_and_report(
+    folder: Path, asked: Mapping[str, Any], *, trust: bool, track: str | None, as_json: bool
+) -> None:
+    """Go on with a comparison as its files say, and say what came out."""
+    from nas.cli.search import believer_by
+    from nas.search.comparing.continuing import asked_again
+
+    again = asked_again(folder, **asked, trust=trust)
+    believer = believer_by("score" if again.confirm is None else again.confirm.by)
+    out = str(folder)
+    compare_and_report(
+        again, again.budget, out, None, believer, report=True, track=track, as_json=as_json
+    )
 
 
 class _Shown:

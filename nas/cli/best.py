@@ -1,4 +1,4 @@
-"""`nas best`: the winners of a study."""
+"""`nas best`: the winners of a study, or of a comparison."""
 
 from __future__ import annotations
 
@@ -23,16 +23,14 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Name the best distinct genotypes of a study, those first that were judged again; with several
-    objectives, its front."""
-    from nas.errors import StudyError
-    from nas.search.confirmed import best_of
-    from nas.search.plan import Plan
+    objectives, its front. Of a comparison, the best winners of its studies."""
+    from nas.search.winners import is_comparison, winners_of
     from nas.study.seed_spread import spread_told
 
-    plan = Plan.read(folder)  # says what is wrong where there is no study
-    if plan.objectives is not None:
+    if _has_several(folder):
         _list_front(folder, as_json=as_json)
         return
+    of_many = is_comparison(folder)
     winners = [
         {
             "number": asked["number"],
@@ -42,20 +40,18 @@ def command(
             "seconds": told["seconds"],
             "final": final,
             "genotype": asked["genotype"],
-            **({} if place == folder else {"confirmed_in": place.name}),
+            **({"study": str(place.relative_to(folder))} if of_many else {}),
+            **({} if of_many or place == folder else {"confirmed_in": place.name}),
         }
-        for place, (score, asked, told, final) in best_of(folder, top)
+        for place, (score, asked, told, final) in winners_of(folder, top)
     ]
-    if not winners:
-        again = plan.resume_command(folder)
-        raise StudyError(f"{folder} has no evaluated trial yet: continue it with `{again}`")
     if as_json:
         print(json.dumps({"folder": str(folder), "best": winners}))
         return
     for rank, winner in enumerate(winners, start=1):
         final = "".join(f", {name} {value:.6g}" for name, value in winner["final"].items())
         print(
-            f"{rank:>3}. {_confirmed(winner)}trial {winner['number']}, score {winner['score']:.6g}"
+            f"{rank:>3}. {_judged_in(winner)}trial {winner['number']}, score {winner['score']:.6g}"
             f"{spread_told(winner['metrics'])}{final}, key "
             f"{winner['key']}{_chosen(winner['genotype'])}"
         )
@@ -63,8 +59,27 @@ def command(
             print(json.dumps(winner["genotype"]))
 
 
-def _confirmed(winner: Mapping[str, Any]) -> str:
-    """Where a winner was judged again."""
+def _has_several(folder: Path) -> bool:
+    """Whether this is a study with several objectives; a comparison of such has no best."""
+    from nas.errors import StudyError
+    from nas.search.comparing.plan import read_comparison
+    from nas.search.plan import Plan
+
+    known = read_comparison(folder)
+    if known is None:
+        return Plan.read(folder).objectives is not None  # says what is wrong where there is none
+    if any("objectives" in arm for arm in known["arms"].values()):
+        raise StudyError(
+            f"{folder} compares fronts, so it has no best of all: give the folder of one of its "
+            f"studies, as {folder / next(iter(known['arms']))}/seed-{known['seeds'][0]}"
+        )
+    return False
+
+
+def _judged_in(winner: Mapping[str, Any]) -> str:
+    """Where a winner was judged, if not in the study that was asked for."""
+    if "study" in winner:
+        return f"{winner['study']}, "
     return f"confirmed, {winner['confirmed_in']}: " if "confirmed_in" in winner else ""
 
 

@@ -109,10 +109,10 @@ def command(
 
 
 def _folder(source: str, choice: Choice, out: Path | None, rank: int, count: int) -> Path:
-    """Where an export goes: `best/` of a study, `exports/NAME` else; of several, each into a folder
-    of its own."""
-    from nas.exporting.choosing import place_of
+    """Where an export goes: `best/` of a study or a comparison, `exports/NAME` else; of several,
+    each into a folder of its own."""
+    from nas.exporting.choosing import is_searched, place_of
 
-    of_study = (place_of(source) / "study.json").is_file()
-    base = out or (Path(source) / "best" if of_study else Path("exports") / choice.name)
+    searched = is_searched(place_of(source))
+    base = out or (Path(source) / "best" if searched else Path("exports") / choice.name)
     return base / f"{rank}-trial-{choice.origin['trial']}" if count > 1 else base

@@ -1,4 +1,4 @@
-"""`nas resume`: go on with a study, or extend a finished one."""
+"""`nas resume`: go on with a study or a comparison, or extend a finished one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from nas.cli._options import Folder, Json, To, Trust
 from nas.cli._tracking import Track
+from nas.errors import SettingsError
 
 
 def command(
@@ -35,16 +36,24 @@ def command(
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
-    """Continue a study exactly where it was, or extend a finished one."""
+    """Continue a study or a comparison exactly where it was, or extend a finished one."""
     from nas.cli._running import run_and_report
     from nas.search.plan import Plan
     from nas.search.reading import budget_of, ledger_of
+    from nas.search.winners import is_comparison
     from nas.search.words import Assignment, changed_runner, extended
     from nas.settings import assignments
 
     tree = assignments(settings or [])
     if workers is not None:
         tree.setdefault("runner", {})["workers"] = workers
+    if is_comparison(folder):
+        from nas.cli._comparing import continue_and_report
+
+        _refuse_of_study(max_hours, to)
+        asked = {"trials": trials, "seconds": budget_seconds, "runner": runner, "settings": tree}
+        continue_and_report(folder, asked, trust=trust, track=track, as_json=as_json)
+        return
     plan = Plan.read(folder, trust=trust)
     plan = plan.with_runner(changed_runner(plan.runner, runner, tree))
     budget = None  # as far as its log says
@@ -59,3 +68,16 @@ def command(
             open_trials=ledger.bought_trials - ledger.ended_trials,
         )
     run_and_report(Assignment(plan, budget, folder), as_json=as_json, to=to, track=track)
+
+
+def _refuse_of_study(max_hours: float | None, to: str | None) -> None:
+    """Words that one study takes and a comparison does not."""
+    if max_hours is not None:
+        raise SettingsError(
+            "hours of wall clock depend on what else runs, so arms would not have the same: give "
+            "--trials or --budget-seconds"
+        )
+    if to is not None:
+        raise SettingsError(
+            "--to exports the winner of one study: run `nas export DIR` when the comparison is done"
+        )

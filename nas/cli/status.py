@@ -1,4 +1,4 @@
-"""`nas status`: how far a study is, and whether its log is sound."""
+"""`nas status`: how far a study or a comparison is, and whether its log is sound."""
 
 from __future__ import annotations
 
@@ -28,11 +28,17 @@ def command(
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
-    """Show how far a study is; with --check, verify its log."""
+    """Show how far a study or a comparison is; with --check, verify its log."""
     from nas.search.plan import Plan
+    from nas.search.winners import is_comparison
 
+    if is_comparison(folder):
+        from nas.cli._standing import show_standing
+
+        show_standing(folder, check=check, trust=trust, as_json=as_json)
+        return
     plan = Plan.read(folder, trust=trust)
-    verdict = _checked(folder, plan) if check else None
+    verdict = checked(folder, plan) if check else None
     facts: dict[str, Any] = {"folder": str(folder)}
     if verdict is None or verdict["sound"]:
         facts |= _facts(folder, plan)
@@ -46,7 +52,8 @@ def command(
         raise typer.Exit(2)
 
 
-def _checked(folder: Path, plan: Plan) -> dict[str, Any]:
+def checked(folder: Path, plan: Plan) -> dict[str, Any]:
+    """What a look at its log found."""
     from nas.search.checking import check
 
     result = check(folder, plan)

@@ -1,5 +1,5 @@
-"""What a user calls by a word: a genotype, a study's best, weights or an exported folder; and its
-network."""
+"""What a user calls by a word: a genotype, the best of a study or of a comparison, weights or an
+exported folder; and its network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nas.exporting.source.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import Weights, load_into, open_weights, refuse_other_genotype
 from nas.study.seed_spread import own_metrics, seed_spread
-from nas.study.store import WEIGHTS_FILE, checkpoint_of
+from nas.study.store import COMPARISON, WEIGHTS_FILE, checkpoint_of
 from search_spaces import zoo
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.reading import read_genotype
@@ -36,6 +36,7 @@ class Choice:
         searched_in: settings of the skeleton that its study gave.
         found: whether the weights were found with a study; those that somebody gave are never left
             out.
+        study: the one that judged it.
     """
 
     genotype: Genotype
@@ -46,22 +47,24 @@ class Choice:
     weights: Weights | None = None
     searched_in: Mapping[str, Any] = field(default_factory=dict)
     found: bool = False
+    study: Path | None = None
 
 
 def choices(
     source: str, top: int = 1, weights: Path | None = None, *, with_weights: bool = True
 ) -> list[Choice]:
-    """What a word stands for; the best `top` of a study.
+    """What a word stands for; the best `top` of a study, or of the winners of a comparison.
 
     Args:
-        source: a study's folder, an exported folder, a file of weights, or a genotype in any form.
+        source: the folder of a study or a comparison, an exported folder, a file of weights, or a
+            genotype in any form.
         weights: a file that takes the place of weights found with the source.
         with_weights: whether those that a study kept are wanted; where they are not, they may be
             damaged.
     """
     given = None if weights is None else open_weights(weights)
     path = place_of(source)
-    if (path / "study.json").is_file():
+    if is_searched(path):
         found = _of_study(path, top, with_weights and given is None)
     else:
         if top > 1:
@@ -87,9 +90,14 @@ def front_choices(source: str, *, with_weights: bool = True) -> list[Choice]:
         lines = {"number": member.number, "genotype": member.genotype}, {"metrics": member.metrics}
         choice = _trial(folder, study, rank, first, *lines, member.final)
         origin = {**choice.origin, "objectives": dict(member.objectives)}
-        kept = _with_kept(replace(choice, origin=origin), folder, with_weights)
+        kept = _with_kept(replace(choice, origin=origin), with_weights)
         found.setdefault(member.key, kept)
     return list(found.values())
+
+
+def is_searched(path: Path) -> bool:
+    """Whether a study lies here, or a comparison."""
+    return (path / "study.json").is_file() or (path / COMPARISON).is_file()
 
 
 def place_of(source: str) -> Path:
@@ -164,24 +172,18 @@ def _origin_of(weights: Weights) -> dict[str, Any]:
 
 
 def _of_study(folder: Path, top: int, with_weights: bool) -> list[Choice]:
-    """The best of a study; where they were judged again, in the order which that gave."""
-    from nas.search.confirmed import best_of
-    from nas.search.plan import Plan, read_study_json
+    """The best of a study, or of the winners of a comparison; where they were judged again, in the
+    order which that gave."""
+    from nas.search.plan import read_study_json
+    from nas.search.winners import winners_of
 
-    read_study_json(folder)  # says what is wrong where there is no study
-    best = best_of(folder, top)
-    if not best:
-        raise NasError(
-            f"{folder} has no evaluated trial yet: continue it with "
-            f"`{Plan.read(folder).resume_command(folder)}`"
-        )
     return [
         _with_kept(
-            _trial(place, read_study_json(place), rank, score, asked, told, final),
-            place,
-            with_weights,
+            _trial(place, read_study_json(place), rank, score, asked, told, final), with_weights
         )
-        for rank, (place, (score, asked, told, final)) in enumerate(best, start=1)
+        for rank, (place, (score, asked, told, final)) in enumerate(
+            winners_of(folder, top), start=1
+        )
     ]
 
 
@@ -202,9 +204,7 @@ def _trial(
     above = search_of(folder)  # whose strategy proposed it, where this study only judged it again
     searched = study if above is None else read_study_json(above)
     origin = {
-        "study": folder.resolve().name
-        if above is None
-        else f"{above.name}/{folder.resolve().name}",
+        "study": _called(folder.resolve()),
         "trial": number,
         "rank": rank,
         "score": score,
@@ -222,13 +222,32 @@ def _trial(
         Genotype.from_dict(asked["genotype"]),
         origin={name: value for name, value in origin.items() if value is not None},
         searched_in=skeleton if isinstance(skeleton, dict) else {},
+        study=folder,
     )
 
 
-def _with_kept(choice: Choice, folder: Path, with_weights: bool) -> Choice:
+def _called(study: Path) -> str:
+    """The name of a study, behind that of the search it confirms and of the comparison it is in."""
+    from nas.search.confirmed import search_of
+
+    if search_of(study) is not None:
+        return f"{_called(study.parent)}/{study.name}"
+    comparison = study.parents[1] if len(study.parents) > 1 else study
+    inside = (comparison / COMPARISON).is_file()
+    return str(study.relative_to(comparison.parent)) if inside else study.name
+
+
+def kept_weights(choice: Choice) -> Path | None:
+    """Where the study of this choice would have kept its weights; None where it has no study."""
+    if choice.study is None:
+        return None
+    return checkpoint_of(choice.study, choice.origin["trial"]) / WEIGHTS_FILE
+
+
+def _with_kept(choice: Choice, with_weights: bool) -> Choice:
     """The choice with the weights that its study kept, where it has them and they are wanted."""
-    kept = checkpoint_of(folder, choice.origin["trial"]) / WEIGHTS_FILE
-    if not with_weights or not kept.is_file():
+    kept = kept_weights(choice)
+    if not with_weights or kept is None or not kept.is_file():
         return choice
     remedy = "give others with --weights FILE, or delete it to go on without trained weights"
     return replace(choice, weights=open_weights(kept, remedy), found=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.drawings.surroundings import surroundings
 from nas.errors import NasError
-from nas.exporting.choosing import Choice, choices, front_choices, place_of, subject_of
+from nas.exporting.choosing import Choice, choices, front_choices, is_searched, place_of, subject_of
 from nas.exporting.export import Exported
 from nas.exporting.export import export as export_subject
 from nas.exporting.known import usual_formats
@@ -137,5 +137,5 @@ def _folder(source: Source, choice: Choice, out: str | Path | None) -> Path:
     """Where an export goes if nobody says so."""
     if out is not None:
         return Path(out)
-    of_study = not isinstance(source, Genotype) and (place_of(str(source)) / "study.json").is_file()
-    return Path(str(source)) / "best" if of_study else Path("exports") / choice.name
+    searched = not isinstance(source, Genotype) and is_searched(place_of(str(source)))
+    return Path(str(source)) / "best" if searched else Path("exports") / choice.name

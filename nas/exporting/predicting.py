@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from nas.errors import NasError, shell_word, shortened
-from nas.exporting.choosing import Choice, choices, place_of, subject_of
+from nas.exporting.choosing import Choice, choices, kept_weights, place_of, subject_of
 from nas.exporting.subject import Subject
-from nas.study.store import WEIGHTS_FILE, checkpoint_of
+from nas.study.store import WEIGHTS_FILE
 from nas.training.datasets import Pixels
 from nas.training.datasets._pictures import MOST_PIXELS, decoded, is_picture
 
@@ -43,9 +43,8 @@ def trained_subject(source: str, weights: Path | None = None) -> Subject:
 
 
 def _without_weights(source: str, choice: Choice) -> str:
-    folder, word = place_of(source), shell_word(source)
-    if "trial" in choice.origin:
-        kept = checkpoint_of(folder, choice.origin["trial"]) / WEIGHTS_FILE
+    folder, word, kept = place_of(source), shell_word(source), kept_weights(choice)
+    if kept is not None:
         return f"{kept} is missing, so nothing can be predicted; train it with `nas retrain {word}`"
     if folder.is_dir():
         return (

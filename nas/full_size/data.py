@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError, SettingsError, known_names
-from nas.exporting.choosing import place_of
+from nas.exporting.choosing import is_searched, place_of
 from nas.registry import allow
+from nas.search.comparing.plan import read_comparison
 from nas.search.plan import read_study_json
 from nas.training.datasets import Dataset, open_dataset, presets
 
@@ -60,11 +61,14 @@ class DataWish:
 
 
 def _of_study(source: str) -> DataWish | None:
-    """What the children of a study learned from; None where it is no study, or nothing learned."""
+    """What the children of a study or a comparison learned from; None where it is neither, or
+    nothing learned."""
     folder = place_of(source)
-    if not (folder / "study.json").is_file():
+    if not is_searched(folder):
         return None
-    evaluator = read_study_json(folder).get("evaluator")
+    known = read_comparison(folder)
+    arm = read_study_json(folder) if known is None else next(iter(known["arms"].values()))
+    evaluator = arm.get("evaluator")
     options: Mapping[str, Any] = evaluator.get("options", {}) if isinstance(evaluator, dict) else {}
     if not isinstance(options.get("dataset"), str):
         return None

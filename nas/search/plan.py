@@ -72,11 +72,15 @@ class Plan:
     decided: Decided = field(default_factory=dict)  # settings that genotypes choose
 
     @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that it names."""
+        screens = () if self.screen is None else (self.screen.judge,)
+        return (self.space, self.strategy, self.evaluator, self.runner, *screens)
+
+    @property
     def needs_trust(self) -> bool:
         """Whether a command that reads this study from its file needs `--trust`."""
-        screens = () if self.screen is None else (self.screen.judge,)
-        parts = (self.space, self.strategy, self.evaluator, self.runner, *screens)
-        return any(part.needs_trust or part.runs_command for part in parts)
+        return any(part.needs_trust or part.runs_command for part in self.parts)
 
     def identity(self) -> dict[str, Any]:
         """Everything that can change the outcome; the runner, the budget and what a budget buys
@@ -214,9 +218,13 @@ class Plan:
         Args:
             trust: import whatever it names; else only what is ours, or was typed.
         """
+        return cls.of(read_study_json(folder), folder / "study.json", trust=trust)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], file: Path, *, trust: bool = False) -> Self:
+        """The plan that this content of a file records."""
         from nas.search.old_options import renewed
 
-        content = read_study_json(folder)
         try:
             parts = {
                 kind: Part.read(kind, renewed(kind, content[kind]), trust=trust)
@@ -243,7 +251,7 @@ class Plan:
             )
         except (KeyError, TypeError, AttributeError, ValueError) as problem:
             raise StudyError(
-                f"{folder / 'study.json'} lacks or misspells {problem}: it is no study of ours"
+                f"{file} lacks or misspells {problem}: it is no study of ours"
             ) from problem
 
     def with_runner(self, runner: Part) -> Self:
@@ -330,7 +338,9 @@ def read_study_json(folder: Path) -> dict[str, Any]:
             )
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
-        raise StudyError(f"{folder} holds no study: there is no study.json in it") from problem
+        raise StudyError(
+            f"{folder} holds no study: there is no study.json in it{_below(folder)}"
+        ) from problem
     except OSError as problem:
         raise StudyError(f"{path} cannot be read: {problem.strerror}") from problem
     except (ValueError, RecursionError) as problem:
@@ -342,6 +352,13 @@ def read_study_json(folder: Path) -> dict[str, Any]:
         )
     refuse_misfits(path, content, _FIELDS)
     return {"repeats": OLD_REPEATS, **content}
+
+
+def _below(folder: Path) -> str:
+    """Where to look instead, if there are studies below."""
+    below = (path for depth in ("*", "*/*") for path in sorted(folder.glob(f"{depth}/study.json")))
+    found = next((str(path.parent) for path in below), None)
+    return "" if found is None else f"; give one of those below it, as {shell_word(found)}"
 
 
 def refuse_misfits(path: Path, content: Mapping[str, Any], fields: Iterable[Field]) -> None:

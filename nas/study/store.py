@@ -30,6 +30,7 @@ WORK: Final = "work"  # the folder in which trials write, each in one of its own
 SUPERNET: Final = "supernet"
 LEARNT: Final = "learnt.json"  # what older studies judged, until the log holds it
 LEARNT_FILES: Final = "learnt"  # and what the best of it kept
+COMPARISON: Final = "compare.json"  # what a comparison was asked for
 CONFIRM: Final = "confirm"  # how the folders of studies begin that judge its best again
 WEIGHTS_FILE: Final = "weights.safetensors"  # of a trained network, wherever it lies
 
@@ -147,8 +148,8 @@ def _damage(path: Path, offset: int, complaint: str) -> str:
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether a process has this log open to write; looking takes the lock for no longer than
-    that."""
+    """Whether a process has this log open to write, or is at work in this folder; looking takes the
+    lock for no longer than that."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -322,7 +323,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _lock(file: int, path: Path) -> None:
     try:
-        _take_lock(file)
+        take_lock(file)
     except OSError as problem:
         if problem.errno in _HELD:
             raise StoreError(
@@ -336,7 +337,9 @@ def _lock(file: int, path: Path) -> None:
         ) from problem
 
 
-def _take_lock(file: int) -> None:
+def take_lock(file: int) -> None:
+    """Lock an open file or folder; BlockingIOError where somebody else has it for longer than a
+    look."""
     for _ in range(_LOOKS):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

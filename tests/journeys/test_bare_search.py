@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from parts.command_line import Answer
 from parts.printed_lines import alone, commands_in, follow, the_command
@@ -43,3 +44,17 @@ def test_at_its_own_size(tmp_path: Path) -> None:
         else:
             well(follow(command.replace(" PICTURE", ""), at=tmp_path))
     assert list(tmp_path.glob("retrained/*/best/model.py"))
+
+
+def test_compare_best_predict_retrain(tmp_path: Path) -> None:
+    """What a comparison prints at its end brings its winner into one's hands."""
+    words = "nas compare --strategies random-search --seeds 2 --trials 1 --space ladder --out all"
+    compared = well(follow(words, *TINY[:4], at=tmp_path))
+    named = well(follow(the_command(compared.out, "nas best "), at=tmp_path))
+    assert "1. random-search/seed-" in named.out
+    assert "2. random-search/seed-" in named.out
+    again = the_command(compared.out, "nas retrain ")
+    trained = well(follow(again, *TINY[:4], "--seeds", "1", "--to", "python", at=tmp_path))
+    assert "digits" in trained.out + trained.err
+    Image.new("L", (8, 8)).save(tmp_path / "picture.png")
+    assert "%" in well(follow("nas predict all picture.png", at=tmp_path)).out

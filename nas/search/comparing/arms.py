@@ -17,7 +17,7 @@ BASELINE = "random-search"
 MOST_SEEDS = 100_000
 
 _TABLES = ("space", "evaluator", "runner", "study", "skeleton", "recipe", "screen")
-_TAKEN = (*_TABLES, "strategy", "figures", "confirm", "report")
+_TAKEN = (*_TABLES, "strategy", "figures", "confirm", "report", "best")
 
 
 @dataclass(frozen=True, slots=True)

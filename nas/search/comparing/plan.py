@@ -3,7 +3,6 @@ it was asked for."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,13 +26,13 @@ from nas.search.plan import (
 )
 from nas.study import Budget
 from nas.study.events import Field, is_budget, is_count, is_number, is_table, is_text
-from nas.study.store import write_whole
+from nas.study.store import COMPARISON, take_lock, write_whole
 
 if TYPE_CHECKING:
     from nas.study.front import Scale
 
 FORMAT = 1
-FILE = "compare.json"
+FILE = COMPARISON
 _LARGEST_FILE = 64_000_000
 
 ConfirmBy = Literal["score", "belief"]
@@ -175,7 +174,7 @@ def write_comparison(folder: Path, asked: Asked, there: Mapping[str, Any] | None
         content["seeds"] = sorted({*there["seeds"], *content["seeds"]})
         content["pilot"] = max(there["pilot"], asked.pilot)
         content["requests"] = [*there["requests"], *content["requests"]]
-        if _last_request(there) == _last_request(content):
+        if _asks_nothing_new(there, content["requests"][-1], asked.seeds):
             content["requests"].pop()
         content = {**content, **{name: there[name] for name in ("versions", "commit", "hardware")}}
     if content != there:
@@ -212,7 +211,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     except OSError as problem:
         raise StudyError(f"{folder} cannot be opened: {problem.strerror}") from problem
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        take_lock(file)
         yield
     except BlockingIOError as problem:
         raise StudyError(
@@ -273,5 +272,9 @@ def _confirm_told(confirm: Confirm | None) -> dict[str, Any] | None:
     return told
 
 
-def _last_request(content: Mapping[str, Any]) -> Any:
-    return content["requests"][-1]
+def _asks_nothing_new(
+    there: Mapping[str, Any], request: Mapping[str, Any], seeds: Sequence[int]
+) -> bool:
+    """Whether all of it had been asked for before, with this budget."""
+    known = {*request["arms"]} <= {*there["arms"]} and {*seeds} <= {*there["seeds"]}
+    return known and request["budget"] == there["budget"]

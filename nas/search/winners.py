@@ -1,0 +1,54 @@
+"""The best of a study, or of a comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas.errors import StudyError
+from nas.search.confirmed import best_of
+from nas.search.plan import Plan, read_study_json
+from nas.search.reading import Ranked
+from nas.study.store import COMPARISON
+
+
+def winners_of(folder: Path, top: int) -> list[tuple[Path, Ranked]]:
+    """The best distinct genotypes of a study, or of the winners of a comparison, each with the
+    study that judged it: those first that were judged again.
+
+    They are ranked by the scores that chose them, never by a final: to take the best of many by the
+    test split would spend it.
+    """
+    of_many = is_comparison(folder)
+    if not of_many:
+        read_study_json(folder)  # says what is wrong where there is no study
+    found = _of_comparison(folder)[:top] if of_many else best_of(folder, top)
+    if not found:
+        again = resume_command(folder)
+        raise StudyError(f"{folder} has no evaluated trial yet: continue it with `{again}`")
+    return found
+
+
+def is_comparison(folder: Path) -> bool:
+    """Whether a comparison lies here."""
+    return (folder / COMPARISON).is_file()
+
+
+def resume_command(folder: Path) -> str:
+    """What must be typed to go on with what lies here."""
+    if not is_comparison(folder):
+        return Plan.read(folder).resume_command(folder)
+    from nas.search.comparing.continuing import resume_command
+
+    return resume_command(folder)
+
+
+def _of_comparison(folder: Path) -> list[tuple[Path, Ranked]]:
+    from nas.search.comparing.studies import studies_in
+
+    studies = [study for _, _, study in studies_in(folder)]
+    found = [(study, *best) for study in studies for best in best_of(study, 1)]
+    found.sort(key=lambda one: (one[0] == one[1], -one[2].score))
+    distinct: dict[str, tuple[Path, Ranked]] = {}
+    for _, judge, best in found:
+        distinct.setdefault(best.asked["key"], (judge, best))
+    return list(distinct.values())
