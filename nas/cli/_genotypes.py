@@ -46,11 +46,12 @@ def read_genotypes(source: str, space: SearchSpace | None, form: str = "auto") -
     Args:
         form: which form the text must have; `auto` looks at it.
     """
-    from search_spaces.cells.reading import parse_genotype, read_genotype
+    from nas.search.winners import genotype_at
+    from search_spaces.cells.reading import parse_genotype
 
     if source == "-":
         return [parse_genotype(text, space, form) for text in _input_texts()]
-    return [read_genotype(source, space, form)]
+    return [genotype_at(source, space, form)]
 
 
 def _input_texts() -> list[bytes]:

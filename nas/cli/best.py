@@ -24,7 +24,8 @@ def command(
 ) -> None:
     """Name the best distinct genotypes of a study, those first that were judged again; with several
     objectives, its front. Of a comparison, the best winners of its studies."""
-    from nas.search.winners import is_comparison, winners_of
+    from nas.search.winners import winners_of
+    from nas.study.places import is_comparison
     from nas.study.seed_spread import spread_told
 
     if _has_several(folder):

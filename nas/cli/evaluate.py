@@ -34,12 +34,13 @@ def command(
 ) -> None:
     """Judge one genotype by any evaluator: one child, no search."""
     from nas.search.one_evaluation import evaluate_once
+    from nas.search.winners import genotype_at
     from nas.settings import assignments, merged
     from nas.study.attempt import never_stop
     from nas.study.seed_spread import spread_told
-    from search_spaces.cells.reading import parse_genotype, read_genotype
+    from search_spaces.cells.reading import parse_genotype
 
-    drawn = parse_genotype(sys.stdin.read()) if genotype == "-" else read_genotype(genotype)
+    drawn = parse_genotype(sys.stdin.read()) if genotype == "-" else genotype_at(genotype)
     words = {
         "name": evaluator, "table": table, "score": score, "dataset": dataset, "preset": preset,
         "data_dir": None if data_dir is None else str(data_dir), "device": device,

@@ -111,7 +111,7 @@ def command(
 def _folder(source: str, choice: Choice, out: Path | None, rank: int, count: int) -> Path:
     """Where an export goes: `best/` of a study or a comparison, `exports/NAME` else; of several,
     each into a folder of its own."""
-    from nas.exporting.choosing import is_searched, place_of
+    from nas.study.places import is_searched, place_of
 
     searched = is_searched(place_of(source))
     base = out or (Path(source) / "best" if searched else Path("exports") / choice.name)

@@ -40,9 +40,9 @@ def command(
     from nas.cli._running import run_and_report
     from nas.search.plan import Plan
     from nas.search.reading import budget_of, ledger_of
-    from nas.search.winners import is_comparison
     from nas.search.words import Assignment, changed_runner, extended
     from nas.settings import assignments
+    from nas.study.places import is_comparison
 
     tree = assignments(settings or [])
     if workers is not None:

@@ -84,7 +84,7 @@ def _options(
         list[str] | None,
         typer.Option(
             metavar="GENOTYPE",
-            help="Genotypes for the first trials: a file, a text or a zoo name.",
+            help="Genotypes for the first trials: a file, a text, a zoo name, or a study's folder.",
             rich_help_panel=_SEARCH,
         ),
     ] = None,

@@ -19,7 +19,8 @@ def command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="GENOTYPE", help="A text, a file, a zoo name, or - for lines of input."
+            metavar="GENOTYPE|STUDY",
+            help="A text, a file, a zoo name, a folder, or - for lines of input.",
         ),
     ],
     space: Annotated[

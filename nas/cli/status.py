@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Show how far a study or a comparison is; with --check, verify its log."""
     from nas.search.plan import Plan
-    from nas.search.winners import is_comparison
+    from nas.study.places import is_comparison
 
     if is_comparison(folder):
         from nas.cli._standing import show_standing

@@ -14,8 +14,9 @@ from nas.errors import NasError
 from nas.exporting.source.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import Weights, load_into, open_weights, refuse_other_genotype
+from nas.study.places import is_comparison, is_searched, is_study, place_of
 from nas.study.seed_spread import own_metrics, seed_spread
-from nas.study.store import COMPARISON, WEIGHTS_FILE, checkpoint_of
+from nas.study.store import WEIGHTS_FILE, checkpoint_of
 from search_spaces import zoo
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.reading import read_genotype
@@ -23,7 +24,6 @@ from search_spaces.cells.skeleton import Skeleton
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 100
-_LONGEST_FILE_NAME = 255  # of any file system
 _OF_THE_SUBJECT = ("genotype", "skeleton", "classes", "mean", "std", "trained", "origin")
 
 
@@ -82,7 +82,7 @@ def front_choices(source: str, *, with_weights: bool = True) -> list[Choice]:
     from nas.search.plan import read_study_json
 
     folder = place_of(source)
-    if not (folder / "study.json").is_file():
+    if not is_study(folder):
         raise NasError(f"--front asks for the front of a study, but {source!r} is none")
     study, found = read_study_json(folder), dict[str, Choice]()
     for rank, member in enumerate(front_of(folder).members, start=1):
@@ -93,19 +93,6 @@ def front_choices(source: str, *, with_weights: bool = True) -> list[Choice]:
         kept = _with_kept(replace(choice, origin=origin), with_weights)
         found.setdefault(member.key, kept)
     return list(found.values())
-
-
-def is_searched(path: Path) -> bool:
-    """Whether a study lies here, or a comparison."""
-    return (path / "study.json").is_file() or (path / COMPARISON).is_file()
-
-
-def place_of(source: str) -> Path:
-    """Where a word would lie; a genotype as a text may be too long for a path, and lies nowhere."""
-    too_long = any(
-        len(name.encode(errors="replace")) > _LONGEST_FILE_NAME for name in source.split("/")
-    )
-    return Path("{}" if too_long or source.lstrip().startswith("{") else source)
 
 
 def _with(choice: Choice, weights: Weights) -> Choice:
@@ -132,9 +119,9 @@ def _single(source: str, path: Path, with_weights: bool) -> Choice:
     if path.is_dir() and drawing.is_file():
         return _named(read_genotype(drawing))
     if path.is_dir():
-        raise NasError(
-            f"{path} holds no study and no genotype.json; give a study's folder or a genotype"
-        )
+        from nas.search.winners import nothing_in
+
+        raise NasError(nothing_in(path))
     genotype = read_genotype(source)
     if source in zoo.names() and not path.exists():
         entry = zoo.load(source)
@@ -233,7 +220,7 @@ def _called(study: Path) -> str:
     if search_of(study) is not None:
         return f"{_called(study.parent)}/{study.name}"
     comparison = study.parents[1] if len(study.parents) > 1 else study
-    inside = (comparison / COMPARISON).is_file()
+    inside = is_comparison(comparison)
     return str(study.relative_to(comparison.parent)) if inside else study.name
 
 

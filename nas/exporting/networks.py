@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from nas.drawings.surroundings import surroundings
 from nas.errors import NasError
-from nas.exporting.choosing import Choice, choices, front_choices, is_searched, place_of, subject_of
+from nas.exporting.choosing import Choice, choices, front_choices, subject_of
 from nas.exporting.export import Exported
 from nas.exporting.export import export as export_subject
 from nas.exporting.known import usual_formats
 from nas.exporting.predicting import Prediction, predictions
 from nas.registry import allow
 from nas.seeding import torch_rng
+from nas.study.places import is_searched, place_of
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.network import build_network
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from nas.errors import NasError, shell_word, shortened
-from nas.exporting.choosing import Choice, choices, kept_weights, place_of, subject_of
+from nas.exporting.choosing import Choice, choices, kept_weights, subject_of
 from nas.exporting.subject import Subject
+from nas.study.places import place_of
 from nas.study.store import WEIGHTS_FILE
 from nas.training.datasets import Pixels
 from nas.training.datasets._pictures import MOST_PIXELS, decoded, is_picture

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError, SettingsError, known_names
-from nas.exporting.choosing import is_searched, place_of
 from nas.registry import allow
 from nas.search.comparing.plan import read_comparison
 from nas.search.plan import read_study_json
+from nas.study.places import is_searched, place_of
 from nas.training.datasets import Dataset, open_dataset, presets
 
 

@@ -338,8 +338,11 @@ def read_study_json(folder: Path) -> dict[str, Any]:
             )
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
+        from nas.study.places import others_below
+
+        below = others_below(folder, "study.json")
         raise StudyError(
-            f"{folder} holds no study: there is no study.json in it{_below(folder)}"
+            f"{folder} holds no study: there is no study.json in it{below}"
         ) from problem
     except OSError as problem:
         raise StudyError(f"{path} cannot be read: {problem.strerror}") from problem
@@ -352,13 +355,6 @@ def read_study_json(folder: Path) -> dict[str, Any]:
         )
     refuse_misfits(path, content, _FIELDS)
     return {"repeats": OLD_REPEATS, **content}
-
-
-def _below(folder: Path) -> str:
-    """Where to look instead, if there are studies below."""
-    below = (path for depth in ("*", "*/*") for path in sorted(folder.glob(f"{depth}/study.json")))
-    found = next((str(path.parent) for path in below), None)
-    return "" if found is None else f"; give one of those below it, as {shell_word(found)}"
 
 
 def refuse_misfits(path: Path, content: Mapping[str, Any], fields: Iterable[Field]) -> None:

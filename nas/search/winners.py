@@ -1,4 +1,4 @@
-"""The best of a study, or of a comparison."""
+"""The best of a study, or of a comparison; the genotype that a word stands for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from nas.errors import StudyError
 from nas.search.confirmed import best_of
 from nas.search.plan import Plan, read_study_json
 from nas.search.reading import Ranked
-from nas.study.store import COMPARISON
+from nas.study.places import is_comparison, is_searched, others_below, place_of
+from search_spaces.cells.genotype import Genotype
+from search_spaces.cells.reading import read_genotype
+from search_spaces.cells.space import SearchSpace
 
 
 def winners_of(folder: Path, top: int) -> list[tuple[Path, Ranked]]:
@@ -28,9 +31,29 @@ def winners_of(folder: Path, top: int) -> list[tuple[Path, Ranked]]:
     return found
 
 
-def is_comparison(folder: Path) -> bool:
-    """Whether a comparison lies here."""
-    return (folder / COMPARISON).is_file()
+def genotype_at(source: str, space: SearchSpace | None = None, form: str = "auto") -> Genotype:
+    """The genotype that a word stands for: of a folder the winner in it, else what can be read.
+
+    Args:
+        space: the one that plain choices belong to.
+        form: which form a text must have; `auto` looks at it.
+    """
+    folder = place_of(source)
+    if not folder.is_dir():
+        return read_genotype(source, space, form)
+    if is_searched(folder):
+        ((_, best),) = winners_of(folder, 1)
+        return Genotype.from_dict(best.asked["genotype"])
+    drawing = folder / "genotype.json"
+    if not drawing.is_file():
+        raise StudyError(nothing_in(folder))
+    return read_genotype(str(drawing), space, form)
+
+
+def nothing_in(folder: Path) -> str:
+    """What to say of a folder in which no genotype is found."""
+    below = others_below(folder, "genotype.json", "study.json")
+    return f"{folder} holds no study, no comparison and no genotype.json{below}"
 
 
 def resume_command(folder: Path) -> str:

@@ -354,12 +354,10 @@ def _limits(study: Mapping[str, Any]) -> dict[str, float]:
 def _genotypes(sources: tuple[str, ...], space: Part, decided: Decided) -> tuple[Genotype, ...]:
     if not sources:
         return ()
-    from search_spaces.cells.reading import read_genotype
+    from nas.search.winners import genotype_at
 
     drawn_from = made_space(space, decided)
-    return tuple(
-        _as_of(drawn_from, read_genotype(source, drawn_from), decided) for source in sources
-    )
+    return tuple(_as_of(drawn_from, genotype_at(source, drawn_from), decided) for source in sources)
 
 
 def _as_of(space: SearchSpace, genotype: Genotype, decided: Decided) -> Genotype:

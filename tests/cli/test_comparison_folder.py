@@ -98,7 +98,7 @@ def test_fronts_have_no_best(tmp_path: Path) -> None:
 def test_what_reads_one_study_says_where_one_is(six: Path, verb: str) -> None:
     words = (six, "1") if verb == "trial" else (six,)
     assert nas(verb, *words).sentence == (
-        f"{six} holds no study: there is no study.json in it; give one of those below it, as "
+        f"{six} holds no study: there is no study.json in it; one lies below it, "
         f"{six / 'evolution' / 'seed-1'}"
     )
 
