@@ -148,6 +148,7 @@ def test_killed_it_goes_on_by_its_folder_alone(tmp_path: Path) -> None:
     before = (tmp_path / "parts" / "compare.json").read_bytes()
     words_of = well(nas("status", tmp_path / "parts"))
     assert ", not finished\n" in words_of.out
+    assert "best" not in words_of.out.replace("best 2 confirmed", ""), "who is ahead is not told"
     well(follow(the_command(words_of.out, "nas resume "), at=tmp_path))
     assert stories(tmp_path / "parts") == stories(tmp_path / "whole")
     assert (tmp_path / "parts" / "compare.json").read_bytes() == before

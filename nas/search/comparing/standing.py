@@ -1,8 +1,12 @@
-"""How far a comparison is, read from its files while it runs or after."""
+"""How far a comparison is, read from its files while it runs or after.
+
+Who is ahead is not told before all is done: whoever knows may stop there, or ask for more seeds,
+and then the test is not the one that was planned.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +26,8 @@ class ArmStanding:
     """How far the studies of one arm are.
 
     Args:
-        best: score and seed of its best winner, by what chose it; nothing before the first.
+        best: score and seed of its best winner, by what chose it; nothing before the whole
+            comparison is done.
     """
 
     arm: str
@@ -72,8 +77,9 @@ def standing_of(folder: Path) -> Standing:
             found.append(
                 _study(place, seed, Budget(**known["budget"]), confirm=confirm is not None)
             )
+    done = sum(study.done for found in studies.values() for study in found)
     arms = [
-        _arm(label, known["arms"][label]["strategy"]["name"], found)
+        _arm(label, known["arms"][label]["strategy"]["name"], found, told=done == total)
         for label, found in studies.items()
     ]
     first = next(iter(known["arms"].values()))
@@ -84,7 +90,7 @@ def standing_of(folder: Path) -> Standing:
         confirm=None if confirm is None else confirm["top"],
         seeds=len(known["seeds"]),
         studies=total,
-        done=sum(arm.done for arm in arms),
+        done=done,
         running=is_being_written(folder),
         arms=arms,
     )
@@ -108,9 +114,8 @@ def _spent(ledger: Ledger, budget: Budget) -> bool:
     return trials and (budget.seconds is None or ledger.cost >= budget.seconds)
 
 
-def _arm(label: str, strategy: str, found: Iterable[_Study]) -> ArmStanding:
-    studies = list(found)
-    winners = [study for study in studies if study.score is not None]
+def _arm(label: str, strategy: str, studies: Sequence[_Study], *, told: bool) -> ArmStanding:
+    winners = [study for study in studies if told and study.score is not None]
     best = max(winners, key=lambda study: (study.confirmed, study.score), default=None)
     return ArmStanding(
         label,
