@@ -157,8 +157,8 @@ def refuse_unless_allowed(kind: str, name: str) -> None:
     if is_outside(kind, name) and name not in _allowed | _UNLISTED:
         raise SettingsError(
             f"{kind} {shortened(name)} is named by a file and lies outside this package, so it is "
-            "not imported: if you trust its author, name it in the command itself, with "
-            f"--{kind} or, where a command has it, --trust"
+            "not imported: if you trust its author, give --trust, or name it in the command "
+            f"itself with --{kind}"
         )
 
 

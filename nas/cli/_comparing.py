@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,7 +18,7 @@ import typer
 from nas.cli._tracking import tracked
 from nas.cli._verb import INTERRUPTED, drawn, harmless, same_command, stopped_now
 from nas.errors import shell_word
-from nas.search.comparing.plan import Asked
+from nas.search.comparing.plan import Asked, read_comparison
 from nas.search.comparing.request import default_folder
 from nas.search.comparing.run import Progress, compare
 from nas.study import Budget
@@ -39,8 +39,13 @@ def compare_and_report(
     report: bool,
     track: str | None,
     as_json: bool,
+    again: Callable[[], str] = same_command,
 ) -> None:
-    """Run a comparison to its end and say what came out; exit code 3 when it was interrupted."""
+    """Run a comparison to its end and say what came out; exit code 3 when it was interrupted.
+
+    Args:
+        again: says with which command it goes on.
+    """
     if report:
         from nas.reports.extras import require_tests
 
@@ -49,15 +54,18 @@ def compare_and_report(
     shown = _Shown(folder, quiet=as_json)
     progress = Progress(changed=shown.see, trial_ended=shown.see_trial, notice=shown.note)
     trust = asked.arms[0].plan.needs_trust
-    with tracked(folder, track, trust=trust), _stopping_gently(progress):
+    with tracked(folder, track, trust=trust), _stopping_gently(progress, again):
         complete = compare(folder, asked, budget, processes, progress, believer)
     shown.end()
     if not complete:
         print(
             f"interrupted: {progress.ended} of {progress.total} studies are done; continue with "
-            f"`{same_command()}`",
+            f"`{again()}`",
             file=sys.stderr,
         )
+        if as_json:
+            how_far = {"studies": progress.total, "done": progress.ended}
+            print(json.dumps({"folder": str(folder), **how_far, "interrupted": True}))
         raise typer.Exit(INTERRUPTED)
     if report:
         from nas.cli.report import report_and_print
@@ -69,7 +77,8 @@ def compare_and_report(
         print(f"finished: {progress.total} studies")
     if not as_json:
         lines = [f"  {line}" for line in _next(folder, asked.arms[0].plan, reported=report)]
-        print(*(["next:", *lines] if lines else []), sep="\n")
+        if lines:
+            print("next:", *lines, sep="\n")
 
 
 def _next(folder: Path, plan: Plan, *, reported: bool) -> Iterator[str]:
@@ -84,17 +93,41 @@ def _next(folder: Path, plan: Plan, *, reported: bool) -> Iterator[str]:
 
 
 def continue_and_report(
-    folder: Path, asked: Mapping[str, Any], *, trust: bool, track: str | None, as_json: bool
+    folder: Path,
+    asked: Mapping[str, Any],
+    runner_words: Sequence[str],
+    *,
+    trust: bool,
+    track: str | None,
+    as_json: bool,
 ) -> None:
-    """Go on with a comparison as its files say, and say what came out."""
-    from nas.cli.search import believer_by
-    from nas.search.comparing.continuing import asked_again
+    """Go on with a comparison as its files say, and say what came out.
 
-    again = asked_again(folder, **asked, trust=trust)
-    believer = believer_by("score" if again.confirm is None else again.confirm.by)
-    out = str(folder)
+    Args:
+        runner_words: with which the user named the runner, and whoever follows.
+    """
+    from nas.cli.search import believer_by
+    from nas.search.comparing.continuing import asked_again, resume_command
+
+    wanted = asked_again(folder, **asked, trust=trust)
+    believer = believer_by("score" if wanted.confirm is None else wanted.confirm.by)
+
+    def again() -> str:
+        """Without the new limits, once they are written down: `+50` would be added once more."""
+        known = (read_comparison(folder) or {}).get("budget") == wanted.budget.to_dict()
+        words = [resume_command(folder), *map(shell_word, runner_words)]
+        return " ".join(words) if known else same_command()
+
     compare_and_report(
-        again, again.budget, out, None, believer, report=True, track=track, as_json=as_json
+        wanted,
+        wanted.budget,
+        str(folder),
+        None,
+        believer,
+        report=True,
+        track=track,
+        as_json=as_json,
+        again=again,
     )
 
 
@@ -163,7 +196,7 @@ class _Shown:
 
 
 @contextmanager
-def _stopping_gently(progress: Progress) -> Iterator[None]:
+def _stopping_gently(progress: Progress, again: Callable[[], str]) -> Iterator[None]:
     """Ctrl-C or SIGTERM once: end what runs and stop; twice: stop now. Both can be continued."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -177,7 +210,7 @@ def _stopping_gently(progress: Progress) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise stopped_now(same_command()) from None
+        raise stopped_now(again()) from None
     finally:
         for name, handler in old.items():
             signal.signal(name, handler)

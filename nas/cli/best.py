@@ -24,14 +24,16 @@ def command(
 ) -> None:
     """Name the best distinct genotypes of a study, those first that were judged again; with several
     objectives, its front. Of a comparison, the best winners of its studies."""
+    from nas.search.plan import Plan
     from nas.search.winners import winners_of
     from nas.study.places import is_comparison
     from nas.study.seed_spread import spread_told
 
-    if _has_several(folder):
+    of_many = is_comparison(folder)
+    # A study is read first: that says what is wrong where there is none.
+    if not of_many and Plan.read(folder).objectives is not None:
         _list_front(folder, as_json=as_json)
         return
-    of_many = is_comparison(folder)
     winners = [
         {
             "number": asked["number"],
@@ -58,23 +60,6 @@ def command(
         )
         if top == 1:
             print(json.dumps(winner["genotype"]))
-
-
-def _has_several(folder: Path) -> bool:
-    """Whether this is a study with several objectives; a comparison of such has no best."""
-    from nas.errors import StudyError
-    from nas.search.comparing.plan import read_comparison
-    from nas.search.plan import Plan
-
-    known = read_comparison(folder)
-    if known is None:
-        return Plan.read(folder).objectives is not None  # says what is wrong where there is none
-    if any("objectives" in arm for arm in known["arms"].values()):
-        raise StudyError(
-            f"{folder} compares fronts, so it has no best of all: give the folder of one of its "
-            f"studies, as {folder / next(iter(known['arms']))}/seed-{known['seeds'][0]}"
-        )
-    return False
 
 
 def _judged_in(winner: Mapping[str, Any]) -> str:

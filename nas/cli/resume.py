@@ -52,7 +52,11 @@ def command(
 
         _refuse_of_study(max_hours, to)
         asked = {"trials": trials, "seconds": budget_seconds, "runner": runner, "settings": tree}
-        continue_and_report(folder, asked, trust=trust, track=track, as_json=as_json)
+        words = [] if runner is None else ["--runner", runner]
+        words += [] if workers is None else ["--workers", str(workers)]
+        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += [] if track is None else ["--track", track]
+        continue_and_report(folder, asked, words, trust=trust, track=track, as_json=as_json)
         return
     plan = Plan.read(folder, trust=trust)
     plan = plan.with_runner(changed_runner(plan.runner, runner, tree))

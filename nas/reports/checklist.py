@@ -12,12 +12,15 @@ from itertools import product
 from typing import Any, TypeVar
 
 from nas.errors import counted
+from nas.registry import is_outside
 from nas.reports.experiment import Experiment
 from nas.reports.findings import Honesty, Practice, State
 from nas.reports.frame import Frame, read_frame
 from nas.reports.outcome import Outcome
 from nas.search.auditing import judges_that_guess, outside_told, sentence_beside
+from nas.search.comparing.arms import study_folder
 from nas.search.confirmed import confirmation_of
+from nas.study.places import is_study
 
 Value = TypeVar("Value")
 
@@ -40,16 +43,17 @@ def honesty(experiment: Experiment) -> Honesty:
         budgets=_distinct(frame.budget for frame in frames),
         seeds={arm.label: sorted(arm.studies) for arm in experiment.arms},
         unfinished={label: seeds for label, seeds in left.items() if seeds},
-        not_run=_not_run(experiment),
+        not_run=_absent(experiment, begun=False),
         planned=plan is not None,
         pilot=plan.pilot if plan else None,
         confirm=plan.confirm if plan else _confirmed_alone(experiment),
         requests=plan.requests if plan else [],
+        first_alone=plan.first_alone if plan else [],
         resumed=sum(frame.sessions > 1 for frame in frames),
-        total_trials=sum(frame.ended for frame in frames),
+        total_trials=sum(frame.ended for frame in [*frames, *confirmations]),
         total_seconds=sum(frame.total_cost for frame in frames)
         + sum(again.total_cost for again in confirmations),
-        total_wall_seconds=sum(frame.wall_seconds for frame in frames),
+        total_wall_seconds=sum(frame.wall_seconds for frame in [*frames, *confirmations]),
         total_strategy_seconds=sum(frame.strategy_seconds for frame in frames),
         audits=list(_audits(experiment)),
     )
@@ -57,7 +61,8 @@ def honesty(experiment: Experiment) -> Honesty:
 
 def _confirmed_alone(experiment: Experiment) -> dict[str, Any] | None:
     """What the best of a single search came to, judged again."""
-    found = confirmation_of(next(experiment.frames).folder)
+    frames = list(experiment.frames)
+    found = confirmation_of(frames[0].folder) if len(frames) == 1 else None
     again = None if found is None else read_frame(found)
     if again is None or again.winner is None:
         return None
@@ -102,14 +107,14 @@ def checklist(experiment: Experiment, outcome: Outcome) -> list[Practice]:
 def _items(
     experiment: Experiment, known: Honesty, outcome: Outcome
 ) -> Iterator[tuple[str, State, str]]:
-    yield from _about_code(known)
+    yield from _about_code(experiment, known)
     yield "How final architectures are judged is stated", "kept", _how_judged(experiment, outcome)
     yield from _about_fairness(experiment, known, outcome)
     yield from _about_reporting(known)
 
 
-def _about_code(known: Honesty) -> Iterator[tuple[str, State, str]]:
-    commits = known.commits
+def _about_code(experiment: Experiment, known: Honesty) -> Iterator[tuple[str, State, str]]:
+    commits, outside = known.commits, list(_outside(experiment))
     dirty = [commit for commit in commits if str(commit).endswith("+")]
     commit = commits[0] if len(commits) == 1 else None
     if commit is None:
@@ -121,12 +126,24 @@ def _about_code(known: Honesty) -> Iterator[tuple[str, State, str]]:
         state, note = "open", f"commit {commit[:12]}, with changes that were not committed"
     else:
         state, note = "kept", f"commit {commit[:12]}"
+    if outside:
+        state, note = "open", f"{note}; not part of it: {', '.join(outside)}"
     yield "The code of search space, training and strategies is published", state, note
     yield (
         "All hyperparameters are stated",
         "kept",
         "study.json of every study holds each with its default filled in",
     )
+
+
+def _outside(experiment: Experiment) -> Iterator[str]:
+    """What was searched with and is no part of this package."""
+    task = experiment.task
+    parts = [("space", task.space.name), ("evaluator", task.evaluator.name)]
+    parts += [("strategy", arm.strategy) for arm in experiment.arms]
+    for kind, name in dict.fromkeys(parts):
+        if is_outside(kind, name):
+            yield f"{kind} {name}"
 
 
 def _how_judged(experiment: Experiment, outcome: Outcome) -> str:
@@ -150,6 +167,12 @@ def _about_fairness(
         "kept",
         "checked: one task for all studies",
     )
+    if known.first_alone:
+        yield (
+            "All arms learn from all objectives",
+            "broken",
+            f"{', '.join(known.first_alone)}: from the first alone",
+        )
     one = len(known.budgets) == 1
     note = "one budget for all studies" if one else f"{len(known.budgets)} different budgets"
     yield "All arms have the same budget", "kept" if one else "broken", note
@@ -178,6 +201,8 @@ def _about_fairness(
         )
     if missing:
         left.append(f"{missing} {'was' if missing == 1 else 'were'} not begun")
+    if others := sum(map(len, _absent(experiment, begun=True).values())):
+        left.append(f"{others} of the same comparison {'is' if others == 1 else 'are'} not shown")
     yield (
         "No run is left out",
         "open" if left else "kept",
@@ -235,16 +260,22 @@ def _about_reporting(known: Honesty) -> Iterator[tuple[str, State, str]]:
     )
 
 
-def _not_run(experiment: Experiment) -> dict[str, list[int]]:
-    """Seeds that were planned for an arm and have no study."""
-    plan = experiment.plan
-    if plan is None:
+def _absent(experiment: Experiment, *, begun: bool) -> dict[str, list[int]]:
+    """Seeds that were planned for an arm and are not in this report: those that have a study, or
+    those that have none."""
+    plan, place = experiment.plan, experiment.comparison
+    if plan is None or place is None:
         return {}
     there = {arm.label: arm.studies.keys() for arm in experiment.arms}
-    missing = {
-        label: sorted(set(plan.seeds).difference(there.get(label, ()))) for label in plan.arms
+    absent = {
+        label: [
+            seed
+            for seed in sorted(set(plan.seeds).difference(there.get(label, ())))
+            if is_study(study_folder(place, label, seed)) == begun
+        ]
+        for label in plan.arms
     }
-    return {label: seeds for label, seeds in missing.items() if seeds}
+    return {label: seeds for label, seeds in absent.items() if seeds}
 
 
 def _distinct(values: Iterable[Value]) -> list[Value]:

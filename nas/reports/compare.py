@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from nas.errors import counted
 from nas.reports import checklist, curves, many_arms, sentences
 from nas.reports.experiment import Experiment
 from nas.reports.extras import INSTALL, is_there
-from nas.reports.findings import Axis, Comparison, Findings, Goal, Margin, Sampling
+from nas.reports.findings import Axis, Comparison, Findings, Goal, Honesty, Margin, Sampling
 from nas.reports.one_arm import arm_row, described, known
 from nas.reports.outcome import Outcome, outcome_of, outcomes, sampling, score_name
 from nas.reports.several import objectives_of
@@ -42,9 +43,15 @@ def analysed(
     goal = _target(experiment, target)
     end = float(curves.grid(list(experiment.frames), axis)[-1:].sum())
     arms = [arm_row(arm, outcome, values, sampled, axis, goal, end) for arm in experiment.arms]
+    honest = checklist.honesty(experiment)
     return Findings(
         verdict=sentences.verdict(
-            comparisons, arms, experiment.baseline, stated, several=task.scales is not None
+            comparisons,
+            arms,
+            experiment.baseline,
+            stated,
+            several=task.scales is not None,
+            unfinished=_unfinished(honest),
         ),
         format=FORMAT,
         title=_title(experiment),
@@ -64,9 +71,18 @@ def analysed(
         judged_often=many_arms.judged_often(experiment),
         objectives=objectives_of(experiment),
         controllers=many_arms.controllers(experiment),
-        honesty=checklist.honesty(experiment),
+        honesty=honest,
         checklist=checklist.checklist(experiment, outcome),
     )
+
+
+def _unfinished(known: Honesty) -> str:
+    """How far the comparison is; nothing at its end."""
+    begun = sum(map(len, known.seeds.values()))
+    left, absent = (sum(map(len, seeds.values())) for seeds in (known.unfinished, known.not_run))
+    if not left + absent:
+        return ""
+    return f"unfinished, {begun - left} of {counted(begun + absent, 'study')} done"
 
 
 # ------------------------------------------------------------------ who is better

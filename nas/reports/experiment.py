@@ -16,6 +16,7 @@ from nas.search.comparing.plan import read_comparison
 from nas.search.confirmed import confirmation_of
 from nas.search.old_options import renewed
 from nas.search.plan import differences
+from nas.study.places import is_comparison
 from nas.study.store import CONFIRM
 
 _TASK = ("space", "evaluator", "rules", "limits", "start_from", "screen", "fidelity")
@@ -41,6 +42,7 @@ class Planned:
     pilot: int
     confirm: Mapping[str, Any] | None
     requests: Sequence[Request]
+    first_alone: Sequence[str]  # arms that heard the first of several objectives alone
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -50,7 +52,8 @@ class Planned:
             return None
         plain = {name: found[name] for name in ("seeds", "margin", "pilot", "confirm")}
         requests = [Request(**request) for request in found["requests"]]
-        return cls(arms=list(found["arms"]), requests=requests, **plain)
+        first_alone = found.get("first_alone", [])
+        return cls(arms=list(found["arms"]), requests=requests, first_alone=first_alone, **plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Experiment:
     arms: Sequence[Arm]
     baseline: str | None
     plan: Planned | None
+    comparison: Path | None = None  # where the plan lies
 
     @property
     def frames(self) -> Iterator[Frame]:
@@ -105,27 +109,39 @@ def read_experiment(folders: Sequence[Path]) -> Experiment:
         raise StudyError(
             f"there is no study in {folders[0]}: a study is a folder with study.json in it"
         )
-    plan = Planned.read(folders[0]) if len(folders) == 1 else None
-    frames = [(folder, place, read_frame(place)) for folder, place in found]
-    _refuse_mixed([frame for _, _, frame in frames])
-    labels = _labels(frames, plan is not None)
+    comparison = _comparison_of(folders, found)
+    plan = None if comparison is None else Planned.read(comparison)
+    frames = [(place, read_frame(place)) for place in found]
+    _refuse_mixed([frame for _, frame in frames])
+    labels = _labels(frames, comparison)
     arms = [_arm(label, frames, labels) for label in _in_order(labels, plan)]
     baseline = baseline_of((arm.label, arm.strategy) for arm in arms)
-    return Experiment(folders, arms, baseline, plan)
+    return Experiment(folders, arms, baseline, plan, comparison)
 
 
-def _places(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Every study at or below this folder, with the folder that was named; confirmations belong to
-    their study."""
+def _comparison_of(folders: Sequence[Path], places: Sequence[Path]) -> Path | None:
+    """The comparison that is reported on, or that all of several studies belong to; None where
+    there is none."""
+    if len(folders) == 1 and is_comparison(folders[0]):
+        return folders[0]
+    if len(places) == 1:
+        return None
+    above = {place.resolve().parents[1] for place in places if len(place.resolve().parents) > 1}
+    only = above.pop() if len(above) == 1 else None
+    return only if only is not None and is_comparison(only) else None
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    """Every study at or below this folder; confirmations belong to their study."""
     if not folder.is_dir():
         raise StudyError(f"there is no folder {str(folder)!r}: name a study or a comparison")
     if (folder / "study.json").exists():
-        yield folder, folder
+        yield folder
         return
     for depth in range(1, _DEEPEST + 1):
         for path in sorted(folder.glob("*/" * depth + "study.json")):
             if not (path.parent.parent / "study.json").exists():
-                yield folder, path.parent
+                yield path.parent
 
 
 def _refuse_mixed(frames: Sequence[Frame]) -> None:
@@ -151,18 +167,18 @@ def _work(frame: Frame) -> dict[str, Any]:
     return {**work, **several, "evaluator": renewed("evaluator", recorded["evaluator"])}
 
 
-def _labels(frames: Sequence[tuple[Path, Path, Frame]], planned: bool) -> dict[Path, str]:
+def _labels(frames: Sequence[tuple[Path, Frame]], comparison: Path | None) -> dict[Path, str]:
     """A name for the arm of every study: its folder in a comparison, else its strategy, with
     options where needed."""
-    if planned:
-        return {place: place.relative_to(folder).parts[0] for folder, place, _ in frames}
+    if comparison is not None:
+        return {place: place.resolve().parent.name for place, _ in frames}
     variants: dict[str, list[str]] = {}
-    for _, _, frame in frames:
+    for _, frame in frames:
         seen = variants.setdefault(frame.strategy, [])
         if _options(frame) not in seen:
             seen.append(_options(frame))
     labels = {}
-    for _, place, frame in frames:
+    for place, frame in frames:
         seen = variants[frame.strategy]
         position = seen.index(_options(frame))
         labels[place] = frame.strategy + (f" #{position + 1}" if len(seen) > 1 else "")
@@ -180,9 +196,9 @@ def _in_order(labels: Mapping[Path, str], plan: Planned | None) -> list[str]:
     return asked + sorted(there.difference(asked))
 
 
-def _arm(label: str, frames: Sequence[tuple[Path, Path, Frame]], labels: Mapping[Path, str]) -> Arm:
+def _arm(label: str, frames: Sequence[tuple[Path, Frame]], labels: Mapping[Path, str]) -> Arm:
     studies: dict[int, Frame] = {}
-    for _, place, frame in frames:
+    for place, frame in frames:
         if labels[place] != label:
             continue
         if frame.seed in studies:

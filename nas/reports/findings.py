@@ -344,6 +344,7 @@ class Honesty:
     pilot: int | None
     confirm: Mapping[str, Any] | None
     requests: Sequence[Request]
+    first_alone: Sequence[str]  # arms that heard the first of several objectives alone
     resumed: int
     total_trials: int
     total_seconds: float

@@ -17,15 +17,20 @@ def verdict(
     margin: Margin,
     *,
     several: bool = False,
+    unfinished: str = "",
 ) -> str:
-    """What the comparison came to, in one sentence."""
+    """What the comparison came to, in one sentence.
+
+    Args:
+        unfinished: how far it is, where that is not its end.
+    """
     if not rows or baseline is None:
         return _without_comparison(arms, baseline, several)
     groups: dict[str, list[str]] = {}
     for row in rows:
         groups.setdefault(row.verdict, []).append(row.arm)
     parts = [_part(kind, groups[kind], baseline, margin) for kind in _ORDER if kind in groups]
-    text = "; ".join(parts)
+    text = f"{unfinished and f'{unfinished}: '}{'; '.join(parts)}"
     return text[0].upper() + text[1:] + "."
 
 
@@ -173,6 +178,8 @@ def _without_comparison(arms: Sequence[ArmRow], baseline: str | None, several: b
 def _how_many_more(row: Comparison) -> str:
     if row.more_seeds is None:
         return " (nor would 100,000 be)" if row.effect_size is not None else ""
+    if row.effect_size is None:  # nothing to reckon with: this many any verdict takes
+        return f" (at least {row.more_seeds:,} more are needed)"
     return f" (about {row.more_seeds:,} more would probably do)"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nas.errors import counted, shell_word
+from nas.registry import is_outside
 from nas.reports.facts import budget_text
 from nas.reports.facts import facts as known_facts
 from nas.reports.findings import (
@@ -18,9 +19,10 @@ from nas.reports.findings import (
     Fronts,
     Spread,
 )
-from nas.reports.frame import Task
+from nas.reports.frame import RecordedPart, Task
 from nas.reports.outcome import Outcome
 from nas.reports.sentences import interval_text, p_text, score_text, seconds_text, short
+from nas.settings import Part
 from nas.study.seed_spread import spread_told
 
 
@@ -52,8 +54,20 @@ def task(found: Findings) -> str:
         each += (
             f" · {known} of {', '.join(found.task.learn_from)} known to every study from the start"
         )
-    judge = f"{evaluator.name}: {', '.join(given) or 'as it is'}"
+    judge = f"{evaluator.name}: {', '.join(given or _changed(evaluator)) or 'as it is'}"
     return f"{space} · {judge} · {budgets} per study{each}"
+
+
+def _changed(part: RecordedPart) -> list[str]:
+    """The options of a part of ours that are not its defaults."""
+    if is_outside("evaluator", part.name):
+        return []
+    defaults = Part("evaluator", part.name, part.options).defaults()
+    return [
+        f"{name} {value}"
+        for name, value in part.options.items()
+        if value != defaults.get(name, value) and isinstance(value, int | float | str)
+    ]
 
 
 def arms(found: Findings) -> Table:

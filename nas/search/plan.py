@@ -32,7 +32,7 @@ from nas.study.events import (
     is_table,
     is_text,
 )
-from nas.study.store import write_whole
+from nas.study.store import COMPARISON, write_whole
 from search_spaces.cells import Decided
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
@@ -340,7 +340,7 @@ def read_study_json(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as problem:
         from nas.study.places import others_below
 
-        below = others_below(folder, "study.json")
+        below = others_below(folder, "study.json", COMPARISON)
         raise StudyError(
             f"{folder} holds no study: there is no study.json in it{below}"
         ) from problem

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.errors import StudyError
+from nas.errors import StudyError, shell_word
 from nas.search.confirmed import best_of
 from nas.search.plan import Plan, read_study_json
 from nas.search.reading import Ranked
 from nas.study.places import is_comparison, is_searched, others_below, place_of
+from nas.study.store import COMPARISON
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.reading import read_genotype
 from search_spaces.cells.space import SearchSpace
@@ -52,7 +53,7 @@ def genotype_at(source: str, space: SearchSpace | None = None, form: str = "auto
 
 def nothing_in(folder: Path) -> str:
     """What to say of a folder in which no genotype is found."""
-    below = others_below(folder, "genotype.json", "study.json")
+    below = others_below(folder, "genotype.json", "study.json", COMPARISON)
     return f"{folder} holds no study, no comparison and no genotype.json{below}"
 
 
@@ -66,9 +67,16 @@ def resume_command(folder: Path) -> str:
 
 
 def _of_comparison(folder: Path) -> list[tuple[Path, Ranked]]:
+    from nas.search.comparing.plan import read_comparison
     from nas.search.comparing.studies import studies_in
 
     studies = [study for _, _, study in studies_in(folder)]
+    arms = (read_comparison(folder) or {})["arms"]
+    if studies and any("objectives" in arm for arm in arms.values()):
+        raise StudyError(
+            f"{folder} compares fronts, so it has no best of all: give the folder of one of its "
+            f"studies, as {shell_word(str(studies[0]))}"
+        )
     found = [(study, *best) for study in studies for best in best_of(study, 1)]
     found.sort(key=lambda one: (one[0] == one[1], -one[2].score))
     distinct: dict[str, tuple[Path, Ranked]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -84,14 +85,17 @@ def test_fronts_have_no_best(tmp_path: Path) -> None:
     table = ("--table", "nasbench201-digits", "--objectives", "score, -macs")
     words = ("compare", "--space", "nasbench201", *table, "--strategies", "evolution")
     words += ("--seeds", "1", "--trials", "8", "--processes", "1", "--no-report")
-    ended_with = well(nas(*words, "--out", tmp_path / "all"))
-    assert commands_in(ended_with.out) == [f"nas report {tmp_path / 'all'}"]
-    sentence = nas("best", tmp_path / "all").sentence
-    assert sentence == (
-        f"{tmp_path / 'all'} compares fronts, so it has no best of all: give the folder of one of "
-        f"its studies, as {tmp_path / 'all' / 'evolution' / 'seed-1'}"
-    )
-    well(nas("best", sentence.rpartition(" as ")[2]))
+    folder = tmp_path / "it's all"
+    ended_with = well(nas(*words, "--out", folder))
+    assert commands_in(ended_with.out) == [f"nas report {shlex.quote(str(folder))}"]
+    study = shlex.quote(str(folder / "evolution" / "seed-1"))
+    for verb in ("best", "export", "show"):
+        assert nas(verb, folder).sentence == (
+            f"{folder} compares fronts, so it has no best of all: give the folder of one of its "
+            f"studies, as {study}"
+        )
+    well(follow(f"nas best {study}", at=tmp_path))
+    assert ", best " not in well(nas("status", folder)).out
 
 
 @pytest.mark.parametrize("verb", ["inspect", "trial"])
@@ -206,3 +210,31 @@ def test_foreign_code_needs_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     again = ended(started("status", "all", cwd=tmp_path))
     assert the_command(again.out, "nas resume ") == "nas resume all --trust"
     well(ended(started("resume", "all", "--trust", cwd=tmp_path)))
+
+
+def test_interrupted_in_its_extension_it_ends_where_it_was_to(six: Path) -> None:
+    """The printed line must not add the same trials once more."""
+    process = started("resume", six, "--trials", "+3000")
+    while json.loads((six / "compare.json").read_text())["budget"] == {"trials": 12}:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    answer = ended(process)
+    assert answer.code == 3
+    assert the_command(answer.err, "nas resume ") == f"nas resume {six}"
+    again = started("resume", six, "--trials", "+0", "--workers", "2", "--json")
+    again.send_signal(signal.SIGTERM)
+    ended(again)
+    known = json.loads((six / "compare.json").read_text())
+    assert [request["budget"]["trials"] for request in known["requests"]] == [12, 3012]
+
+
+def test_machines_are_told_of_an_interruption(tmp_path: Path) -> None:
+    words = (*BEGUN, "--seeds", "40", "--trials", "400", "--no-report", "--json")
+    process = started(*words, "--out", tmp_path / "all")
+    while not list(tmp_path.rglob("events.jsonl")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    answer = ended(process)
+    assert answer.code == 3
+    assert answer.json["interrupted"]
+    assert answer.json["done"] < answer.json["studies"] == 80

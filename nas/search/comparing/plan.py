@@ -69,6 +69,7 @@ class Asked:
     pilot: int = 0
     measured: Mapping[str, Any] = field(default_factory=dict)
     scales: tuple[Scale, ...] | None = None  # of the objectives, where there are several
+    first_alone: tuple[str, ...] = ()  # arms that hear the first objective alone
 
 
 def read_comparison(folder: Path) -> dict[str, Any] | None:
@@ -148,6 +149,10 @@ def _is_request(value: object) -> bool:
     )
 
 
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_text, value))
+
+
 def _are_requests(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(map(_is_request, value))
 
@@ -163,6 +168,7 @@ _FIELDS = (
     Field("repeats", is_text, "free or charged"),
     Field("scales", is_scales, "two or three pairs of numbers"),
     Field("requests", _are_requests, "a list of requests"),
+    Field("first_alone", _are_texts, "a list of arms"),
 )
 
 
@@ -173,6 +179,8 @@ def write_comparison(folder: Path, asked: Asked, there: Mapping[str, Any] | None
         content["arms"] = {**there["arms"], **content["arms"]}
         content["seeds"] = sorted({*there["seeds"], *content["seeds"]})
         content["pilot"] = max(there["pilot"], asked.pilot)
+        if first_alone := sorted({*there.get("first_alone", ()), *asked.first_alone}):
+            content["first_alone"] = first_alone
         content["requests"] = [*there["requests"], *content["requests"]]
         if _asks_nothing_new(there, content["requests"][-1], asked.seeds):
             content["requests"].pop()
@@ -258,6 +266,8 @@ def _content(asked: Asked) -> dict[str, Any]:
     }
     if asked.scales is not None:
         content["scales"] = asked.scales
+    if asked.first_alone:
+        content["first_alone"] = asked.first_alone
     plain: dict[str, Any] = json.loads(json.dumps(content))
     return plain
 

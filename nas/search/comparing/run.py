@@ -89,7 +89,7 @@ def compare(
     if there is None:
         _refuse_foreign(folder)
     asked = _as_begun(_with_budget(asked, budget, there), there)
-    _refuse_what_cannot_run(asked, progress.notice)
+    asked = replace(asked, first_alone=_refuse_what_cannot_run(asked, progress.notice))
     asked, shared = _measured(folder, asked, there, progress.notice)
     runner = asked.arms[0].plan.make_runner()
     if there is None:
@@ -113,9 +113,14 @@ def compare(
     return progress.ended == progress.total
 
 
-def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> None:
-    """Before anything is measured or written; also says which arms will only draw at random."""
+def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> tuple[str, ...]:
+    """Before anything is measured or written; also says which arms will only draw at random.
+
+    Returns:
+        Those that learn from the first of several objectives alone.
+    """
     plan, confirm = asked.arms[0].plan, asked.confirm
+    first_alone: list[str] = []
     space = plan.make_space()
     for arm in asked.arms:
         strategy = arm.plan.make_strategy(space)
@@ -128,6 +133,7 @@ def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> None
             )
         if plan.objectives is not None and not strategy.takes_several:
             notice(f"{arm.label} learns from the first objective alone")
+            first_alone.append(arm.label)
     plan.make_runner()
     cheap = getattr(plan.evaluator.factory, "cheap", False)
     if (
@@ -140,6 +146,7 @@ def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> None
             "processes: without them, the "
             "best trials are evaluated again with fresh seeds"
         )
+    return tuple(first_alone)
 
 
 def _with_budget(asked: Asked, budget: Budget | None, there: Mapping[str, Any] | None) -> Asked:

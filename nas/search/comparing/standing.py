@@ -78,8 +78,10 @@ def standing_of(folder: Path) -> Standing:
                 _study(place, seed, Budget(**known["budget"]), confirm=confirm is not None)
             )
     done = sum(study.done for found in studies.values() for study in found)
+    several = any("objectives" in arm for arm in known["arms"].values())  # then none is best
+    told = done == total and not several
     arms = [
-        _arm(label, known["arms"][label]["strategy"]["name"], found, told=done == total)
+        _arm(label, known["arms"][label]["strategy"]["name"], found, told=told)
         for label, found in studies.items()
     ]
     first = next(iter(known["arms"].values()))
