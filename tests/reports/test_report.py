@@ -380,7 +380,19 @@ def test_single_studies_and_several_folders_are_read_too(folder: Path) -> None:
     apart = analysed(read_experiment(arms))
     whole = analysed(read_experiment([folder]))
     assert apart["comparisons"][0]["mean_difference"] == whole["comparisons"][0]["mean_difference"]
-    assert apart["honesty"]["planned"] is False
+    assert apart["honesty"]["planned"], "all of them are of one comparison"
+    with_another = [*arms, study_elsewhere(folder / "evolution" / "seed-1", folder.parent)]
+    assert not analysed(read_experiment(with_another))["honesty"]["planned"]
+
+
+def study_elsewhere(study: Path, place: Path) -> Path:
+    """The same study with a seed that no other has, outside of its comparison."""
+    copy = place / "elsewhere"
+    shutil.copytree(study, copy)
+    log, begun = copy / "events.jsonl", copy / "study.json"
+    log.unlink()
+    begun.write_text(begun.read_text().replace('"seed": 1,', '"seed": 91,'))
+    return copy
 
 
 def test_a_seed_counts_once(folder: Path) -> None:
