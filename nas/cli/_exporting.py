@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.cli._verb import nas_here
 from nas.errors import shell_word
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def _next(subject: Subject, exported: Exported) -> Iterator[str]:
     yield from how_to_run(files, trained=bool(subject.trained))
     yield f"how to use each file: {exported.folder / 'README.md'}"
     if not subject.trained:
-        yield f"train it: nas retrain {shell_word(str(exported.folder))}"
+        words = [nas_here(), "retrain", shell_word(str(exported.folder))]
+        words += [str(subject.origin["learned from"])] * ("learned from" in subject.origin)
+        yield f"train it: {' '.join(words)}"
 
 
 def winner_told(winner: Winner) -> Iterator[str]:

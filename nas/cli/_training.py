@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, final
 
-from nas.cli._verb import SignOfLife, duration, durations
+from nas.cli._verb import SignOfLife, duration, durations, nas_here
 from nas.errors import counted, shell_word
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def results_told(result: Retrained, folder: Path) -> Iterator[str]:
     if result.exported is not None:
         yield from _exported_told(result.exported)
         network = shell_word(str(result.exported.folder))
-        yield f"take it to larger data: nas transfer {network} --dataset image-folder:DIR"
+        yield f"take it to larger data: {nas_here()} transfer {network} --dataset image-folder:DIR"
     yield f"everything: {folder}"
 
 
@@ -172,5 +172,5 @@ def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:
     yield f"weights, for --weights of every command: {result.weights}"
     if result.exported is not None:
         yield from _exported_told(result.exported)
-        yield f"try it: nas predict {shell_word(str(result.exported.folder))} PICTURE"
+        yield f"try it: {nas_here()} predict {shell_word(str(result.exported.folder))} PICTURE"
     yield f"everything: {folder}"

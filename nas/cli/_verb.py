@@ -64,6 +64,20 @@ def same_command() -> str:
     return " ".join(["nas", *map(shell_word, sys.argv[1:])])
 
 
+def nas_here() -> str:
+    """How a next command begins: with the file of the user's own parts, where this one had it."""
+    before = sys.argv[1 : _verb_at(sys.argv)]
+    return " ".join(["nas", *map(shell_word, before)])
+
+
+def _verb_at(words: list[str]) -> int:
+    """Where the verb stands, behind the options of all verbs."""
+    at = 1
+    while at < len(words) and words[at].startswith("--import"):
+        at += 1 if "=" in words[at] else 2
+    return at
+
+
 def stopped_now(again: str) -> typer.Exit:
     """Say with which command it goes on; the end of the verb, to be raised."""
     print(f"stopped now; continue with `{again}`", file=sys.stderr)

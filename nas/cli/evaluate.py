@@ -10,11 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from nas.cli._options import DataDir, ImageSize, Json, Set, SkipCorrupt
+from nas.registry import allow, is_outside, load
 
 
 def command(
     genotype: Annotated[
-        str, typer.Argument(help="A file, a text, a zoo name, or - for standard input.")
+        str,
+        typer.Argument(
+            metavar="GENOTYPE|STUDY",
+            help="A file, a text, a zoo name, a folder, or - for standard input.",
+        ),
     ],
     evaluator: Annotated[str | None, typer.Option(help="Who judges (default train).")] = None,
     space: Annotated[
@@ -40,6 +45,9 @@ def command(
     from nas.study.seed_spread import spread_told
     from search_spaces.cells.reading import parse_genotype
 
+    if space is not None and is_outside("space", space):
+        allow(space)
+        load("space", space)  # its operations are known from now on
     drawn = parse_genotype(sys.stdin.read()) if genotype == "-" else genotype_at(genotype)
     words = {
         "name": evaluator, "table": table, "score": score, "dataset": dataset, "preset": preset,
@@ -48,15 +56,32 @@ def command(
     }  # fmt: skip
     given = {"evaluator": {name: value for name, value in words.items() if value is not None}}
     tree = merged(assignments(settings or []), given)
+    learned = {} if evaluator or table or dataset or preset else _learned_from(genotype)
+    tree = merged({"evaluator": learned}, tree)
     judged = evaluate_once(drawn, tree, space, seed, never_stop if as_json else _tell_step)
     if as_json:
         facts = {"score": judged.score, "metrics": judged.metrics, "seconds": judged.seconds}
         print(json.dumps({"key": drawn.key, **facts}))
         return
     spread = spread_told(judged.metrics)
-    print(f"score {judged.score:.6g}{spread} ({judged.seconds:.1f} s), key {drawn.key}")
+    on = f" on {learned['dataset']}" if learned else ""
+    print(f"score {judged.score:.6g}{spread}{on} ({judged.seconds:.1f} s), key {drawn.key}")
     for name, value in judged.metrics.items():
         print(f"  {name}: {value}")
+
+
+def _learned_from(source: str) -> dict[str, Any]:
+    """What the children of this study learned from; nothing where it is none, where they learned
+    nothing, and where code of somebody else's would read it."""
+    from nas.search.plan import read_study_json
+    from nas.study.places import is_study, place_of
+
+    if not is_study(place_of(source)):
+        return {}
+    options = read_study_json(place_of(source))["evaluator"].get("options") or {}
+    known = ("dataset", "data_dir", "image_size", "skip_corrupt")
+    found = {name: options[name] for name in known if options.get(name)}
+    return {} if is_outside("dataset", str(found.get("dataset", ":"))) else found
 
 
 def _tell_step(step: int, metrics: Mapping[str, Any]) -> bool:

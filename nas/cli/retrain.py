@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -51,7 +50,7 @@ def command(
     from nas.cli._training_options import data_of, machine_of
     from nas.exporting.known import formats_of
     from nas.full_size.retrain import legs, retrain
-    from nas.full_size.wish import RetrainWish, retraining_of
+    from nas.full_size.wish import RetrainWish, retraining_of, usual_folder
 
     if front:
         refuse_beside_front(top)
@@ -65,7 +64,7 @@ def command(
     )
     formats, as_json = formats_of(words["to"]), words["as_json"]
     setting, entrants = retraining_of(source, wish)
-    folder = words["out"] or Path("retrained") / entrants[0][0].name
+    folder = words["out"] or usual_folder(entrants, setting)
     numbers = range(words["seed"], words["seed"] + seeds)
     with (
         tracked(folder, words["track"]),

@@ -53,9 +53,10 @@ def _summary(subject: Subject, cost: Cost) -> Iterator[str]:
         f"{skeleton.classes} classes."
     )
     if not subject.trained:
+        words = f" {subject.origin['learned from']}" if "learned from" in subject.origin else ""
         yield (
             "**Its weights are random: it is untrained.** Train it with `nas retrain "
-            "genotype.json`."
+            f"genotype.json{words}`."
         )
     if subject.pixels_unknown:
         yield (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.drawings.surroundings import surroundings
-from nas.errors import NasError
+from nas.errors import NasError, shell_word
 from nas.exporting.source.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import Weights, load_into, open_weights, refuse_other_genotype
@@ -204,13 +204,28 @@ def _trial(
         "validation accuracy": own_metrics(told["metrics"]).get("val_accuracy"),
         "test accuracy": judged.get("test_accuracy"),
     }
-    skeleton = (study["evaluator"].get("options") or {}).get("skeleton")
+    options = study["evaluator"].get("options") or {}
+    origin["learned from"] = _learned_from(options)
+    skeleton = options.get("skeleton")
     return _named(
         Genotype.from_dict(asked["genotype"]),
         origin={name: value for name, value in origin.items() if value is not None},
         searched_in=skeleton if isinstance(skeleton, dict) else {},
         study=folder,
     )
+
+
+def _learned_from(options: Mapping[str, Any]) -> str | None:
+    """The words that name what the children of a study learned from; None where they did not."""
+    if not isinstance(options.get("dataset"), str):
+        return None
+    named = {"dataset": "--dataset", "data_dir": "--data-dir", "image_size": "--image-size"}
+    words = [
+        f"{word} {shell_word(str(options[name]))}"
+        for name, word in named.items()
+        if options.get(name) is not None
+    ]
+    return " ".join([*words, *["--skip-corrupt"] * bool(options.get("skip_corrupt"))])
 
 
 def _called(study: Path) -> str:

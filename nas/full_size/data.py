@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError, SettingsError, known_names
+from nas.exporting.weights import open_weights
 from nas.registry import allow
 from nas.search.comparing.plan import read_comparison
 from nas.search.plan import read_study_json
 from nas.study.places import is_searched, place_of
+from nas.study.store import WEIGHTS_FILE
 from nas.training.datasets import Dataset, open_dataset, presets
 
 
@@ -44,6 +46,19 @@ class DataWish:
             image_size=self.image_size or there.image_size,
             skip_corrupt=self.skip_corrupt or there.skip_corrupt,
         )
+
+    def of_weights(self, source: str) -> DataWish:
+        """With what the weights `source`, or those of an export's folder, were trained on."""
+        place = place_of(source)
+        file = place if place.suffix == ".safetensors" else place / WEIGHTS_FILE
+        weights = open_weights(file) if file.is_file() else None
+        name = None if weights is None else weights.facts.get("dataset")
+        if weights is None or not isinstance(name, str):
+            return self
+        if self.trust:
+            allow(name)
+        size = None if weights.skeleton is None else weights.skeleton.image_size
+        return replace(self, dataset=name, image_size=self.image_size or size)
 
     def opened(self) -> Dataset:
         """The dataset itself."""

@@ -15,7 +15,13 @@ from nas.full_size.retrain import Retrained
 from nas.full_size.retrain import retrain as retrain_all
 from nas.full_size.transfer import Transferred
 from nas.full_size.transfer import transfer as transfer_all
-from nas.full_size.wish import RetrainWish, TransferWish, retraining_of, transfer_of
+from nas.full_size.wish import (
+    RetrainWish,
+    TransferWish,
+    retraining_of,
+    transfer_of,
+    usual_folder,
+)
 from nas.registry import resolve
 from nas.search.keywords import tree_of_keywords
 from nas.search.progress import ShownLine, is_watched
@@ -94,7 +100,7 @@ def retrain(
     )
     formats = _formats(to)
     setting, entrants = retraining_of(_word(source), wish)
-    folder = Path(out) if out is not None else Path("retrained") / entrants[0][0].name
+    folder = usual_folder(entrants, setting) if out is None else Path(out)
     show = _epochs(progress)
     with setting.place.opened(folder, _notices(progress)):
         return retrain_all(

@@ -89,6 +89,11 @@ class Setting:
         dataset = resized(self.dataset, skeleton.image_size)
         return replace(self, recipe=recipe, dataset=dataset)
 
+    @property
+    def dataset_word(self) -> str:
+        """Its dataset in a folder's name: `digits`, and `photos` of `image-folder:my/photos`."""
+        return Path(self.dataset.name.rpartition(":")[2]).name
+
     def facts(self) -> dict[str, Any]:
         """What weights belong to, besides genotype, skeleton and seed."""
         return {

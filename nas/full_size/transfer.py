@@ -123,7 +123,7 @@ class Transfer:
     def name_of(self, arms: Sequence[Arm]) -> str:
         """What its folder is called where nobody says."""
         cell = next(arm.choice.name for arm in arms if arm.choice is not None)
-        return f"{cell}-{Path(self.setting.dataset.name).name}-{self.mode}"
+        return f"{cell}-{self.setting.dataset_word}-{self.mode}"
 
     def identity(self, arms: Sequence[Arm]) -> dict[str, Json]:
         """What may not change between two starts; more seeds may join."""

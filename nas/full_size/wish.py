@@ -3,7 +3,7 @@ refused here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,12 @@ class RetrainWish:
 def retraining_of(source: str, wish: RetrainWish) -> tuple[Setting, list[tuple[Choice, Skeleton]]]:
     """What all trainings share, and the genotypes with their skeletons, the best first.
 
-    A study says what its children learned from; else the preset's name does.
+    A study says what its children learned from, and weights what they were trained on; else the
+    preset's name does.
     """
     data = wish.data.filled(source)
+    if data.dataset is None:
+        data = data.of_weights(source)
     if data.dataset is None:
         data = replace(data, dataset=dataset_of_preset(wish.preset or _USUAL_PRESET))
     dataset = data.opened()
@@ -67,6 +70,11 @@ def retraining_of(source: str, wish: RetrainWish) -> tuple[Setting, list[tuple[C
     sized = [full_size(choice, dataset, preset, *given) for choice in found]
     setting = replace(wish.machine.setting(dataset, sized[0][1]), said=frozenset(given[1]))
     return setting, [(choice, sized[rank][0]) for rank, choice in enumerate(found)]
+
+
+def usual_folder(entrants: Sequence[tuple[Choice, Skeleton]], setting: Setting) -> Path:
+    """Where a training goes if nobody says so: one for each genotype on each dataset."""
+    return Path("retrained") / f"{entrants[0][0].name}-{setting.dataset_word}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """From a photo to the name of a class without us: the exported file, and the lines of its card."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -115,6 +116,40 @@ def test_grey_networks_take_coloured_pictures(tmp_path: Path, pictures: Path) ->
     (tmp_path / "model.py").write_text(python_file(named(channels=1)))
     module = module_of(tmp_path / "model.py")
     assert module.image_of(next(pictures.iterdir())).shape == (1, 1, 16, 16)
+
+
+def test_the_lines_of_the_card_see_what_the_file_sees(pictures: Path, tmp_path: Path) -> None:
+    """A picture that a phone has turned, and one that is partly transparent; in greys too."""
+    pytest.importorskip("onnxruntime")
+    from PIL import Image
+
+    clear = tmp_path / "clear.png"
+    Image.open(next(pictures.glob("1*"))).save(clear)  # RGBA
+    turned = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(next(pictures.glob("0*"))).save(turned, quality=100, exif=exif)
+    for channels in (3, 1):
+        folder = tmp_path / f"exported-{channels}"
+        export(named(channels), folder, ("python-source", "onnx"))
+        code = python_in(folder / "README.md", "onnxruntime").rpartition("\nlikeliest")[0]
+        model = module_of(folder / "model.py")
+        for picture in (clear, turned):
+            lines = code.replace('"photo.jpg"', repr(str(picture)))
+            space: dict[str, object] = {}
+            with contextlib.chdir(folder):
+                exec(lines, space)
+            image = (space["image"].transpose(2, 0, 1))[None]  # type: ignore[attr-defined]
+            seen = model.image_of(picture).numpy()
+            assert np.allclose(image, seen, atol=1e-5), (channels, picture.name)
+
+
+def python_in(card: Path, word: str) -> str:
+    """The block of Python in a card that names this word."""
+    (code,) = (
+        each for each in re.findall(r"```python\n(.*?)```", card.read_text(), re.S) if word in each
+    )
+    return str(code)
 
 
 @pytest.mark.parametrize("format", ["python", "onnx"])

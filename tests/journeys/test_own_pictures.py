@@ -12,6 +12,8 @@ from parts.printed_lines import alone, follow, the_command
 
 SMALL = ("recipe.epochs=1", "skeleton.filters=4", "skeleton.cells_per_stage=1")
 TINY = tuple(word for each in SMALL for word in ("--set", each))
+TINY_CHILD = tuple(word.replace("recipe", "evaluator.recipe") for word in TINY)
+TINY_CHILD = tuple(word.replace("skeleton", "evaluator.skeleton") for word in TINY_CHILD)
 FIRST, SECOND = "my pictures & <b>", "second ☃ folder"
 
 
@@ -98,6 +100,46 @@ def test_from_own_pictures_to_a_deployed_network(home: Path) -> None:
 
     again = well(follow(the_command(searched.out, "nas resume "), "--to", "none", at=home))
     assert "finished: all 4 trials are done" in again.out
+
+
+def test_an_export_is_trained_on_the_same_pictures(tmp_path: Path) -> None:
+    """Also those without weights of their own, and from the weights of an export alone."""
+    odd(tmp_path / "it's mine")
+    words = search("it's mine"), "--skip-corrupt", *TINY, "--to", "none", "--out", "mine"
+    well(follow(*words, at=tmp_path))
+    exported = well(follow("nas export mine --top 2 --to json --out two", at=tmp_path))
+    again = the_command(exported.out, "nas retrain ")
+    assert again.endswith("--skip-corrupt")
+    few = (*TINY, "--seeds", "1", "--to", "python")
+    retrained = well(follow(again, *few, at=tmp_path))
+    assert "data: image-folder:it's mine: 3 classes, " in retrained.err
+    (best,) = tmp_path.glob("retrained/*-it's mine/best")
+    once_more = follow(f"nas retrain {shlex.quote(str(best))}", *few, at=tmp_path)
+    assert "--skip-corrupt" in once_more.sentence
+    quoted = shlex.quote(str(best / "weights.safetensors"))
+    settings = well(follow(f"nas retrain {quoted} --skip-corrupt", *few, at=tmp_path))
+    assert "data: image-folder:it's mine: 3 classes, " in settings.err
+    judged = well(follow("nas evaluate mine", *TINY_CHILD, at=tmp_path))
+    assert " on image-folder:it's mine (" in judged.out
+
+
+def test_where_a_relative_folder_was_looked_for(tmp_path: Path) -> None:
+    sentence = follow("nas search --dataset image-folder:gone", at=tmp_path).sentence
+    assert sentence.startswith(f"gone is no folder in {tmp_path}; image-folder:DIR needs ")
+
+
+def test_pictures_that_moved_serve_an_export(tmp_path: Path) -> None:
+    """Eight bits are calibrated on what was trained on, without the files left out then."""
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(module)
+    odd(tmp_path / "before")
+    words = search("before"), "--skip-corrupt", *TINY, "--to", "none", "--out", "mine"
+    well(follow(*words, at=tmp_path))
+    (tmp_path / "before").rename(tmp_path / "after")
+    export = "nas export mine --to onnx-int8 --tolerance 1 --out small"
+    assert "before is no folder in " in follow(export, at=tmp_path).sentence
+    well(follow(export, "--data-dir", "after", at=tmp_path))
+    assert (tmp_path / "small" / "model.int8.onnx").is_file()
 
 
 def told(line: str) -> list[str]:

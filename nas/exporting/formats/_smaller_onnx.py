@@ -27,6 +27,7 @@ from nas.training.latency import Latency, measured
 Pictures = npt.NDArray[np.float32]
 Make = Callable[[Path, Path, Dataset], None]  # (exact file, file to write, data)
 
+_OWN_PICTURES: Final = "image-folder:"
 BATCH: Final = 100
 TOLERANCE: Final = 0.01
 _SECONDS = 1.0
@@ -94,7 +95,12 @@ def dataset_of(subject: Subject, data_dir: str | None) -> Dataset:
             "judged: export weights that a search, retrain or transfer left, or leave this format "
             "out of --to"
         )
-    dataset = open_dataset(name, data_dir, image_size=subject.skeleton.image_size)
+    if name.startswith(_OWN_PICTURES) and data_dir is not None:
+        name, data_dir = f"{_OWN_PICTURES}{data_dir}", None  # they have moved
+    # What was skipped then is skipped now; the fingerprint tells whether it was the same.
+    dataset = open_dataset(
+        name, data_dir, image_size=subject.skeleton.image_size, skip_corrupt=True
+    )
     seen = resized(dataset, subject.skeleton.image_size)
     known = subject.trained.get("data") or subject.origin.get("data fingerprint")
     if known is not None and known not in (dataset.fingerprint, seen.fingerprint):

@@ -28,8 +28,10 @@ import json, numpy, onnxruntime
 from PIL import Image, ImageOps
 session = onnxruntime.InferenceSession("model.onnx")
 facts = {{name: json.loads(text) for name, text in session.get_modelmeta().custom_metadata_map.items()}}
-square = ImageOps.fit(Image.open("photo.jpg").convert("{mode}"), ({size}, {size}), Image.Resampling.BILINEAR)
-pixels = numpy.asarray(square, numpy.float32).reshape({size}, {size}, {channels}) / 255
+upright = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGBA")
+opaque = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
+square = ImageOps.fit(opaque, ({size}, {size}), Image.Resampling.BILINEAR)
+pixels = numpy.asarray(square, numpy.float32){grey} / 255
 image = (pixels - facts["mean"]) / facts["std"]
 (logits,) = session.run(None, {{"images": image.transpose(2, 0, 1)[None].astype(numpy.float32)}})
 likeliest = int(logits[0].argmax())
@@ -43,7 +45,7 @@ def onnx_model(subject: Subject, folder: Path) -> Written:
     file = folder / "model.onnx"
     _save(_with_facts(_translated(subject), subject), file)
     channels, size, _ = subject.shape
-    usage = _USAGE.format(size=size, channels=channels, mode="L" if channels == 1 else "RGB")
+    usage = _USAGE.format(size=size, grey=".mean(2, keepdims=True)" if channels == 1 else "")
     return Written((file,), usage, partial(answers_of_onnx, file))
 
 

@@ -176,11 +176,17 @@ def _surveyed(root: Path) -> tuple[list[str], dict[str, list[_Picture]]]:
     return names, parts
 
 
+def _seen_from(root: Path) -> str:
+    """Where a name was looked for that does not say it: a search may have been begun elsewhere."""
+    return "" if root.is_absolute() else f" in {Path.cwd()}"
+
+
 def _places(root: Path) -> dict[str, Path]:
     """Where the pictures of each part lie; of `train` at least."""
     if not root.is_dir():
         raise DatasetError(
-            f"{root} is no folder; image-folder:DIR needs a folder that holds one folder per class"
+            f"{root} is no folder{_seen_from(root)}; image-folder:DIR needs a folder that holds "
+            "one folder per class"
         )
     found = [part for part in ("train", "val", "test") if (root / part).is_dir()]
     return {part: root / part for part in found} if "train" in found else {"train": root}
