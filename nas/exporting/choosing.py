@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from search_spaces.cells.skeleton import Skeleton
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 100
+_OF_PICTURES = ("classes", "channels", "image_size")
 _OF_THE_SUBJECT = ("genotype", "skeleton", "classes", "mean", "std", "trained", "origin")
 
 
@@ -37,6 +39,7 @@ class Choice:
         found: whether the weights were found with a study; those that somebody gave are never left
             out.
         study: the one that judged it.
+        pictures: how many classes and channels its study's pictures have, and their size.
     """
 
     genotype: Genotype
@@ -48,6 +51,7 @@ class Choice:
     searched_in: Mapping[str, Any] = field(default_factory=dict)
     found: bool = False
     study: Path | None = None
+    pictures: Mapping[str, int] = field(default_factory=dict)
 
 
 def choices(
@@ -212,7 +216,19 @@ def _trial(
         origin={name: value for name, value in origin.items() if value is not None},
         searched_in=skeleton if isinstance(skeleton, dict) else {},
         study=folder,
+        pictures=_pictures_in(folder),
     )
+
+
+def _pictures_in(study: Path) -> dict[str, int]:
+    """What networks for a study's pictures are made for, as weights say that it kept; nothing where
+    there are none."""
+    for file in sorted(study.glob(f"checkpoints/*/{WEIGHTS_FILE}")):
+        with suppress(NasError):  # damaged ones are spoken of where they are wanted
+            skeleton = open_weights(file).skeleton
+            if skeleton is not None:
+                return {name: getattr(skeleton, name) for name in _OF_PICTURES}
+    return {}
 
 
 def _learned_from(options: Mapping[str, Any]) -> str | None:
@@ -272,9 +288,15 @@ def subject_of(
     searched = None if choice.weights is None else choice.weights.skeleton
     if searched is not None and skeleton is None and not settings:
         return _subject(choice, searched, choice.weights)
-    around = surroundings(choice.genotype, skeleton, settings or {}, choice.entry).skeleton
+    around = around_choice(choice, skeleton, settings or {})
     own = not choice.found or (searched is not None and _same_network(searched, around))
     return _subject(choice, around, choice.weights if own else None)
+
+
+def around_choice(choice: Choice, skeleton: str | None, settings: Mapping[str, Any]) -> Skeleton:
+    """The skeleton that was asked for, else the usual one for pictures as those of its study."""
+    usual = choice.pictures if skeleton is None else {}
+    return surroundings(choice.genotype, skeleton, {**usual, **settings}, choice.entry).skeleton
 
 
 def _same_network(one: Skeleton, other: Skeleton) -> bool:

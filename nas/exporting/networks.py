@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.drawings.surroundings import surroundings
 from nas.errors import NasError
-from nas.exporting.choosing import Choice, choices, front_choices, subject_of
+from nas.exporting.choosing import Choice, around_choice, choices, front_choices, subject_of
 from nas.exporting.export import Exported
 from nas.exporting.export import export as export_subject
 from nas.exporting.known import usual_formats
@@ -32,7 +31,8 @@ def build(
 
     Args:
         source: a published cell, a genotype in any form, or a study's folder (its best).
-        skeleton: what surrounds the cells: cifar, imagenet-mobile, ...
+        skeleton: what surrounds the cells: cifar, imagenet-mobile, ...; None is the usual one, for
+            pictures as those that a study trained on.
         settings: of the skeleton, as `classes=100`.
 
     >>> import nas
@@ -46,7 +46,7 @@ def build(
             f"a genotype of space {choice.genotype.space!r} has choices and no cells: no network "
             "to build"
         )
-    around = surroundings(choice.genotype, skeleton, settings, choice.entry).skeleton
+    around = around_choice(choice, skeleton, settings)
     return build_network(choice.genotype, around, torch_rng(seed, "build"))
 
 

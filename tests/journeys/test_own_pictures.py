@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import nas as nas_api
 from parts.command_line import Answer, nas
 from parts.picture_folders import ODD, odd
 from parts.printed_lines import alone, follow, the_command
@@ -108,6 +109,11 @@ def test_an_export_is_trained_on_the_same_pictures(tmp_path: Path) -> None:
     words = search("it's mine"), "--skip-corrupt", *TINY, "--to", "none", "--out", "mine"
     well(follow(*words, at=tmp_path))
     exported = well(follow("nas export mine --top 2 --to json --out two", at=tmp_path))
+    cards = [path.read_text() for path in (tmp_path / "two").glob("*/README.md")]
+    assert ["3 classes." in card for card in cards] == [True, True]
+    assert sum("it is untrained" in card for card in cards) == 1
+    weights = list(nas_api.build(tmp_path / "mine").state_dict().values())
+    assert len(weights[-1]) == 3
     again = the_command(exported.out, "nas retrain ")
     assert again.endswith("--skip-corrupt")
     few = (*TINY, "--seeds", "1", "--to", "python")
