@@ -154,7 +154,7 @@ def _single(source: str, path: Path, with_weights: bool) -> Choice:
     if path.is_dir():
         from nas.search.winners import nothing_in
 
-        raise NasError(nothing_in(path))
+        raise NasError(nothing_in(path, WEIGHTS_FILE))
     genotype = read_genotype(source)
     if source in zoo.names() and not path.exists():
         entry = zoo.load(source)

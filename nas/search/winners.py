@@ -51,9 +51,13 @@ def genotype_at(source: str, space: SearchSpace | None = None, form: str = "auto
     return read_genotype(str(drawing), space, form)
 
 
-def nothing_in(folder: Path) -> str:
-    """What to say of a folder in which no genotype is found."""
-    below = others_below(folder, "genotype.json", "study.json", COMPARISON)
+def nothing_in(folder: Path, *others: str) -> str:
+    """What to say of a folder in which no genotype is found.
+
+    Args:
+        others: files by which another folder below would do.
+    """
+    below = others_below(folder, "genotype.json", "study.json", COMPARISON, *others)
     return f"{folder} holds no study, no comparison and no genotype.json{below}"
 
 
