@@ -107,7 +107,8 @@ def continue_and_report(
         runner_words: with which the user named the runner, and whoever follows.
     """
     from nas.cli.search import believer_by
-    from nas.search.comparing.continuing import asked_again, resume_command
+    from nas.search.comparing.resuming import asked_again
+    from nas.search.winners import resume_command
 
     wanted = asked_again(folder, **asked, trust=trust)
     believer = believer_by("score" if wanted.confirm is None else wanted.confirm.by)

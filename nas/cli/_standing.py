@@ -37,7 +37,7 @@ def show_standing(folder: Path, *, check: bool, trust: bool, as_json: bool) -> N
 
 def _checks(folder: Path, *, trust: bool) -> dict[str, dict[str, Any]]:
     """What a look at each log found, those of confirmations too."""
-    from nas.cli.status import checked
+    from nas.search.checking import checked
     from nas.search.comparing.studies import studies_in
     from nas.search.confirmed import confirmations_in
     from nas.search.plan import Plan

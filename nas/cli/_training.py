@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nas.full_size.transfer import Transferred
 
 
+_TAKE_WEIGHTS = "nas export, predict, profile and transfer"
 _RECENT = 20  # epochs whose mean says how long others take
 
 
@@ -169,7 +170,7 @@ def transfer_told(result: Transferred, folder: Path) -> Iterator[str]:
         ]
     )
     yield f"report: {result.report}"
-    yield f"weights, for --weights of every command: {result.weights}"
+    yield f"weights, for --weights of {_TAKE_WEIGHTS}: {result.weights}"
     if result.exported is not None:
         yield from _exported_told(result.exported)
         yield f"try it: {nas_here()} predict {shell_word(str(result.exported.folder))} PICTURE"

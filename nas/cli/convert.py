@@ -48,8 +48,9 @@ def command(
     to, written_as = _form(to, "--to"), _form(written_as, "--from", ("auto", *FORMS))
     given = parts_of(settings, ("space",)).get("space", {})
     if space is None and (given or "choices" in (to, written_as)):
+        named = _space_named(source, written_as)
         raise NasError(
-            "choices mean something in a space only; name it with --space, say --space nasnet"
+            f"choices mean something in a space only; name it with --space, say --space {named}"
         )
     if out is not None:
         check_target(out)
@@ -76,6 +77,19 @@ def _form(name: str, option: str, known: tuple[str, ...] = FORMS) -> str:
     if len(beginnings) != 1:
         raise NasError(known_names(name, known, f"form for {option}"))
     return beginnings[0]
+
+
+def _space_named(source: str, written_as: str) -> str:
+    """The space that a genotype names, where it can be read and its space is known here."""
+    from nas.cli._genotypes import read_genotypes
+    from nas.errors import NasError
+    from nas.registry import names
+
+    try:
+        named = read_genotypes(source, None, written_as)[0].space
+    except NasError:
+        return "nasnet"
+    return named if named in names("space") else "nasnet"
 
 
 def _text(genotype: Genotype, to: str, space: SearchSpace | None) -> str:

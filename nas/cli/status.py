@@ -29,6 +29,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Show how far a study or a comparison is; with --check, verify its log."""
+    from nas.search.checking import checked
     from nas.search.plan import Plan
     from nas.study.places import is_comparison
 
@@ -50,23 +51,6 @@ def command(
         _print(facts)
     if verdict is not None and not verdict["sound"]:
         raise typer.Exit(2)
-
-
-def checked(folder: Path, plan: Plan) -> dict[str, Any]:
-    """What a look at its log found."""
-    from nas.search.checking import check
-
-    result = check(folder, plan)
-    return {
-        "sound": not result.problems,
-        "events": result.events,
-        "trials": result.trials,
-        "open": result.open,
-        "proposals_replayed": result.proposals,
-        "proves_itself": result.proves_itself,
-        "as_of": result.as_of,
-        "problems": result.problems,
-    }
 
 
 def _facts(folder: Path, plan: Plan) -> dict[str, Any]:

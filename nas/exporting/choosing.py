@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nas.drawings.surroundings import surroundings
-from nas.errors import NasError, shell_word
+from nas.errors import NasError, SettingsError, shell_word, shortened
 from nas.exporting.source.python_file import names_in_file
 from nas.exporting.subject import Subject, fresh_network, without_results
 from nas.exporting.weights import Weights, load_into, open_weights, refuse_other_genotype
@@ -27,6 +27,39 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 100
 _OF_PICTURES = ("classes", "channels", "image_size")
 _OF_THE_SUBJECT = ("genotype", "skeleton", "classes", "mean", "std", "trained", "origin")
+
+
+class HasFolder(Protocol):
+    """What lies in a folder, as `nas.search` and `nas.compare` give it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+
+
+class HasGenotype(Protocol):
+    """A trial, or the best of a study."""
+
+    @property
+    def genotype(self) -> Genotype:
+        """Its drawing."""
+
+
+Source = str | Path | Genotype | HasFolder | HasGenotype
+
+
+def word_of(source: Source) -> str:
+    """The word by which the command line would name what is given in Python."""
+    drawn = source if isinstance(source, Genotype) else getattr(source, "genotype", None)
+    if isinstance(drawn, Genotype):
+        return drawn.to_json()
+    place = getattr(source, "folder", source)
+    if not isinstance(place, str | Path):
+        raise SettingsError(
+            f"{shortened(source)} stands for no network: give a study, a folder, or a genotype in "
+            "any form"
+        )
+    return str(place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +158,7 @@ def _single(source: str, path: Path, with_weights: bool) -> Choice:
     if path.is_dir():
         from nas.search.winners import nothing_in
 
-        raise NasError(nothing_in(path))
+        raise NasError(nothing_in(path, WEIGHTS_FILE))
     genotype = read_genotype(source)
     if source in zoo.names() and not path.exists():
         entry = zoo.load(source)

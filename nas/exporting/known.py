@@ -66,12 +66,13 @@ def plainer_formats(words: Sequence[str]) -> list[str]:
     return [word for word in plain if _described(resolve("exporter", word)).carries_weights]
 
 
-def formats_of(to: str | None) -> list[str] | None:
-    """The formats of `--to`: None is all that can be written, `none` is none. Refused before the
-    work, not after."""
+def formats_of(to: str | Sequence[str] | None) -> list[str] | None:
+    """The formats of `--to`, or of a list: None is all that can be written, `none` is none. Refused
+    before the work, not after."""
     if to is None:
         return None
-    words = [] if to == "none" else [word.strip() for word in to.split(",") if word.strip()]
+    given = [] if to == "none" else to.split(",") if isinstance(to, str) else to
+    words = [word.strip() for word in given if word.strip()]
     allow(*words)
     for word in words:
         if is_outside("exporter", word):

@@ -6,22 +6,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import NasError
-from nas.exporting.choosing import Choice, around_choice, choices, front_choices, subject_of
+from nas.errors import NasError, SettingsError, known_names
+from nas.exporting.choosing import (
+    Choice,
+    Source,
+    around_choice,
+    choices,
+    front_choices,
+    subject_of,
+    word_of,
+)
 from nas.exporting.export import Exported
 from nas.exporting.export import export as export_subject
-from nas.exporting.known import usual_formats
+from nas.exporting.known import formats_of, usual_formats
 from nas.exporting.predicting import Prediction, predictions
-from nas.registry import allow
+from nas.search.keywords import tree_of_keywords
 from nas.seeding import torch_rng
 from nas.study.places import is_searched, place_of
-from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.network import build_network
 
 if TYPE_CHECKING:
     from torch import nn
-
-Source = str | Path | Genotype
 
 
 def build(
@@ -30,7 +35,7 @@ def build(
     """A network, ready to be trained, with random weights.
 
     Args:
-        source: a published cell, a genotype in any form, or a study's folder (its best).
+        source: a published cell, a genotype in any form, a study or its folder (its best).
         skeleton: what surrounds the cells: cifar, imagenet-mobile, ...; None is the usual one, for
             pictures as those that a study trained on.
         settings: of the skeleton, as `classes=100`.
@@ -53,20 +58,20 @@ def build(
 def export(
     source: Source,
     *,
-    to: Sequence[str] | None = None,
+    to: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     weights: str | Path | None = None,
     skeleton: str | None = None,
     latency: bool = False,
-    set: Mapping[str, Any] | None = None,
+    set: Mapping[str, Any] | Sequence[str] | None = None,
 ) -> Exported:
     """Export a network as files that run without this toolkit, each verified.
 
     Args:
-        source: a study's folder, an exported folder, weights, or a genotype in any form.
-        to: formats; None is all that can be written here.
+        source: a study or its folder, an exported folder, weights, or a genotype in any form.
+        to: formats, as a list or as after `--to`; None is all that can be written here.
         out: the folder; None is `best/` of a study, else `exports/NAME`.
-        set: settings of the skeleton, as `{"classes": 100}`.
+        set: settings of the skeleton, as `{"classes": 100}` or `{"skeleton.classes": 100}`.
 
     >>> import nas
     >>> exported = nas.export("darts-v2", to=["json", "svg"], out="drawn")
@@ -74,22 +79,20 @@ def export(
     ['README.md', 'cells.svg']
     """
     choice = _choice(source, weights)
-    subject = subject_of(choice, skeleton, set or {})
-    allow(*(to or ()))
-    formats = usual_formats() if to is None else tuple(to)
-    return export_subject(subject, _folder(source, choice, out), formats, latency=latency)
+    subject = subject_of(choice, skeleton, _of_skeleton(set or {}))
+    folder = _folder(word_of(source), choice, out)
+    return export_subject(subject, folder, _formats(to), latency=latency)
 
 
 def export_front(
-    study: str | Path, *, to: Sequence[str] | None = None, out: str | Path | None = None
+    study: str | Path, *, to: str | Sequence[str] | None = None, out: str | Path | None = None
 ) -> list[Exported]:
     """Export all on the front of a study with several objectives, each to a folder of its own.
 
     Args:
         out: the folder of these; None is `best/front/` of the study.
     """
-    allow(*(to or ()))
-    formats = usual_formats() if to is None else tuple(to)
+    formats = _formats(to)
     place = None if out is None else Path(out)
     return [
         export_subject(subject_of(choice), front_folder(str(study), choice, place), formats)
@@ -106,14 +109,14 @@ def front_folder(study: str, choice: Choice, out: Path | None) -> Path:
 
 
 def predict(
-    source: str | Path,
-    pictures: Sequence[str | Path],
+    source: Source,
+    pictures: str | Path | Sequence[str | Path],
     *,
     top: int = 5,
     weights: str | Path | None = None,
 ) -> list[Prediction]:
-    """The likeliest classes of each picture, the likeliest first; of a folder, of all pictures
-    below it.
+    """The likeliest classes of each picture, or of one, the likeliest first; of a folder, of all
+    pictures below it.
 
     >>> import nas
     >>> try:
@@ -123,20 +126,40 @@ def predict(
     these weights are random, so nothing can be predicted
     """
     subject = subject_of(_choice(source, weights))
-    return predictions(subject, [Path(picture) for picture in pictures], top)
+    places = [pictures] if isinstance(pictures, str | Path) else pictures
+    return predictions(subject, [Path(picture) for picture in places], top)
 
 
 def _choice(
     source: Source, weights: str | Path | None = None, *, with_weights: bool = True
 ) -> Choice:
-    word = source.to_json() if isinstance(source, Genotype) else str(source)
     file = None if weights is None else Path(weights)
-    return choices(word, weights=file, with_weights=with_weights)[0]
+    return choices(word_of(source), weights=file, with_weights=with_weights)[0]
 
 
-def _folder(source: Source, choice: Choice, out: str | Path | None) -> Path:
+def _formats(to: str | Sequence[str] | None) -> tuple[str, ...]:
+    formats = formats_of(to)
+    return usual_formats() if formats is None else tuple(formats)
+
+
+def _of_skeleton(given: Mapping[str, Any] | Sequence[str]) -> Mapping[str, Any]:
+    """Settings of the skeleton, by their own names or by those of the command line."""
+    if isinstance(given, Mapping):
+        given = {
+            name if "." in name or name == "skeleton" else f"skeleton.{name}": value
+            for name, value in given.items()
+        }
+    parts = tree_of_keywords({"set": given})
+    for part in parts:
+        if part != "skeleton":
+            raise SettingsError(known_names(part, ("skeleton",), "part to set here"))
+    settings: Mapping[str, Any] = parts.get("skeleton", {})
+    return settings
+
+
+def _folder(word: str, choice: Choice, out: str | Path | None) -> Path:
     """Where an export goes if nobody says so."""
     if out is not None:
         return Path(out)
-    searched = not isinstance(source, Genotype) and is_searched(place_of(str(source)))
-    return Path(str(source)) / "best" if searched else Path("exports") / choice.name
+    place = place_of(word)
+    return place / "best" if is_searched(place) else Path("exports") / choice.name

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, final
 
 from nas.errors import StudyError
+from nas.exporting.known import formats_of
 from nas.exporting.winner import finish, refuse_without_weights
-from nas.registry import allow
 from nas.search.confirmed import confirmation_of
 from nas.search.keywords import SearchSettings, tree_of_keywords
 from nas.search.objects import refuse_unrecorded
@@ -69,6 +69,9 @@ class SearchedStudy:
 
     folder: Path
 
+    def __init__(self, folder: str | Path) -> None:
+        object.__setattr__(self, "folder", Path(folder))
+
     @property
     def best(self) -> Best:
         """The best trial; of equals the one told first. Of a search whose best were judged again it
@@ -101,7 +104,9 @@ class SearchedStudy:
 
         return front_frame(self.folder)
 
-    def export(self, out: str | Path | None = None, to: Sequence[str] | None = None) -> Exported:
+    def export(
+        self, out: str | Path | None = None, to: str | Sequence[str] | None = None
+    ) -> Exported:
         """Export the winner to a folder, each file verified.
 
         Args:
@@ -113,7 +118,7 @@ class SearchedStudy:
         return export(self.folder, to=to, out=out)
 
     def export_front(
-        self, out: str | Path | None = None, to: Sequence[str] | None = None
+        self, out: str | Path | None = None, to: str | Sequence[str] | None = None
     ) -> list[Exported]:
         """Export all on the front, each to a folder of its own, each file verified.
 
@@ -128,7 +133,7 @@ class SearchedStudy:
 
 def search(
     *,
-    to: Sequence[str] | None = None,
+    to: str | Sequence[str] | None = None,
     progress: bool | None = None,
     **settings: Unpack[SearchSettings],
 ) -> SearchedStudy:
@@ -152,11 +157,11 @@ def search(
     """
     todo = assignment(tree_of_keywords(settings))
     refuse_unrecorded(todo.plan, settings)
-    if to:
-        allow(*to)
+    formats = formats_of(to)
+    if formats:
         evaluator = todo.plan.evaluator
         cheap = getattr(evaluator.factory, "cheap", False)
-        refuse_without_weights(evaluator.name, cheap=cheap, formats=to)
+        refuse_without_weights(evaluator.name, cheap=cheap, formats=formats)
 
     line = ProgressLine(progress)
     with open_search(todo.plan, todo.folder, todo.budget, line.see) as search:
@@ -164,7 +169,7 @@ def search(
         reason = run(search)
         line.end()
         if reason is not None:
-            _export(search, None if to is None else list(to))
+            _export(search, formats)
     return SearchedStudy(todo.folder)
 
 

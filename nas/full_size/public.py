@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from nas.errors import SettingsError, known_names
+from nas.errors import SettingsError, known_names, shortened
+from nas.exporting.choosing import Source, word_of
+from nas.exporting.known import formats_of
 from nas.full_size.data import DataWish
 from nas.full_size.machine import Machine
 from nas.full_size.retrain import Retrained
@@ -22,15 +25,12 @@ from nas.full_size.wish import (
     transfer_of,
     usual_folder,
 )
-from nas.registry import resolve
 from nas.search.keywords import tree_of_keywords
 from nas.search.progress import ShownLine, is_watched
-from search_spaces.cells.genotype import Genotype
 
 if TYPE_CHECKING:
     from nas.training.trainer import Metrics
 
-Source = str | Path | Genotype
 _OF_DATA = tuple(field.name for field in fields(DataWish))
 _OF_MACHINE = tuple(field.name for field in fields(Machine))
 _OTHERS = ("seed", "set")
@@ -60,10 +60,10 @@ def retrain(
     source: Source,
     *,
     preset: str | None = None,
-    seeds: int = 3,
+    seeds: int | str = 3,
     top: int = 1,
     front: bool = False,
-    to: Sequence[str] | None = None,
+    to: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool | None = None,
     **settings: Unpack[TrainingSettings],
@@ -73,7 +73,7 @@ def retrain(
     Settings have the names that `nas retrain --help` explains.
 
     Args:
-        source: a study's folder, an exported folder, or a genotype in any form.
+        source: a study or its folder, an exported folder, or a genotype in any form.
         seeds: how many trainings of each genotype; `seed` is the first.
         top: so many of the best of a study, ranked by validation.
         front: all on the front of a study with several objectives, each judged on the test split.
@@ -98,8 +98,8 @@ def retrain(
         front=front,
         settings=_parts(settings, ("skeleton", "recipe")),
     )
-    formats = _formats(to)
-    setting, entrants = retraining_of(_word(source), wish)
+    formats = formats_of(to)
+    setting, entrants = retraining_of(word_of(source), wish)
     folder = usual_folder(entrants, setting) if out is None else Path(out)
     show = _epochs(progress)
     with setting.place.opened(folder, _notices(progress)):
@@ -128,8 +128,8 @@ def transfer(
     pace: float = 0.1,
     controls: Sequence[str] = (),
     cells: str | Path | None = None,
-    seeds: int = 1,
-    to: Sequence[str] | None = None,
+    seeds: int | str = 1,
+    to: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool | None = None,
     **settings: Unpack[TrainingSettings],
@@ -140,7 +140,7 @@ def transfer(
     Settings have the names that `nas transfer --help` explains.
 
     Args:
-        source: a genotype in any form, a study's or an export's folder.
+        source: a genotype in any form, a study, its folder or an export's.
         mode: scratch, features or finetune.
         controls: arms beside it: `["random-cell", "resnet"]`.
         cells: a file of more cells beside it, a line each: what stands for a genotype, or JSON with
@@ -174,22 +174,29 @@ def transfer(
         seeds=tuple(_seeds(settings.get("seed", 0), seeds)),
         settings=_parts(settings, ("skeleton", "recipe", "pretrain")),
     )
-    formats = _formats(to)
-    plan, arms = transfer_of(_word(source), None if weights is None else Path(weights), wish)
+    formats = formats_of(to)
+    plan, arms = transfer_of(word_of(source), None if weights is None else Path(weights), wish)
     folder = Path(out) if out is not None else Path("transferred") / plan.name_of(arms)
     with plan.setting.place.opened(folder, _notices(progress)):
         return transfer_all(plan, arms, folder, _epochs(progress), formats)
 
 
-def _word(source: Source) -> str:
-    return source.to_json() if isinstance(source, Genotype) else str(source)
+def _seeds(first: int | str, count: int | str) -> range:
+    start, many = _number("seed", first, 0), _number("seeds", count, 1)
+    return range(start, start + many)
 
 
-def _seeds(first: int, count: int) -> range:
-    for name, value, least in (("seeds", count, 1), ("seed", first, 0)):
-        if value < least:
-            raise SettingsError(f"{name} is {value}: expected {least} or more")
-    return range(first, first + count)
+def _number(name: str, value: int | str, least: int) -> int:
+    """A whole number, which may be a text as on the command line."""
+    try:
+        number = int(value) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
+        raise SettingsError(
+            f"{name} is {shortened(value)}: expected a whole number of {least} or more"
+        ) from None
+    if number < least:
+        raise SettingsError(f"{name} is {number}: expected {least} or more")
+    return number
 
 
 def _data(settings: Mapping[str, Any]) -> DataWish:
@@ -213,13 +220,6 @@ def _parts(settings: Mapping[str, Any], known: Sequence[str]) -> Mapping[str, Ma
         if part not in known:
             raise SettingsError(known_names(part, known, "part to set here"))
     return given
-
-
-def _formats(to: Sequence[str] | None) -> list[str] | None:
-    if to is not None:
-        for word in to:
-            resolve("exporter", word)
-    return None if to is None else list(to)
 
 
 def _epochs(progress: bool | None) -> Callable[[str, int, int, Metrics], None]:

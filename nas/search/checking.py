@@ -47,6 +47,21 @@ def check(folder: Path, plan: Plan) -> LogCheck:
     return result
 
 
+def checked(folder: Path, plan: Plan) -> dict[str, Any]:
+    """The same as JSON."""
+    result = check(folder, plan)
+    return {
+        "sound": not result.problems,
+        "events": result.events,
+        "trials": result.trials,
+        "open": result.open,
+        "proposals_replayed": result.proposals,
+        "proves_itself": result.proves_itself,
+        "as_of": result.as_of,
+        "problems": result.problems,
+    }
+
+
 class _Order:
     """Numbers rise by one; a trial is asked before anything happens to it and ends once; a
     duplicate ends alike."""

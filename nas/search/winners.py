@@ -51,9 +51,13 @@ def genotype_at(source: str, space: SearchSpace | None = None, form: str = "auto
     return read_genotype(str(drawing), space, form)
 
 
-def nothing_in(folder: Path) -> str:
-    """What to say of a folder in which no genotype is found."""
-    below = others_below(folder, "genotype.json", "study.json", COMPARISON)
+def nothing_in(folder: Path, *others: str) -> str:
+    """What to say of a folder in which no genotype is found.
+
+    Args:
+        others: files by which another folder below would do.
+    """
+    below = others_below(folder, "genotype.json", "study.json", COMPARISON, *others)
     return f"{folder} holds no study, no comparison and no genotype.json{below}"
 
 
@@ -61,18 +65,14 @@ def resume_command(folder: Path) -> str:
     """What must be typed to go on with what lies here."""
     if not is_comparison(folder):
         return Plan.read(folder).resume_command(folder)
-    from nas.search.comparing.continuing import resume_command
-
-    return resume_command(folder)
+    begun = _studies_in(folder)
+    trust = " --trust" * any(Plan.read(study).needs_trust for study in begun)
+    return f"nas resume {shell_word(str(folder))}{trust}"
 
 
 def _of_comparison(folder: Path) -> list[tuple[Path, Ranked]]:
-    from nas.search.comparing.plan import read_comparison
-    from nas.search.comparing.studies import studies_in
-
-    studies = [study for _, _, study in studies_in(folder)]
-    arms = (read_comparison(folder) or {})["arms"]
-    if studies and any("objectives" in arm for arm in arms.values()):
+    studies = _studies_in(folder)
+    if any("objectives" in read_study_json(study) for study in studies[:1]):
         raise StudyError(
             f"{folder} compares fronts, so it has no best of all: give the folder of one of its "
             f"studies, as {shell_word(str(studies[0]))}"
@@ -83,3 +83,9 @@ def _of_comparison(folder: Path) -> list[tuple[Path, Ranked]]:
     for _, judge, best in found:
         distinct.setdefault(best.asked["key"], (judge, best))
     return list(distinct.values())
+
+
+def _studies_in(comparison: Path) -> list[Path]:
+    """The studies of a comparison that were begun, by arm and seed."""
+    found = (path.parent for path in comparison.glob("*/seed-*/study.json"))
+    return sorted(found, key=lambda study: (study.parent.name, len(study.name), study.name))

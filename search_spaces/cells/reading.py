@@ -22,6 +22,7 @@ _FORMS = "JSON, DARTS text, a NAS-Bench-201 string or, for a named space, comma-
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
 _MAX_CHOICES_TEXT = 100_000
 _PATH_LENGTH = 200
+_OF_NETWORKS = (".onnx", ".pt2", ".safetensors")
 _QUOTED = 12  # characters of what is no genotype
 
 
@@ -159,9 +160,19 @@ def _content(path: Path) -> bytes:
         raise GenotypeError(
             f"{shortened(str(path), _PATH_LENGTH)} is no path and no genotype; expected {_FORMS}"
         ) from None
+    if path.suffix in _OF_NETWORKS or _is_safetensors(content):
+        raise GenotypeError(
+            f"{shortened(str(path), _PATH_LENGTH)} holds a network or its weights, and no genotype:"
+            " give the folder that it was exported to, or the genotype.json there"
+        )
     if len(content) > MAX_BYTES:
         raise GenotypeError(
             f"{shortened(str(path), _PATH_LENGTH)} has more than {MAX_BYTES:,} bytes, which no "
             "genotype has"
         )
     return content
+
+
+def _is_safetensors(content: bytes) -> bool:
+    """Whether bytes begin as a file of weights does: with a length, and then JSON."""
+    return content[8:10] == b'{"' and b"\0" in content[:8]

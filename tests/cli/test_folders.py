@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nas.training.datasets import open_dataset
 from parts.command_line import SMALL, Answer, nas
 
 
@@ -65,3 +66,50 @@ def test_a_folder_of_neither_says_where_one_is(searched: Path, verb: str) -> Non
     assert nas(verb, above / "empty").sentence == (
         f"{above / 'empty'} holds no study, no comparison and no genotype.json"
     )
+
+
+def test_the_weights_of_a_training_below_are_named_where_they_would_do(tmp_path: Path) -> None:
+    """A retraining that was exported as Python leaves no genotype.json."""
+    made = ("--to", "python", "--set", "skeleton.filters=4", "--set", "skeleton.image_size=8")
+    well(nas("export", "darts-v2", *made, "--out", tmp_path / "full" / "best"))
+    assert not (tmp_path / "full" / "best" / "genotype.json").exists()
+    for words in (("predict", tmp_path / "full", "photo.png"), ("export", tmp_path / "full")):
+        assert nas(*words).sentence.endswith(
+            f"no genotype.json; one lies below it, {tmp_path / 'full' / 'best'}"
+        )
+    assert nas("show", tmp_path / "full").sentence.endswith("no genotype.json")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors", "model.pt2"])
+@pytest.mark.parametrize("verb", ["show", "convert"])
+def test_a_file_of_a_network_is_no_genotype(tmp_path: Path, name: str, verb: str) -> None:
+    (tmp_path / name).write_bytes(b"\x08\x07\xc3")
+    words = ("--to", "json") if verb == "convert" else ()
+    assert nas(verb, tmp_path / name, *words).sentence == (
+        f"{str(tmp_path / name)!r} holds a network or its weights, and no genotype: give the "
+        "folder that it was exported to, or the genotype.json there"
+    )
+
+
+def test_a_dataset_that_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("search", "--space", "ladder", "--strategy", "random-search", "--trials", "1")
+    for name, word in (
+        ("photos", "image-folder:photos"),
+        ("my photos", "'image-folder:my photos'"),
+    ):
+        assert "image-folder:" + name not in nas(*words, "--dataset", name).sentence
+        (tmp_path / name).mkdir()
+        sentence = nas(*words, "--dataset", name).sentence
+        assert sentence.startswith(f"no dataset is called {name!r}; there are ")
+        assert sentence.endswith(f"; for the folder of that name say {word}")
+    (tmp_path / "digits").mkdir()
+    assert open_dataset("digits").name == "digits"
+
+
+def test_choices_are_asked_for_in_the_space_that_the_genotype_names(searched: Path) -> None:
+    sentence = nas("convert", searched, "--to", "choices").sentence
+    assert sentence.endswith("name it with --space, say --space nasbench201")
+    well(nas("convert", searched, "--to", "choices", "--space", "nasbench201"))
+    sentence = nas("convert", "0,1,2", "--to", "choices").sentence
+    assert sentence.endswith("say --space nasnet")

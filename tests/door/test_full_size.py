@@ -91,6 +91,28 @@ def test_a_setting_that_there_is_not(tmp_path: Path) -> None:
         nas.transfer(CELL, seeds=0, out=tmp_path / "r")
 
 
+def test_seeds_and_formats_are_read_as_the_command_line_reads_them(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "to": "json"}
+    found = nas.retrain(CELL, seeds="1", out=tmp_path / "r", **settings)
+    assert len(found.tests) == 1
+    assert (tmp_path / "r" / "best" / "genotype.json").is_file()
+    assert not (tmp_path / "r" / "best" / "model.py").exists()
+    for seeds in ("1-3", [1, 2], 1.5):
+        with pytest.raises(NasError, match=r"seeds is .*: expected a whole number of 1 or more"):
+            nas.retrain(CELL, seeds=seeds, out=tmp_path / "s", **SETTINGS)  # type: ignore[arg-type]
+    with pytest.raises(NasError, match="no exporter is called 'onxx'"):
+        nas.transfer(CELL, out=tmp_path / "t", **{**SETTINGS, "to": "json,onxx"})
+
+
+def test_what_a_search_gives_is_trained_at_full_size(tmp_path: Path) -> None:
+    words: dict[str, Any] = {"space": "nasbench201", "evaluator": "landscape", "trials": 3}
+    study = nas.search(**words, out=tmp_path / "s")
+    found = nas.retrain(study, seeds=1, out=tmp_path / "r", **SETTINGS)
+    assert found.entrants[0].choice.genotype.key == study.best.key
+    rows = nas.transfer(study.best, out=tmp_path / "t", **SETTINGS).rows
+    assert [row.name for row in rows] == ["searched"]
+
+
 def test_epochs_are_shown_where_they_are_wanted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

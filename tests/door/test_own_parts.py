@@ -93,10 +93,18 @@ def test_one_part_of_every_kind_goes_the_whole_way(folder: Path) -> None:
     assert "  nas --import my_space show all/best/genotype.json\n" in out
     assert "  nas --import my_space retrain all --trust\n" in out
 
+    said("nas --import my_space export my_cell.json --to json --out drawn", folder)
     study = json.loads((folder / "all" / "study.json").read_text())
     assert study["space"]["name"] == "my_space:MySpace"
     first = json.loads((folder / "all" / "events.jsonl").read_text().splitlines()[1])
     assert first["genotype"] == CELL["genotype"]
+
+    for line in (
+        "It has\noperations that the package has not (gated_3x3): give the file that registers "
+        "them before the verb",
+        "`nas --import my_file.py show genotype.json`",
+    ):
+        assert line in (folder / "drawn" / "README.md").read_text()
 
     said("nas --import ./my_space.py export all --to python --out away", folder)
     text = (folder / "away" / "model.py").read_text()

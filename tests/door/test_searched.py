@@ -11,9 +11,13 @@ import pytest
 import nas
 from nas.errors import NasError, SettingsError
 from nas.evaluators.landscape import Landscape
+from nas.exporting.choosing import choices, subject_of
+from nas.exporting.export import identity_of
+from nas.search.record import read_record
 from nas.strategies.evolution import Evolution
 from parts.command_line import nas as command
 from parts.own_parts import CountsOps, ForgetsOption, Guess, HoldsMore
+from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.space import SearchSpace
 from search_spaces.nasbench201 import Nasbench201Space
 
@@ -237,3 +241,62 @@ def test_the_winner_is_exported_where_it_is_said(tmp_path: Path) -> None:
     exported = study.export(tmp_path / "winner", to=["json", "svg"])
     assert exported.folder == tmp_path / "winner"
     assert {"genotype.json", "cells.svg"} <= {file.name for file in exported.folder.iterdir()}
+
+
+def test_a_study_is_found_by_its_name(tmp_path: Path) -> None:
+    study = nas.search(**SMALL, trials=3, out=tmp_path / "s")
+    again = nas.SearchedStudy(str(tmp_path / "s"))
+    assert again == study
+    assert again.best.key == study.best.key
+
+
+def test_formats_are_those_of_the_command_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--to python,json exports trained weights"):
+        nas.search(**SMALL, trials=3, out=tmp_path / "s", to="python, json")
+    with pytest.raises(NasError, match="no exporter is called 'jsn'"):
+        nas.search(**SMALL, trials=3, out=tmp_path / "s", to="jsn")
+    assert nas.search(**SMALL, trials=3, out=tmp_path / "s", to="none").status.finished
+    exported = nas.export("darts-v2", to="json,dot", out=tmp_path / "drawn")
+    names = {file.name for file in exported.folder.iterdir()}
+    assert {"genotype.json", "cells.dot"} == names - {"README.md", "export.json"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"filters": 4}, {"skeleton.filters": 4}, {"skeleton": {"filters": 4}}, ["skeleton.filters=4"]],
+)
+def test_settings_of_an_export_have_the_names_of_the_command_line_too(
+    tmp_path: Path, given: dict[str, Any] | list[str]
+) -> None:
+    exported = nas.export("darts-v2", to=["json"], out=tmp_path / "out", set=given)
+    wanted = identity_of(subject_of(choices("darts-v2")[0], None, {"filters": 4}))
+    record = read_record(exported.folder)
+    assert record is not None
+    assert record.subject == wanted
+
+
+def test_settings_that_an_export_has_not(tmp_path: Path) -> None:
+    with pytest.raises(NasError, match="no part to set here is called 'recipe'"):
+        nas.export("darts-v2", to=["json"], out=tmp_path / "r", set={"recipe.epochs": 4})
+    with pytest.raises(NasError, match="no option of skeleton is called 'fliters'"):
+        nas.export("darts-v2", to=["json"], out=tmp_path / "r", set={"fliters": 4})
+
+
+def test_what_python_gives_stands_for_its_winner(tmp_path: Path) -> None:
+    study = nas.search(**SMALL, trials=3, out=tmp_path / "s")
+    both: dict[str, Any] = {name: SMALL[name] for name in ("space", "evaluator")}
+    verdict = nas.compare(["evolution"], seeds=1, **both, trials=3, out=tmp_path / "all")
+    for source in (study, verdict, study.best):
+        assert sum(weight.numel() for weight in nas.build(source).parameters())
+    exported = nas.export(study, to="json")
+    assert exported.folder == study.folder / "best"
+    drawn = json.loads((exported.folder / "genotype.json").read_text())
+    assert Genotype.from_dict(drawn).key == study.best.key
+    with nas.open_study(tmp_path / "own", space="ladder", trials=1) as own:
+        for trial in own.todo():
+            own.tell(trial, 1.0)
+    assert nas.build(own).skeleton == nas.build(trial).skeleton
+    with pytest.raises(NasError, match="weights"):
+        nas.predict(study, "photo.png")
+    with pytest.raises(SettingsError, match=r"^3 stands for no network: give a study, a folder"):
+        nas.build(3)  # type: ignore[arg-type]

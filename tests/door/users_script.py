@@ -14,6 +14,10 @@ shares: list[float] = [test.top_1 for test in full.tests]
 rows: int = len(larger.rows)
 network = nas.build("nasnet-a", skeleton="imagenet-mobile")
 network.train()
+nas.build(study.best).eval()
+nas.export(study, to="python,onnx", set={"skeleton.filters": 4})
+first: str = nas.predict(study, "photo.png")[0].classes[0].name
+nas.retrain(verdict, seeds="3")
 
 
 def my_score(choices: object) -> float:
@@ -22,6 +26,7 @@ def my_score(choices: object) -> float:
 
 with nas.open_study("mine", space="nasnet", strategy="evolution", trials=50) as mine:
     for trial in mine.todo():
+        nas.build(trial)
         mine.tell(trial, my_score(trial.choices))
 
 nas.search(trials="many")  # type: ignore[arg-type]  # a mistake that is found, else this is one

@@ -204,3 +204,10 @@ def test_a_genotype_that_is_too_long_for_the_name_of_a_file_is_exported(tmp_path
     assert len(darts) > 255
     assert nas("export", darts, "--to", "json", "--out", tmp_path / "exported").code == 0
     assert "no weights" in nas("predict", darts, tmp_path / "picture.png").sentence
+
+
+def test_a_genotype_without_operations_of_ones_own_needs_no_import(
+    drawing: Path, tmp_path: Path
+) -> None:
+    assert nas("export", drawing, "--to", "json", "--out", tmp_path / "out", *SMALL).code == 0
+    assert "--import" not in (tmp_path / "out" / "README.md").read_text()

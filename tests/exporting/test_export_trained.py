@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from nas.exporting.choosing import choices, subject_of
+from nas.exporting.networks import predict
 from nas.exporting.subject import fresh_network
 from nas.registry import load
 from nas.seeding import numpy_rng
@@ -130,3 +131,10 @@ def test_pixels_of_which_nothing_is_known_are_not_made_up(tmp_path: Path, pictur
         nas("predict", file, pictures / "val" / "red" / "0.png", "--json").json["pixels_known"]
         is False
     )
+
+
+def test_one_picture_may_be_given_alone(pictures: Path, tmp_path: Path) -> None:
+    file = weights_of(tmp_path / "w.safetensors", genotype(), mean=[0.5] * 3, std=[0.2] * 3)
+    picture = next(iter(sorted(pictures.rglob("*.png"))))
+    (wanted,) = predict(file, [picture])
+    assert predict(file, picture) == predict(file, str(picture)) == [wanted]

@@ -9,13 +9,17 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from nas import cli
 from nas.cli import app
+from nas.cli._training import transfer_told
 from nas.errors import NasError
 from nas.exporting.choosing import Choice, choices, subject_of
 from nas.full_size.body import Finetuned, body_of
 from nas.full_size.controls import ResidualNetwork, random_cell, resnet_width
 from nas.full_size.fitting import Target, fitted
 from nas.full_size.presets import PRESETS, transfer_skeleton
+from nas.full_size.report import Row
+from nas.full_size.transfer import Transferred
 from nas.registry import load
 from nas.seeding import numpy_rng
 from nas.training.augment import drawn, recolored
@@ -90,6 +94,10 @@ def run(*given: str) -> dict:
     answer = CliRunner().invoke(app, [*given, "--json"], catch_exceptions=False)
     assert answer.exit_code == 0, answer.output
     return json.loads(answer.stdout)
+
+
+def helped(verb: str) -> str:
+    return CliRunner().invoke(app, [verb, "--help"], catch_exceptions=False).stdout
 
 
 def refused(*given: str) -> str:
@@ -463,3 +471,15 @@ def test_class_names_come_from_the_folder_or_its_table(pictures: Path) -> None:
     (pictures / "classes.tsv").write_text("red\tscarlet\n")
     assert open_dataset(name).class_names == ("blue", "green", "scarlet")
     (pictures / "classes.tsv").unlink()
+
+
+def test_the_weights_are_for_the_commands_that_take_weights() -> None:
+    kinds = ("validation", "top_1", "top_5")
+    spreads = {f"{kind}_{of}": 0.5 for kind in kinds for of in ("mean", "sd")}
+    row = Row("searched", "key", 1, 1, 1, spreads)
+    result = Transferred((row,), Path("README.md"), Path("w.safetensors"), None, classes=3)
+    told = "\n".join(transfer_told(result, Path("out")))
+    verbs = sorted(file.stem for file in Path(cli.__path__[0]).glob("[a-z]*.py"))
+    taking = [verb for verb in verbs if "--weights" in helped(verb)]
+    listed = f"{', '.join(taking[:-1])} and {taking[-1]}"
+    assert f"\nweights, for --weights of nas {listed}: w.safetensors\n" in told

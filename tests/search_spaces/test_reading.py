@@ -242,6 +242,9 @@ def test_files_that_cannot_be_read_get_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(GenotypeError, match="is no path and no genotype"):
         read_genotype("a\0b")
     file = tmp_path / "bad.json"
+    file.write_bytes((24).to_bytes(8, "little") + b'{"a":{}}\xc3')
+    with pytest.raises(GenotypeError, match=r"bad.json' holds a network or its weights"):
+        read_genotype(file)
     file.write_bytes(b"\xff")
     with pytest.raises(
         GenotypeError, match=r"bad.json': byte 0 of the genotype is 0xff, which is not UTF-8"

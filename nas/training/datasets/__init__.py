@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nas.errors import NasError, SettingsError, known_names, shortened
+from nas.errors import NasError, SettingsError, known_names, shell_word, shortened
 from nas.training.recipe import Preset
 
 SearchSplit = Literal["train", "val"]
@@ -175,6 +175,7 @@ def open_dataset(name: str, data_dir: str | Path | None = None, **options: Any) 
     """
     from nas.registry import load, names
 
+    _refuse_bare_folder(name)
     part = load("dataset", name)
     head, _, argument = name.partition(":")
     folder = None if data_dir is None else Path(data_dir).expanduser()
@@ -189,6 +190,19 @@ def open_dataset(name: str, data_dir: str | Path | None = None, **options: Any) 
             "returns one"
         )
     return dataset
+
+
+def _refuse_bare_folder(name: str) -> None:
+    """Say of a folder how it is named as a dataset, where no dataset has its name."""
+    from nas.registry import resolve
+
+    if ":" in name or not os.path.isdir(name):  # noqa: PTH112  (no name is too long for it)
+        return
+    try:
+        resolve("dataset", name)
+    except NasError as problem:
+        word = shell_word(f"image-folder:{name}")
+        raise DatasetError(f"{problem}; for the folder of that name say {word}") from None
 
 
 def _called(part: Any, name: str, given: dict[str, Any]) -> object:

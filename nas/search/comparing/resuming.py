@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nas.errors import StudyError, shell_word
+from nas.errors import StudyError
 from nas.search.comparing.arms import Arm
 from nas.search.comparing.plan import FILE, Asked, Confirm, read_comparison
 from nas.search.comparing.studies import studies_in
@@ -51,12 +51,6 @@ def asked_again(
         known["margin"],
         known["pilot"],
     )
-
-
-def resume_command(folder: Path) -> str:
-    """What must be typed to go on with this comparison."""
-    trust = any(arm.plan.needs_trust for arm in asked_again(folder).arms)
-    return f"nas resume {shell_word(str(folder))}{' --trust' * trust}"
 
 
 def _plan(
