@@ -328,8 +328,10 @@ def subject_of(
 
 def around_choice(choice: Choice, skeleton: str | None, settings: Mapping[str, Any]) -> Skeleton:
     """The skeleton that was asked for, else the usual one for pictures as those of its study."""
-    usual = choice.pictures if skeleton is None else {}
-    return surroundings(choice.genotype, skeleton, {**usual, **settings}, choice.entry).skeleton
+    chosen = choice.genotype.settings_of("skeleton")  # an image size, say
+    usual = {name: value for name, value in choice.pictures.items() if name not in chosen}
+    around = settings if skeleton is not None else {**usual, **settings}
+    return surroundings(choice.genotype, skeleton, around, choice.entry).skeleton
 
 
 def _same_network(one: Skeleton, other: Skeleton) -> bool:
