@@ -55,7 +55,8 @@ def _next(subject: Subject, exported: Exported) -> Iterator[str]:
     yield f"how to use each file: {exported.folder / 'README.md'}"
     if not subject.trained:
         words = [nas_here(), "retrain", shell_word(str(exported.folder))]
-        words += [str(subject.origin["learned from"])] * ("learned from" in subject.origin)
+        if "learned from" in subject.origin:
+            words.append(str(subject.origin["learned from"]))
         yield f"train it: {' '.join(words)}"
 
 
