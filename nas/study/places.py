@@ -40,8 +40,7 @@ def others_below(folder: Path, *names: str) -> str:
     found = (
         path.parent
         for depth in _DEPTHS
-        for path in sorted(folder.glob(f"{depth}/*"))
-        if path.name in names
+        for path in sorted(one for name in names for one in folder.glob(f"{depth}/{name}"))
     )
     first = next(found, None)
     return "" if first is None else f"; one lies below it, {shell_word(str(first))}"
