@@ -30,6 +30,13 @@ def command(
     target_params: Annotated[
         int | None, typer.Option(help="The widest network with so many parameters.")
     ] = None,
+    within: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Stems so wide that all arms' multiply-adds agree within so many per cent.",
+        ),
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the body.", rich_help_panel=_BODY)
     ] = None,
@@ -78,6 +85,7 @@ def command(
         mode=mode,
         target_macs=target_macs,
         target_params=target_params,
+        within=within,
         pretrain=pretrain,
         bodies=bodies,
         open_cells=open_cells,

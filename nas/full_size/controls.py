@@ -95,7 +95,7 @@ class _Block(nn.Module):
         return torch.relu(long_way + self.short_cut(x))
 
 
-def resnet_width(skeleton: Skeleton, limit: int) -> int:
+def resnet_width(skeleton: Skeleton, target: Target) -> int:
     """The filters with which a residual network costs at most so many multiply-adds."""
     shape = (skeleton.channels, skeleton.image_size, skeleton.image_size)
 
@@ -103,4 +103,11 @@ def resnet_width(skeleton: Skeleton, limit: int) -> int:
         with torch.device("meta"):
             return macs(ResidualNetwork(filters, skeleton), shape)
 
-    return widest(cost, Target(macs=limit))
+    width = widest(cost, target)
+    if target.falls_short(cost(width)):
+        raise NasError(
+            f"a residual network of {width} filters has {cost(width):,} multiply-adds, and one of "
+            f"{width + 1} has {cost(width + 1):,}: none is within {target.within:g} % below "
+            f"{target.limit:,}; ask for one of these with --target-macs, or raise --within"
+        )
+    return width

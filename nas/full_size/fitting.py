@@ -1,5 +1,5 @@
-"""Scales a skeleton to a budget of multiply-adds or parameters: the widest that does not exceed
-it."""
+"""Scales a skeleton to a budget of multiply-adds or parameters: the widest that does not exceed it,
+and, where networks must agree closely, a wider stem for what whole filters leave over."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ _WIDEST = 2048
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a network may cost at most; one of the two is given."""
+    """What a network may cost at most; one of the two is given.
+
+    Args:
+        within: by how many per cent it may fall short; None is as far as whole filters do.
+    """
 
     macs: int | None = None
     params: int | None = None
+    within: float | None = None
 
     def __post_init__(self) -> None:
         if (self.macs is None) == (self.params is None):
@@ -32,6 +37,8 @@ class Target:
         for name, value in (("macs", self.macs), ("params", self.params)):
             if value is not None and value < 1:
                 raise NasError(f"--target-{name} is {value}; expected a whole number above 0")
+        if self.within is not None and not 0 < self.within < 100:
+            raise NasError(f"--within is {self.within:g}; expected a percentage above 0, below 100")
 
     @property
     def limit(self) -> int:
@@ -43,15 +50,36 @@ class Target:
         """What is limited."""
         return "macs" if self.macs is not None else "params"
 
+    def falls_short(self, spent: int) -> bool:
+        """Whether a network costs less than it has to."""
+        return self.within is not None and spent < self.limit * (1 - self.within / 100)
+
 
 def fitted(genotype: Genotype, skeleton: Skeleton, target: Target) -> Skeleton:
-    """The skeleton with as many filters as the target allows."""
+    """The skeleton with as many filters as the target allows; where that falls short of it by more
+    than it may, with a wider stem too."""
 
     def cost(filters: int) -> int:
         return _cost(genotype, replace(skeleton, filters=filters), target)
 
     step = _STEP_ON_IMAGENET if skeleton.layout == "imagenet" else 1
-    return replace(skeleton, filters=widest(cost, target, step))
+    sized = replace(skeleton, filters=widest(cost, target, step))
+    return _filled(genotype, sized, target) if target.falls_short(cost(sized.filters)) else sized
+
+
+def _filled(genotype: Genotype, skeleton: Skeleton, target: Target) -> Skeleton:
+    """The skeleton with the widest stem that fits, where its stem has a width of its own."""
+
+    def cost(stem: int) -> int:
+        return _cost(genotype, replace(skeleton, stem_filters=stem), target)
+
+    stem = skeleton.stem_width if skeleton.layout == "nasbench201" else widest(cost, target)
+    if target.falls_short(cost(stem)):
+        raise NasError(
+            f"{cost(stem):,} {target.name} are as close as this network comes to the "
+            f"{target.limit:,} asked for: more than {target.within:g} % below; raise --within"
+        )
+    return replace(skeleton, stem_filters=stem)
 
 
 def widest(cost: Callable[[int], int], target: Target, step: int = 1) -> int:

@@ -14,7 +14,7 @@ from nas.exporting.weights import Weights
 from nas.full_size.body import Finetuned
 from nas.full_size.controls import check_controls, random_cell, resnet_width
 from nas.full_size.data import DataWish, dataset_of_preset
-from nas.full_size.fitting import Target, fitted
+from nas.full_size.fitting import Target
 from nas.full_size.machine import Machine
 from nas.full_size.modes import MODES, Finetuning
 from nas.full_size.panel import members_of
@@ -24,7 +24,6 @@ from nas.full_size.trainings import Place, Setting
 from nas.full_size.transfer import Arm, Transfer
 from nas.training.datasets import open_dataset
 from nas.training.datasets import preset as known_preset
-from search_spaces.cells.cost import cost
 from search_spaces.cells.skeleton import Skeleton
 
 _USUAL_PRESET = "cifar10-final"  # where neither a study nor a word says what to train on
@@ -87,6 +86,7 @@ class TransferWish:
     mode: str = "scratch"
     target_macs: int | None = None
     target_params: int | None = None
+    within: float | None = None
     pretrain: str | None = None
     bodies: Path | None = None
     open_cells: int = 2
@@ -95,6 +95,11 @@ class TransferWish:
     cells: Path | None = None
     seeds: tuple[int, ...] = (0,)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def beside(self) -> bool:
+        """Whether other networks stand beside the searched one."""
+        return bool(self.controls) or self.cells is not None
 
     def of(self, part: str) -> Mapping[str, Any]:
         """What the user set of one part."""
@@ -129,6 +134,11 @@ def planned(choice: Choice, wish: TransferWish) -> tuple[Transfer, list[Arm]]:
             "or neither"
         )
     transfer_preset(wish.preset)
+    if wish.within is not None and not (wish.target_macs or wish.target_params or wish.beside):
+        raise NasError(
+            "--within says how close networks come to a cost: give --target-macs or "
+            "--target-params, or arms to compare with --cells or --controls"
+        )
     dataset = wish.data.opened()
     body = _body(choice, wish)
     recipe = changed(transfer_recipe(wish.preset, dataset), wish.of("recipe"))
@@ -147,8 +157,9 @@ def planned(choice: Choice, wish: TransferWish) -> tuple[Transfer, list[Arm]]:
     )
     score = choice.origin.get("score")
     searched = Arm("searched", choice, skeleton, score=score if wish.cells else None)
-    arms = [searched, *_panel(wish, plan, Target(macs=searched.cost.macs))]
-    arms += _controls(choice, wish, plan, skeleton)
+    beside = Target(macs=_limit(wish, searched), within=wish.within)
+    arms = [searched, *_panel(wish, plan, beside)]
+    arms += _controls(choice, wish, plan, skeleton, beside)
     if wish.mode == "finetune":
         for arm in arms:  # here, not after hours of training bodies
             Finetuned(arm.on_meta(), wish.open_cells)
@@ -171,7 +182,7 @@ def _skeleton(
 ) -> Skeleton:
     target = None
     if wish.target_macs is not None or wish.target_params is not None:
-        target = Target(wish.target_macs, wish.target_params)
+        target = Target(wish.target_macs, wish.target_params, wish.within)
     if body is not None and body.skeleton is not None:
         if target is not None or wish.of("skeleton"):
             raise NasError(
@@ -187,6 +198,10 @@ def _skeleton(
                 f"{data.channels}; train another with --pretrain"
             )
         return replace(body.skeleton, classes=data.classes, image_size=data.image_size)
+    return _sized(choice, wish, setting, target)
+
+
+def _sized(choice: Choice, wish: TransferWish, setting: Setting, target: Target | None) -> Skeleton:
     return transfer_skeleton(choice, setting.dataset, wish.preset, wish.of("skeleton"), target)
 
 
@@ -203,16 +218,23 @@ def _pretraining(wish: TransferWish, skeleton: Skeleton, place: Place) -> Settin
     return wish.machine.setting(dataset, recipe, place)
 
 
+def _limit(wish: TransferWish, searched: Arm) -> int:
+    """What arms may cost beside the searched network: as much as it does, or, where all have to
+    come close to a target, as much as that."""
+    if wish.within is not None and wish.target_macs is not None:
+        return wish.target_macs
+    return searched.cost.macs
+
+
 def _panel(wish: TransferWish, plan: Transfer, target: Target) -> list[Arm]:
-    """The cells of a file, each as wide as the searched network's multiply-adds allow."""
+    """The cells of a file, each as wide as the target allows."""
     if wish.cells is None:
         return []
     _refuse_one_body(plan, "the cells of a file")
-    data, settings = plan.setting.dataset, wish.of("skeleton")
     arms = []
     for member in members_of(wish.cells):
         try:
-            skeleton = transfer_skeleton(member.choice, data, wish.preset, settings, target)
+            skeleton = _sized(member.choice, wish, plan.setting, target)
         except NasError as problem:
             raise NasError(f"{member.name} of {wish.cells}: {problem}") from problem
         arms.append(Arm(member.name, member.choice, skeleton, score=member.score, of_panel=True))
@@ -227,18 +249,18 @@ def _refuse_one_body(plan: Transfer, which: str) -> None:
         )
 
 
-def _controls(choice: Choice, wish: TransferWish, plan: Transfer, skeleton: Skeleton) -> list[Arm]:
-    """A random cell and a residual network, each as wide as the searched network's multiply-adds
-    allow."""
+def _controls(
+    choice: Choice, wish: TransferWish, plan: Transfer, skeleton: Skeleton, target: Target
+) -> list[Arm]:
+    """A random cell and a residual network, each as wide as the target allows."""
     if not wish.controls:
         return []
     _refuse_one_body(plan, "controls")
-    limit = cost(choice.genotype, skeleton).macs
     arms = []
     if "random-cell" in wish.controls:
         drawn = random_cell(choice, wish.seeds[0])
-        arms.append(Arm("random-cell", drawn, fitted(drawn.genotype, skeleton, Target(macs=limit))))
+        arms.append(Arm("random-cell", drawn, _sized(drawn, wish, plan.setting, target)))
     if "resnet" in wish.controls:
         bare = replace(skeleton, auxiliary=False, alignment="same")
-        arms.append(Arm("resnet", None, bare, resnet_width(bare, limit)))
+        arms.append(Arm("resnet", None, bare, resnet_width(bare, target)))
     return arms

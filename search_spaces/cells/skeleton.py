@@ -157,6 +157,11 @@ class Skeleton:
                 f"filters {self.filters} leave the first stem cell int(F/4) = 0 filters; "
                 "the imagenet layout needs at least 4"
             )
+        if self.layout == "nasbench201" and self.stem_width != self.filters:
+            raise NetworkError(
+                "the stem of the nasbench201 layout is as wide as its first cells; leave "
+                f"stem_filters out, or set it to {self.filters}"
+            )
         if self.auxiliary and self.layout == "nasbench201":
             raise NetworkError(
                 "the nasbench201 layout has no auxiliary head; set auxiliary to false"

@@ -56,6 +56,32 @@ def test_a_panel_is_trained_at_equal_cost_and_told_together(tmp_path: Path) -> N
     assert "too few for an interval, which wants 10), 3 cells." in text
 
 
+def test_arms_agree_within_so_many_per_cent_where_this_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "cells.jsonl"
+    file.write_text(nas("sample", "nasnet", "--valid", "-n", 3).out)
+    words = ("transfer", "nasnet-a", "--dataset", "noise:8", "--cells", file)
+    quick = ("--set", "recipe.epochs=1", "--set", "recipe.train_images=40", "--to", "none")
+    small = ("--set", "skeleton.cells_per_stage=1", "--device", "cpu", "--json")
+
+    def spent(*more: object) -> dict[str, int]:
+        answer = nas(*words, *quick, *small, "--out", tmp_path / f"out-{len(more)}", *more)
+        assert answer.code == 0, answer.err
+        return {row["name"]: row["macs"] for row in answer.json["arms"]}
+
+    plain = spent("--target-macs", 500_000)
+    assert min(plain.values()) < 0.9 * 500_000  # whole filters leave more over than asked for below
+    asked = ("--target-macs", 500_000, "--within", 3)
+    close = spent(*asked, "--controls", "random-cell")
+    assert all(0.97 * 500_000 <= macs <= 500_000 for macs in close.values()), close
+    assert len(close) == 5
+
+    refused = nas(*words, *quick, *small, *asked, "--controls", "resnet", "--out", tmp_path / "no")
+    assert refused.code != 0
+    assert (
+        "none is within 3 % below 500,000; ask for one of these with --target-macs" in refused.err
+    )
+
+
 def row(name: str, accuracy: float, score: float | None = None, macs: int = 100) -> Row:
     return Row(name, "", 1, macs, 1, {"top_1_mean": accuracy, "top_1_sd": None}, score)
 

@@ -256,6 +256,15 @@ def test_a_residual_network_has_a_body_too_and_bodies_are_shared(
         (["--target-macs", "10"], "more than the 10 asked for; raise --target-macs"),
         (["--target-macs", "9", "--target-params", "9"], "give one of the two targets"),
         (["--target-params", "-3"], "--target-params is -3; expected a whole number above 0"),
+        (["--within", "3"], "--within says how close networks come to a cost: give --target-macs"),
+        (
+            ["--within", "100", "--target-macs", "9000000"],
+            "--within is 100; expected a percentage above 0, below 100",
+        ),
+        (
+            ["--within", "0.000001", "--target-macs", "900001"],
+            "as close as this network comes to the 900,001 asked for: more than 1e-06 % below",
+        ),
         (["--to", "caffe"], "no exporter is called 'caffe'; there are "),
         (
             ["--bodies", "b"],
@@ -401,7 +410,7 @@ def test_a_cell_with_one_input_fits_only_fit() -> None:
 @pytest.mark.parametrize("layout", ["cifar", "imagenet"])
 def test_the_residual_network_is_as_wide_as_allowed(layout: str) -> None:
     skeleton = Skeleton(layout=layout, image_size=32, classes=5)
-    width = resnet_width(skeleton, 5_000_000)
+    width = resnet_width(skeleton, Target(macs=5_000_000))
     costs = [
         macs(ResidualNetwork(filters, skeleton), (3, 32, 32)) for filters in (width, width + 1)
     ]

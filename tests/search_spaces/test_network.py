@@ -226,6 +226,10 @@ REFUSED = [
         {"dropout_keep": float("nan")},
         r"dropout_keep must be a number above 0 and at most 1, but is nan",
     ),
+    (
+        {"layout": "nasbench201", "stem_filters": 7, "filters": 16},
+        r"as wide as its first cells; leave stem_filters out, or set it to 16",
+    ),
     ({"layout": "nasbench201", "auxiliary": True}, r"the nasbench201 layout has no auxiliary head"),
     (
         {"layout": "nasbench201", "dropout_keep": 0.5},
