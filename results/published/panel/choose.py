@@ -1,4 +1,5 @@
-"""Chooses the cells of the panel from the records, before anything of it is trained, and writes winner.json and cells.jsonl.
+"""Chooses the cells of the panel from the records, before anything of it is trained: winner.json
+and cells.jsonl.
 
 python results/published/panel/choose.py
 """
@@ -8,10 +9,10 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import random
 from pathlib import Path
 
 from nas.full_size.fitting import Target, fitted
+from nas.seeding import numpy_rng
 from search_spaces.cells.genotype import Genotype
 from search_spaces.cells.skeleton import Skeleton
 from search_spaces.nasnet import NasnetSpace
@@ -41,7 +42,7 @@ def main() -> None:
     parts = {"best": thrice[:3], "middle": thrice[middle : middle + 2], "worst": thrice[-2:]}
     taken = {number for part in parts.values() for number, *_ in part}
     left = [each for each in eligible if each[0] not in taken]
-    parts["random"] = random.Random(0).sample(left, 3)
+    parts["random"] = [left[n] for n in numpy_rng(0, "panel").choice(len(left), 3, replace=False)]
     print(f"{len(eligible)} of the records fit, {len(thrice)} of them with three seeds")
     lines = []
     for kind, members in parts.items():
