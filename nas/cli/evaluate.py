@@ -71,17 +71,18 @@ def command(
 
 
 def _learned_from(source: str) -> dict[str, Any]:
-    """What the children of this study learned from; nothing where it is none, where they learned
-    nothing, and where code of somebody else's would read it."""
-    from nas.search.plan import read_study_json
-    from nas.study.places import is_study, place_of
+    """What the children of this study or comparison learned from; nothing where it is none, where
+    they learned nothing, and where code of somebody else's would read it."""
+    from nas.full_size.data import learned_from
 
-    if not is_study(place_of(source)):
+    data = learned_from(source)
+    if data is None or is_outside("dataset", data.dataset or ""):
         return {}
-    options = read_study_json(place_of(source))["evaluator"].get("options") or {}
-    known = ("dataset", "data_dir", "image_size", "skip_corrupt")
-    found = {name: options[name] for name in known if options.get(name)}
-    return {} if is_outside("dataset", str(found.get("dataset", ":"))) else found
+    found = {
+        "dataset": data.dataset, "data_dir": data.data_dir and str(data.data_dir),
+        "image_size": data.image_size, "skip_corrupt": data.skip_corrupt,
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value}
 
 
 def _tell_step(step: int, metrics: Mapping[str, Any]) -> bool:

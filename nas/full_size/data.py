@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.errors import NasError, SettingsError, known_names
 from nas.exporting.weights import open_weights
-from nas.registry import allow
+from nas.registry import allow, is_outside, load
 from nas.search.comparing.plan import read_comparison
 from nas.search.plan import read_study_json
 from nas.study.places import is_searched, place_of
@@ -23,7 +23,8 @@ class DataWish:
     """A dataset and how it is read; what is not said is taken from a study, if there is one.
 
     Args:
-        trust: read the study's dataset with code outside this package, if it is that.
+        trust: import what the study names outside this package, its dataset and its space with the
+            operations that this brings.
     """
 
     dataset: str | None = None
@@ -34,7 +35,9 @@ class DataWish:
 
     def filled(self, source: str) -> DataWish:
         """With what the study `source` learned from, unless another dataset was asked for."""
-        there = _of_study(source)
+        if self.trust:
+            _know_space(source)
+        there = learned_from(source)
         if there is None or self.dataset not in (None, there.dataset):
             return self
         if self.trust:
@@ -75,15 +78,10 @@ class DataWish:
         )
 
 
-def _of_study(source: str) -> DataWish | None:
+def learned_from(source: str) -> DataWish | None:
     """What the children of a study or a comparison learned from; None where it is neither, or
     nothing learned."""
-    folder = place_of(source)
-    if not is_searched(folder):
-        return None
-    known = read_comparison(folder)
-    arm = read_study_json(folder) if known is None else next(iter(known["arms"].values()))
-    evaluator = arm.get("evaluator")
+    evaluator = _searched(source).get("evaluator")
     options: Mapping[str, Any] = evaluator.get("options", {}) if isinstance(evaluator, dict) else {}
     if not isinstance(options.get("dataset"), str):
         return None
@@ -94,6 +92,25 @@ def _of_study(source: str) -> DataWish | None:
         image_size=options.get("image_size"),
         skip_corrupt=bool(options.get("skip_corrupt")),
     )
+
+
+def _know_space(source: str) -> None:
+    """Import the space of a study, if it is somebody else's: its operations are known from now
+    on."""
+    space = _searched(source).get("space")
+    name = space.get("name") if isinstance(space, dict) else None
+    if isinstance(name, str) and is_outside("space", name):
+        allow(name)
+        load("space", name)
+
+
+def _searched(source: str) -> Mapping[str, Any]:
+    """What was searched in a study's or a comparison's folder; nothing where it is neither."""
+    folder = place_of(source)
+    if not is_searched(folder):
+        return {}
+    known = read_comparison(folder)
+    return read_study_json(folder) if known is None else next(iter(known["arms"].values()))
 
 
 def dataset_of_preset(preset: str) -> str:

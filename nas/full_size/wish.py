@@ -115,9 +115,9 @@ def transfer_of(
         weights: of the body, in place of those that lie with the source.
     """
     has_body = wish.mode != "scratch" and wish.pretrain is None
-    choice = choices(source, weights=weights, with_weights=has_body)[0]
     size = wish.data.image_size or transfer_preset(wish.preset).image_size
-    data = replace(wish.data, image_size=size).filled(source)
+    data = replace(wish.data, image_size=size).filled(source)  # its operations too, where trusted
+    choice = choices(source, weights=weights, with_weights=has_body)[0]
     return planned(choice, replace(wish, data=data))
 
 

@@ -15,7 +15,7 @@ from nas.registry import load
 from nas.training.datasets import Dataset, Images, open_dataset
 from nas.training.datasets.cifar100 import cifar100
 from nas.training.datasets.digits_hard import digits_hard
-from parts.command_line import nas
+from parts.command_line import ended, nas, started
 from parts.picture_folders import coloured
 
 SEARCH = ("--space", "nasnet", "--strategy", "random-search", "--trials", "1", "--device", "cpu")
@@ -154,3 +154,38 @@ def test_every_dataset_of_ours_that_has_names_says_them() -> None:
     assert len(set(cifar100.class_names)) == 100
     assert list(cifar100.class_names) == sorted(cifar100.class_names)
     assert cifar100.labels["classes"][-1] == "worm"
+
+
+OWN = """
+from search_spaces.cells.blocks import BlockSpace
+from search_spaces.cells.layers import conv_bn
+from search_spaces.cells.ops import op
+
+
+@op
+def plain_3x3(channels, filters, stride, style):
+    return conv_bn(channels, filters, 3, style, stride=stride)
+
+
+class Mine(BlockSpace):
+    name = "mine"
+
+    def __init__(self):
+        super().__init__(blocks=1, ops=("plain_3x3",), combines=("add",))
+"""
+
+
+@pytest.mark.parametrize("verb", ["retrain", "transfer"])
+def test_trust_brings_the_operations_of_the_studys_space(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    small = ("--set", "recipe.epochs=1", "--set", "recipe.train_images=40", "--to", "none")
+    search = ("search", "--space", "mine:Mine", "--evaluator", "landscape", "--trials", "1")
+    found = ended(started(*search, "--out", "study", cwd=tmp_path))
+    assert found.code == 0, found.err
+
+    words = (verb, "study", "--dataset", "digits", "--device", "cpu", *small, "--out", "out")
+    refused = ended(started(*words, cwd=tmp_path))
+    assert "plain_3x3" in refused.sentence
+    answer = ended(started(*words, "--trust", cwd=tmp_path))
+    assert answer.code == 0, answer.err
+    assert list((tmp_path / "out").rglob("weights.safetensors"))
