@@ -10,7 +10,7 @@ set -eu
 here=$(dirname "$0")
 case ${1:-} in
     logs)
-        python "$here/logs.py" "${2:-results/digits-hard-critic}" "$here/logs.tar.gz"
+        python "$here/../logs.py" "${2:-results/digits-hard-critic}" "$here/logs.tar.gz"
         exit
         ;;
     summary)

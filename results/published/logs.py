@@ -1,7 +1,7 @@
 """Pack the logs of a comparison's finished seeds, so that another machine goes on from there and a
 reader can check them.
 
-    python results/published/digits-hard-critic/logs.py STUDIES logs.tar.gz
+    python results/published/logs.py STUDIES logs.tar.gz
 
 Of each study what it concluded from: its settings, its log and its winner's genotype; no weights.
 The same studies give the same bytes.
@@ -15,7 +15,6 @@ import tarfile
 from pathlib import Path
 
 from nas.search.comparing.plan import read_comparison
-from nas.search.comparing.standing import standing_of
 from nas.search.comparing.studies import pairs_of
 
 KEPT = ("study.json", "events.jsonl", "best/genotype.json")
@@ -27,15 +26,14 @@ def main() -> None:
     known = read_comparison(studies)
     assert known is not None, studies
     files = [studies / name for name in TOP]
+    ended = 0
     for seed in known["seeds"]:
         folders = [place for _, each, place in pairs_of(studies) if each == seed]
+        if known["confirm"] is not None:
+            folders += [folder / "confirm" for folder in folders]
         if all(_done(folder) for folder in folders):
-            files += [
-                path
-                for folder in folders
-                for place in (folder, folder / "confirm")
-                for path in (place / name for name in KEPT)
-            ]
+            files += [folder / name for folder in folders for name in KEPT]
+            ended += 1
     with (
         target.open("wb") as file,
         gzip.GzipFile("", "wb", mtime=0, fileobj=file) as packed,
@@ -46,19 +44,13 @@ def main() -> None:
             about.size = path.stat().st_size
             with path.open("rb") as content:
                 archive.addfile(about, content)
-    arms = len(known["arms"])
-    count = (len(files) - len(TOP)) // (len(KEPT) * 2 * arms)
-    standing = standing_of(studies)
-    print(f"{count} seeds of {arms} arms, of {standing.done} finished studies: {target}")
+    print(f"{ended} seeds of {len(known['arms'])} arms: {target}")
 
 
 def _done(folder: Path) -> bool:
-    """Whether the search and the confirmation of its best came to their ends."""
-    return all(
-        (place / "best" / "genotype.json").is_file()
-        and '"event":"finished"' in (place / "events.jsonl").read_text()
-        for place in (folder, folder / "confirm")
-    )
+    """Whether a search, or the confirmation of its best, came to its end."""
+    left = (folder / "best" / "genotype.json").is_file()
+    return left and '"event":"finished"' in (folder / "events.jsonl").read_text()
 
 
 if __name__ == "__main__":
