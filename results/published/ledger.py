@@ -14,11 +14,6 @@ from typing import Any
 from nas.reports.sentences import interval_text
 
 HERE = Path(__file__).parent
-COMMANDS = {
-    "nasbench201": "sh results/published/nasbench201/run.sh nasbench201.csv.gz",
-    "digits-hard": "sh results/published/digits-hard/run.sh",
-    "digits-hard-test": "sh results/published/digits-hard-test/run.sh",
-}
 
 
 def main() -> None:
@@ -43,10 +38,12 @@ def _row(name: str, report: dict[str, Any]) -> str:
     planned = len(json.loads((HERE / name / "compare.json").read_text())["seeds"])
     cores = facts["machines"][0]["cores"]
     machine = f"{cores} shared cores of an {facts['machines'][0]['cpu']}"
-    commit = ", ".join(f"`{commit.rstrip('+')[:8]}`" for commit in facts["commits"])
+    commit = ", ".join(
+        dict.fromkeys(f"`{commit.rstrip('+')[:8]}`" for commit in facts["commits"] if commit)
+    )
     scores = "; ".join(f"{arm['label']} {_spread(arm['outcome'])}" for arm in report["arms"])
     hours = facts["total_wall_seconds"] / 3600
-    command = COMMANDS[name.partition("/")[0]]
+    command = f"sh results/published/{name.partition('/')[0]}/run.sh"
     cells = (
         _date(name),
         f"{name}, {seeds} of {planned} seeds",
@@ -87,6 +84,8 @@ def _arms(report: dict[str, Any]) -> list[str]:
             f"| {arm['label']} | {arm['finished']} | {_spread(arm['outcome'])} | {difference} | "
             f"{verdict} |"
         )
+    if report["sampling"] is None:
+        return rows
     sampled = report["sampling"]["outcome"]
     rows.append(f"| random sampling | {sampled['n']} | {_spread(sampled)} | | |")
     return rows

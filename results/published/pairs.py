@@ -1,6 +1,6 @@
-"""The pairs that the questions of the plan ask about, seed by seed: rows for README.md beside this.
+"""Pairs of arms of published comparisons beside those with random search, seed by seed.
 
-python results/published/critic-second-round/pairs.py PART...
+python results/published/pairs.py FOLDER...
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import sys
 from pathlib import Path
 
 from nas.reports.statistics import judged, paired
 
-HERE = Path(__file__).parent
 PAIRS = (
     ("policy-gradient", "critic"),
     ("policy-gradient", "optuna-tpe"),
@@ -23,21 +23,21 @@ PAIRS = (
 )
 
 
-def outcomes(part: str) -> dict[str, dict[int, float]]:
+def outcomes(folder: Path) -> dict[str, dict[int, float]]:
     """What winners are judged by, by arm and seed."""
     found: dict[str, dict[int, float]] = {}
-    content = gzip.decompress((HERE / part / "studies.csv.gz").read_bytes()).decode()
+    content = gzip.decompress((folder / "studies.csv.gz").read_bytes()).decode()
     for row in csv.DictReader(io.StringIO(content)):
         found.setdefault(row["arm"], {})[int(row["seed"])] = float(row["outcome"])
     return found
 
 
 def main() -> None:
-    """Print them; p is adjusted by Holm over the pairs of a part."""
+    """Print them; p is adjusted by Holm over the pairs of a comparison."""
     print("| part | pair | seeds | mean difference (95 %) | p, Holm |\n|---|---|---:|---|---:|")
-    for part in sys.argv[1:]:
-        rows = outcomes(part)
-        margin = 0.02 if part.startswith(("landscape", "interactions")) else 0.1
+    for folder in map(Path, sys.argv[1:]):
+        rows = outcomes(folder)
+        margin = json.loads((folder / "compare.json").read_text())["margin"]
         pairs = [(one, other) for one, other in PAIRS if {one, other} <= rows.keys()]
         several = [
             paired([rows[one][seed] - rows[other][seed] for seed in sorted(rows[one])], margin)
@@ -47,7 +47,7 @@ def main() -> None:
             low, high = each.paired.interval or (float("nan"), float("nan"))
             gap = f"{each.paired.mean:+.3f} ({low:+.3f} to {high:+.3f})"
             p = "" if each.p is None else f"{each.p:.4f}"
-            print(f"| {part} | {one} minus {other} | {len(rows[one])} | {gap} | {p} |")
+            print(f"| {folder.name} | {one} minus {other} | {len(rows[one])} | {gap} | {p} |")
 
 
 if __name__ == "__main__":
