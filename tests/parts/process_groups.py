@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -32,6 +33,7 @@ DATA = Data(
     NOISE.mean,
     NOISE.std,
 )
+ONE_BATCH = replace(DATA, train=DATA.train.at(np.arange(16)))
 RECIPE = Recipe(
     epochs=3,
     batch_size=16,
@@ -78,7 +80,7 @@ def learned(
     seed = options.pop("seed", 0)
     one = Trainer(
         child(skeleton, seed),
-        DATA,
+        options.pop("data", DATA),
         recipe,
         seed=3,
         computation=Computation(),
@@ -90,12 +92,18 @@ def learned(
     return {"curve": curve, "state": one.network.state_dict()}
 
 
+def one_step(group: ProcessGroup, micro_batch: int) -> Learned:
+    """One batch, seen once."""
+    recipe = RECIPE.changed({"micro_batch": micro_batch, "epochs": 1})
+    return learned(recipe, group, data=ONE_BATCH)
+
+
 def all_cases(group: ProcessGroup, folder: Path) -> dict[str, Any]:
     """Everything the tests look at, one after another."""
     return {
         "noisy": learned(RECIPE, group),
         "plain": learned(PLAIN, group, QUIET),
-        "micro": learned(RECIPE.changed({"micro_batch": 4, "epochs": 1}), group),
+        "micro": one_step(group, 4),
         "resumed": _resumed(group, folder),
         "diverged": _diverged(group),
     }

@@ -33,6 +33,7 @@ from parts.process_groups import (
     all_cases,
     child,
     learned,
+    one_step,
     run_in_group,
 )
 
@@ -130,9 +131,11 @@ def test_statistics_are_the_mean_of_those_of_the_halves(group: list[dict[str, An
 
 
 def test_shares_are_divided_further(group: list[dict[str, Any]]) -> None:
-    alone = parameters(learned(RECIPE.changed({"micro_batch": 4, "epochs": 1})))
+    """One step: sums are added up in another order, and further steps would make more of that on
+    some processors."""
+    alone = parameters(one_step(ALONE, 4))
     for name, value in parameters(group[0]["micro"]).items():
-        torch.testing.assert_close(value, alone[name], rtol=0, atol=1e-3)
+        torch.testing.assert_close(value, alone[name], rtol=0, atol=1e-5)
 
 
 def test_a_killed_gang_continues_as_if_it_had_not_been(group: list[dict[str, Any]]) -> None:
