@@ -11,8 +11,10 @@ here=$(dirname "$0")
 if [ "$pictures" = source ]; then
     mkdir -p "$out"
     for seed in 0 1 2; do
+        if [ -s "$out/nasnet-a-$seed.json" ]; then continue; fi
         nas evaluate nasnet-a --space nasnet --dataset cifar10-16 --set evaluator.precision=fp32 --set evaluator.layout=channels-last \
-            --seed $seed --json > "$out/nasnet-a-$seed.json"
+            --seed $seed --json > "$out/nasnet-a.part"
+        mv "$out/nasnet-a.part" "$out/nasnet-a-$seed.json"
     done
     exit
 fi
