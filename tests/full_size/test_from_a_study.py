@@ -189,3 +189,16 @@ def test_trust_brings_the_operations_of_the_studys_space(verb: str, tmp_path: Pa
     answer = ended(started(*words, "--trust", cwd=tmp_path))
     assert answer.code == 0, answer.err
     assert list((tmp_path / "out").rglob("weights.safetensors"))
+
+
+def test_a_comparison_is_evaluated_on_what_its_arms_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    quick = ("--set", "recipe.epochs=1", "--set", "recipe.train_images=40")
+    arms = ("--strategies", "random-search", "--seeds", "1", "--trials", "1", "--no-report")
+    words = ("--space", "ladder", "--dataset", "digits-hard", *arms, "--out", "all")
+    assert nas("compare", *words, *quick).code == 0
+    answer = nas("evaluate", "all", *quick)
+    assert answer.code == 0, answer.err
+    assert " on digits-hard (" in answer.out
