@@ -26,7 +26,6 @@ from nas.study.events import ENDS
 
 if TYPE_CHECKING:
     from nas.search.confirming import Believer
-    from nas.search.plan import Plan
 
 
 def compare_and_report(
@@ -76,19 +75,20 @@ def compare_and_report(
     else:
         print(f"finished: {progress.total} studies")
     if not as_json:
-        lines = [f"  {line}" for line in _next(folder, asked.arms[0].plan, reported=report)]
+        lines = [f"  {line}" for line in _next(folder, asked, reported=report)]
         if lines:
             print("next:", *lines, sep="\n")
 
 
-def _next(folder: Path, plan: Plan, *, reported: bool) -> Iterator[str]:
+def _next(folder: Path, asked: Asked, *, reported: bool) -> Iterator[str]:
     """The commands that go on from here: what was found, and the best of it at full size."""
-    word, trust = shell_word(str(folder)), " --trust" * plan.evaluator.needs_trust
+    plan, judge = asked.arms[0].plan, asked.judge
+    word, trust = shell_word(str(folder)), " --trust" * judge.needs_trust
     if not reported:
         yield f"nas report {word}"
     if plan.objectives is None:
         yield f"nas best {word} --top 5"
-        if not getattr(plan.evaluator.factory, "cheap", False):
+        if not getattr(judge.factory, "cheap", False):
             yield f"nas retrain {word}{trust}"
 
 

@@ -52,7 +52,8 @@ def _checks(folder: Path, *, trust: bool) -> dict[str, dict[str, Any]]:
 
 def _print(folder: Path, standing: Standing) -> None:
     limits = [f"{limit:,} {name}" for name, limit in standing.budget.items()]
-    again = [] if standing.confirm is None else [f"best {standing.confirm} confirmed"]
+    judge = f" by {standing.confirm_evaluator}" if standing.confirm_evaluator else ""
+    again = [] if standing.confirm is None else [f"best {standing.confirm} confirmed{judge}"]
     words = [counted(len(standing.arms), "arm"), counted(standing.seeds, "seed"), *limits, *again]
     print(f"comparison: {standing.space} · {standing.evaluator} · {', '.join(words)}")
     state = "" if standing.done == standing.studies else ", not finished"

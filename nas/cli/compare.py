@@ -40,6 +40,13 @@ def command(
             rich_help_panel=_COMPARISON,
         ),
     ] = None,
+    confirm_evaluator: Annotated[
+        str | None,
+        typer.Option(
+            help="Let another judge do so; its own options are set as confirm.OPTION.",
+            rich_help_panel=_COMPARISON,
+        ),
+    ] = None,
     confirm_score: Annotated[
         str | None,
         typer.Option(help="Expression to confirm by, for a table.", rich_help_panel=_COMPARISON),
@@ -101,6 +108,7 @@ def command(
         confirm_score=confirm_score,
         confirm_cost=confirm_cost,
         confirm_by=confirm_by,
+        confirm_evaluator=confirm_evaluator,
         margin=margin,
         pilot=pilot,
     )

@@ -161,8 +161,8 @@ def _print_progress(facts: dict[str, Any]) -> None:
 def _confirmation_told(found: dict[str, Any] | None) -> str:
     if found is None:
         return (
-            "confirmed: not yet, or before its last trial; give the command of the search again, "
-            "with --confirm"
+            "confirmed: not yet, or it found a better one since; give the command of the search "
+            "again, with --confirm"
         )
     return (
         f"confirmed: {found['evaluator']} chose trial {found['number']} of {found['folder']}, "

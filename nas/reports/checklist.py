@@ -147,11 +147,13 @@ def _outside(experiment: Experiment) -> Iterator[str]:
 
 
 def _how_judged(experiment: Experiment, outcome: Outcome) -> str:
+    if outcome.kind == "score" and outcome.judge is not None:
+        return f"by {outcome.name}, as {outcome.judge} judged the best of each search again"
     if outcome.kind == "score":
         return "by what the searches saw" + (
             ", evaluated again with fresh seeds" if outcome.confirmed else ""
         )
-    if experiment.task.evaluator.name == "table":
+    if experiment.judge.name == "table":
         return "read from the table"
     if outcome.name == "test_accuracy":
         when = "the confirmation" if outcome.confirmed else "the search"
@@ -179,12 +181,7 @@ def _about_fairness(
     same = all(len(each) == 1 for each in (known.machines, known.versions, known.runners))
     note = "one machine, one set of versions" if same else "machines, versions or runners differ"
     yield "Confounders (hardware, versions) are controlled", "kept" if same else "open", note
-    searched = experiment.baseline is not None
-    yield (
-        "Random search and random sampling are among the baselines",
-        "kept" if searched else "broken",
-        "both are shown" if searched else "there is no arm of random search",
-    )
+    yield "Random search and random sampling are among the baselines", *_baselines(experiment)
     fewest = min((len(arm.finished) for arm in experiment.arms), default=0)
     several: State = "kept" if fewest >= 6 else "broken"
     yield (
@@ -224,6 +221,14 @@ def _about_fairness(
     )
     yield "A tabular benchmark backs the claim", "kept" if table else "open", note
     yield "Parts of a new method are ablated", "open", "only its authors know which parts are new"
+
+
+def _baselines(experiment: Experiment) -> tuple[State, str]:
+    if experiment.baseline is None:
+        return "broken", "there is no arm of random search"
+    if experiment.two_judges:
+        return "open", "random search is shown; whoever confirmed judged no random draw"
+    return "kept", "both are shown"
 
 
 def _about_reporting(known: Honesty) -> Iterator[tuple[str, State, str]]:

@@ -208,8 +208,8 @@ def _margin(
 def _sampling(experiment: Experiment, outcome: Outcome) -> Sampling | None:
     """What an average cell scores, from the draws of random search."""
     arm = next((arm for arm in experiment.arms if arm.label == experiment.baseline), None)
-    if arm is None or experiment.task.scales is not None:
-        return None  # a front of one draw says nothing of a search
+    if arm is None or experiment.task.scales is not None or experiment.two_judges:
+        return None  # a front of one draw says nothing of a search, nor another judge's score
     pairs = {seed: sampling(study, outcome) for seed, study in arm.finished.items() if study.bests}
     if not pairs:
         return None

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from nas.errors import StudyError
-from nas.reports.frame import Frame, Task, read_frame
+from nas.reports.frame import Frame, RecordedPart, Task, read_frame
 from nas.search.comparing.arms import baseline_of
 from nas.search.comparing.plan import read_comparison
-from nas.search.confirmed import confirmation_of
+from nas.search.confirmed import confirmation_begun
 from nas.search.old_options import renewed
 from nas.search.plan import differences
 from nas.study.places import is_comparison
@@ -100,6 +100,24 @@ class Experiment:
     def task(self) -> Task:
         """What all studies do alike."""
         return next(self.frames).settings.task
+
+    @property
+    def judge(self) -> RecordedPart:
+        """Who judged what arms are compared by: whoever confirmed winners, else who searched."""
+        again = (frame for arm in self.arms for frame in arm.confirmations.values())
+        return next(again, next(self.frames)).settings.task.evaluator
+
+    @property
+    def two_judges(self) -> bool:
+        """Whether winners were confirmed by another judge than the one that searched: scores of the
+        two are not to be compared."""
+        return _but_columns(self.judge) != _but_columns(self.task.evaluator)
+
+
+def _but_columns(judge: RecordedPart) -> dict[str, Any]:
+    """Other columns of the same table are the same judge."""
+    options = {name: judge.options[name] for name in judge.options.keys() - {"score", "cost"}}
+    return {"name": judge.name, **options}
 
 
 def read_experiment(folders: Sequence[Path]) -> Experiment:
@@ -221,11 +239,10 @@ def _arm(label: str, frames: Sequence[tuple[Path, Frame]], labels: Mapping[Path,
 def _confirmation(frame: Frame) -> Frame | None:
     """Where the best of a study were judged again, in a comparison also while that goes on; by a
     judge of another kind it is none, for the two are not to be compared."""
-    compared = frame.folder / CONFIRM
-    if (compared / "study.json").exists():
-        return read_frame(compared)
-    alone = confirmation_of(frame.folder)
-    again = None if alone is None else read_frame(alone)
+    begun = confirmation_begun(frame.folder)
+    if begun is not None and (frame.folder / CONFIRM / "study.json").exists():
+        return read_frame(begun)
+    again = None if begun is None else read_frame(begun)
     if again is None or again.settings.task.evaluator.name != frame.settings.task.evaluator.name:
         return None
-    return again
+    return again if again.finished and again.winner else None

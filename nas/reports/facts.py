@@ -53,7 +53,7 @@ def facts(found: Findings) -> list[tuple[str, str]]:
         ("margin", f"{short(found.margin.value)}, stated {found.margin.stated}"),
         ("pilot runs", _pilot(known)),
         ("asked for", _requests(known)),
-        ("confirmation", _pairs(known.confirm) if known.confirm else "none"),
+        ("confirmation", _confirmation(known.confirm) if known.confirm else "none"),
         ("left out", _of_arms(known.unfinished, "unfinished") or "no study"),
         ("planned, not begun", _of_arms(known.not_run, "seeds") or "no study"),
         ("in total", _in_total(known)),
@@ -141,6 +141,15 @@ def ranges_text(seeds: Sequence[int]) -> str:
 
 def _of_arms(seeds: Mapping[str, Sequence[int]], what: str) -> str:
     return "; ".join(f"{label}: {what} {ranges_text(numbers)}" for label, numbers in seeds.items())
+
+
+def _confirmation(confirm: Mapping[str, Any]) -> str:
+    """How winners were chosen again; a judge of its own with what was given to it."""
+    judge = confirm.get("evaluator")
+    if not isinstance(judge, Mapping):
+        return _pairs(confirm)
+    others = {name: value for name, value in confirm.items() if value not in (None, judge)}
+    return f"{_pairs(others)}, by {_options(RecordedPart.read(judge))}"
 
 
 def _pilot(known: Honesty) -> str:

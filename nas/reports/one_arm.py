@@ -58,7 +58,7 @@ def arm_row(
         outcome=described(mine),
         score=described(np.array(scores)),
         improvement=_improvement(arm, outcome, values[arm.label], sampled),
-        curse=_curse(arm) if outcome.confirmed else None,
+        curse=_curse(arm) if outcome.confirmed and outcome.judge is None else None,
         area=_area(arm, axis, end),
         to_target=_to_target(arm, goal),
         counts=counts,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.reports.experiment import Arm, Experiment
-from nas.reports.frame import Frame, Task, Winner
+from nas.reports.frame import Frame, RecordedPart, Task, Winner
 
 HYPERVOLUME: Final = "hypervolume"
 
@@ -30,6 +30,7 @@ class Outcome:
         winners: how many studies have a winner.
         judged: how many of these winners have a final, whether or not it is what arms are compared
             by.
+        judge: who chose these winners, where it is another one than the judge of the searches.
     """
 
     kind: Literal["final", "score"]
@@ -37,6 +38,7 @@ class Outcome:
     confirmed: bool
     winners: int = 0
     judged: int = 0
+    judge: str | None = None
 
     def of(self, arm: Arm, seed: int) -> float:
         """The outcome of one study; NaN where it has none."""
@@ -68,17 +70,21 @@ def outcome_of(experiment: Experiment) -> Outcome:
             if study.winner is not None:
                 names.append(set(study.winner.final))
     shared = set.intersection(*names) if names else set()
-    counts = len(names), sum(map(bool, names))
+    judge = experiment.judge.name if experiment.two_judges else None
+    counts = len(names), sum(map(bool, names)), judge
     if shared:
         return Outcome("final", sorted(shared)[0], confirmed, *counts)
-    return Outcome("score", score_name(experiment.task), confirmed, *counts)
+    name = score_name(experiment.task) if judge is None else _score_of(experiment.judge)
+    return Outcome("score", name, confirmed, *counts)
 
 
 def score_name(task: Task) -> str:
     """What the search itself sees, in the user's words where there are any."""
-    if task.scales is not None:
-        return HYPERVOLUME
-    return str(task.evaluator.options.get("score") or "score")
+    return HYPERVOLUME if task.scales is not None else _score_of(task.evaluator)
+
+
+def _score_of(judge: RecordedPart) -> str:
+    return str(judge.options.get("score") or "score")
 
 
 def outcomes(arm: Arm, outcome: Outcome) -> dict[int, float]:

@@ -83,11 +83,11 @@ def arms(found: Findings) -> Table:
         "median",
         "quartiles",
     ]
-    final = found.outcome.kind == "final"
+    final = found.outcome.kind == "final" or found.outcome.judge is not None
     if final:
         columns.append(f"search {found.score}, mean ± sd")
     several = found.objectives is not None
-    if not several:
+    if not several and found.outcome.judge is None:
         columns.append("above random sampling")
     rows = [_arm_row(arm, final)[: len(columns)] for arm in found.arms]
     if found.sampling is not None:
@@ -102,6 +102,8 @@ def arms_note(found: Findings) -> str:
     kind, name = found.outcome.kind, found.outcome.name
     if found.objectives is not None:
         return _hypervolume_note(found.objectives)
+    if found.outcome.judge is not None:
+        return _of_two_judges(found)
     if kind == "final":
         first = (
             f"{name} is read after a study has ended, for its incumbents only; the search saw "
@@ -128,6 +130,22 @@ def _hypervolume_note(several: Fronts) -> str:
         "Arms are compared by the hypervolume of their fronts, which the searches themselves saw: "
         "how much lies between the worst that counts and the front, where 1 is the box of these "
         f"ranges, fixed before the first trial and the same for every arm: {ranges}."
+    )
+
+
+def _of_two_judges(found: Findings) -> str:
+    """What is compared where the judge of the searches did not choose the winners."""
+    outcome, searching = found.outcome, found.task.evaluator.name
+    read = (
+        f"{outcome.name} is read after that, for its winners only"
+        if outcome.kind == "final"
+        else f"arms are compared by the {outcome.name} it gave"
+    )
+    other = "with other settings " if outcome.judge == searching else ""
+    return (
+        f"The searches saw {found.score} of {searching}; winners were chosen by {outcome.judge} "
+        f"{other}among the best of each search, and {read}. Scores of the two are not to be "
+        "compared, so gains over random sampling and the winner's curse are not told."
     )
 
 
@@ -410,7 +428,8 @@ def winners_note(found: Findings) -> str:
 
 def winner(found: Findings, best: Champion) -> Iterator[tuple[str, str]]:
     """What is known of a winner."""
-    yield found.score, score_text(best.score) + spread_told(best.metrics)
+    chosen_by = found.score if found.outcome.judge is None else f"score of {found.outcome.judge}"
+    yield chosen_by, score_text(best.score) + spread_told(best.metrics)
     yield from ((name, score_text(value)) for name, value in sorted(best.final.items()))
     for name in ("params", "macs"):
         if name in best.metrics:

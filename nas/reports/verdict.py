@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack, final
+from typing import TYPE_CHECKING, Any, Unpack, final
 
 from nas.errors import SettingsError, shortened
 from nas.reports.experiment import read_experiment
@@ -16,10 +16,12 @@ from nas.search.comparing.run import Progress
 from nas.search.comparing.run import compare as run_comparison
 from nas.search.keywords import SharedSettings, tree_of_keywords
 from nas.search.objects import refuse_unrecorded, table_of
+from nas.settings import merged
 
 if TYPE_CHECKING:
     import pandas
 
+    from nas.contracts import Evaluator
     from nas.reports.findings import Findings
     from nas.search.keywords import OneStrategy
 
@@ -66,6 +68,7 @@ def compare(
     confirm: int | None = None,
     confirm_score: str | None = None,
     confirm_cost: str | None = None,
+    confirm_evaluator: str | Mapping[str, Any] | type[Evaluator] | None = None,
     margin: float | None = None,
     pilot: int = 0,
     processes: int | None = None,
@@ -79,6 +82,9 @@ def compare(
     Args:
         strategies: names or classes; a mapping gives each a label, as in `{"small": "evolution"}`.
         seeds: how many (10 means 1 to 10), "1-50", or a list of them.
+        confirm: how many of the best of each search are evaluated again, to choose by that.
+        confirm_evaluator: another judge for these, by what it knows of the settings; its own ones
+            as `{"name": "train", "recipe": {"epochs": 8}}`.
         progress: called with how many studies have ended, and of how many.
 
     >>> import nas
@@ -90,6 +96,10 @@ def compare(
     ['evolution']
     """
     tree = tree_of_keywords(settings)
+    judge: dict[str, Any] = {}
+    if confirm_evaluator is not None:
+        judge = table_of("evaluator", confirm_evaluator)
+        tree = merged(tree, {"confirm": {name: judge[name] for name in judge if name != "name"}})
     asked, budget = asked_of(
         tree,
         _words(strategies),
@@ -97,6 +107,7 @@ def compare(
         confirm=confirm,
         confirm_score=confirm_score,
         confirm_cost=confirm_cost,
+        confirm_evaluator=judge.get("name"),
         margin=margin,
         pilot=pilot,
     )

@@ -1,11 +1,12 @@
 """A search whose best were judged again: which study chose its winner, and whether it still counts.
 
 The studies that confirm lie in the folder of their search: `confirm-...` of a search of its own,
-`confirm` of one in a comparison.
+`confirm` of one in a comparison, and `confirm-...` too where it went on and had other best ones.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from nas.search.reading import Ranked, ending_of, events_of, ranked
@@ -16,16 +17,41 @@ from search_spaces.cells.genotype import Genotype
 
 def confirmation_of(folder: Path) -> Path | None:
     """The study that chose the winner of this search; None where its best were not judged again, or
-    not all of them, or before its last trial, or none was told a score."""
+    not all of them, or others would be the best by now, or none was told a score."""
+    newest = confirmation_begun(folder)
+    if newest is None:
+        return None
+    ending = ending_of(newest)
+    return newest if ending.finished and ending.winner is not None else None
+
+
+def confirmation_begun(folder: Path) -> Path | None:
+    """The study that judges the best of this search again, done or not; None where there is none,
+    or the search found a better one than one of these since."""
     begun = [(_began(path), path) for path in confirmations_in(folder)]
     if not begun:
         return None
-    ends = (event.get("time", 0.0) for _, event in events_of(folder) if event["event"] in ENDS)
-    last = max(ends, default=0.0)
     began, newest = max(begun)
-    ending = ending_of(newest)
-    counts = began >= last and ending.finished and ending.winner is not None
-    return newest if counts else None
+    return None if _found_since(folder, began, newest) else newest
+
+
+def _found_since(folder: Path, began: float, confirmation: Path) -> bool:
+    """Whether a trial that ended after that was told a higher score than one that is confirmed."""
+    asked = (event for _, event in events_of(confirmation) if event["event"] == "asked")
+    confirmed = {event["key"] for event in asked}
+    keys: dict[int, str] = {}
+    before: dict[str, float] = {}
+    since: dict[str, float] = {}
+    for _, event in events_of(folder):
+        if event["event"] == "asked":
+            keys[event["number"]] = event["key"]
+        elif event["event"] in ENDS:
+            key = keys.pop(event["number"], "")
+            if event["event"] == "told":
+                told = before if event.get("time", 0.0) <= began else since
+                told[key] = max(event["score"], told.get(key, -math.inf))
+    lowest = min((before[key] for key in confirmed & before.keys()), default=-math.inf)
+    return any(score > lowest for key, score in since.items() if key not in confirmed)
 
 
 def best_of(folder: Path, top: int) -> list[tuple[Path, Ranked]]:

@@ -99,9 +99,23 @@ def test_a_signal_stops_gently_and_says_how_to_go_on(tmp_path: Path) -> None:
         ),
         (
             ("--confirm-score", "x"),
-            "--confirm-score, --confirm-cost and --confirm-by say how to confirm: give --confirm K "
-            "too",
+            "--confirm-score, --confirm-cost, --confirm-by, --confirm-evaluator and confirm.* say "
+            "how to confirm: give --confirm K too",
         ),
+        (
+            ("--set", "confirm.noise=0.1"),
+            "--confirm-score, --confirm-cost, --confirm-by, --confirm-evaluator and confirm.* say ",
+        ),
+        (
+            ("--confirm", "2", "--confirm-score", "x", "--confirm-evaluator", "landscape"),
+            "--confirm-score and --confirm-cost are for the table that searches: of another judge, "
+            "set confirm.score and confirm.cost",
+        ),
+        (
+            ("--confirm", "2", "--confirm-evaluator", "landscape", "--set", "confirm.nose=1"),
+            "no option of evaluator is called 'nose'",
+        ),
+        (("--confirm", "2", "--confirm-evaluator", "trains"), "no evaluator is called 'trains'"),
         (
             ("--set", "strategy.population=3"),
             "a setting of 'strategy' would be every arm's: name the arm, say ",

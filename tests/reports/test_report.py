@@ -101,6 +101,7 @@ def test_arms_are_compared_by_the_final_of_their_winners(
 ) -> None:
     assert result["outcome"] == {
         "kind": "final", "name": "true_score", "confirmed": False, "winners": 16, "judged": 16,
+        "judge": None,
     }  # fmt: skip
     for label in ARMS:
         values = np.array([final_of_winner(folder, label, seed) for seed in SEEDS])
@@ -521,6 +522,7 @@ def test_trained_arms_are_compared_on_the_test_split_read_for_winners_only(tmp_p
     _, found = write_report([tmp_path])
     assert found["outcome"] == {
         "kind": "final", "name": "test_accuracy", "confirmed": True, "winners": 4, "judged": 4,
+        "judge": None,
     }  # fmt: skip
     for label in ("local-search", "random-search"):
         for seed in (1, 2):

@@ -102,7 +102,7 @@ def test_the_folder_of_a_confirmed_search_stands_for_the_winner_that_was_chosen(
     assert "- strategy: evolution\n" in card  # which proposed it, not what judged it again
 
 
-def test_a_confirmation_counts_while_it_is_whole_and_the_search_has_not_gone_on(
+def test_a_confirmation_counts_while_it_is_whole_and_the_search_found_no_better_one(
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "s"
@@ -117,7 +117,7 @@ def test_a_confirmation_counts_while_it_is_whole_and_the_search_has_not_gone_on(
 
     assert nas("resume", str(out), "--trials", "+5").code == 0
     assert confirmation_of(out) is None
-    assert "confirmed: not yet, or before its last trial" in nas("status", str(out)).out
+    assert "confirmed: not yet, or it found a better one since" in nas("status", str(out)).out
     best = nas("best", str(out), "--json").json["best"][0]
     assert "confirmed_in" not in best
     assert Genotype.from_json((out / "best" / "genotype.json").read_text()).key == best["key"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from nas.contracts import Evaluator
 from nas.search.comparing.arms import BASELINE
 from nas.search.comparing.plan import Confirm
-from nas.search.plan import Plan
+from nas.search.confirmed import confirmation_begun
+from nas.search.plan import Plan, read_study_json
 from nas.search.reading import ending_of, ranked
 from nas.search.run import OpenSearch, open_search, settle
 from nas.seeding import derive
@@ -36,6 +37,7 @@ class Lane:
     folder: Path
     budget: Budget
     confirm: Confirm | None = None
+    searched: bool = False  # by another lane: the confirmation is all that is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +66,19 @@ def searches(
     """Open one study after another; each must be run before the next is asked for, and is settled
     then."""
     judges = _of_seed(lane, judges)
-    with open_search(
-        lane.plan, lane.folder, lane.budget, watch, judges.searching, judges.learnt
-    ) as search:
-        yield search
-        if settle(search) is None:
-            return
+    if not lane.searched:
+        with open_search(
+            lane.plan, lane.folder, lane.budget, watch, judges.searching, judges.learnt
+        ) as search:
+            yield search
+            if settle(search) is None:
+                return
     if lane.confirm is not None:
         plan = _confirmation(lane, judges.believer)
         if plan.start_from:
             budget = Budget(trials=len(plan.start_from))
-            with open_search(
-                plan, lane.folder / CONFIRM, budget, watch, judges.confirming
-            ) as search:
+            place = _place(lane, plan)
+            with open_search(plan, place, budget, watch, judges.confirming) as search:
                 yield search
                 settle(search)
 
@@ -94,9 +96,11 @@ def _of_seed(lane: Lane, judges: Judges) -> Judges:
 def done(lane: Lane) -> bool:
     """Whether nothing is left to do, told from the files without replaying anything."""
     folder = lane.folder
-    if lane.confirm is not None and not _ended(folder / CONFIRM, None):
-        return False
-    return _ended(folder, lane.budget)
+    if lane.confirm is not None:
+        confirmation = confirmation_begun(folder)
+        if confirmation is None or not _ended(confirmation, None):
+            return False
+    return lane.searched or _ended(folder, lane.budget)
 
 
 def _ended(folder: Path, budget: Budget | None) -> bool:
@@ -118,10 +122,11 @@ def _confirmation(lane: Lane, believer: Believer | None) -> Plan:
     """The best trials once more, with seeds that no search has seen; the same seeds for every
     arm."""
     assert lane.confirm is not None
+    judge = lane.plan.evaluator
     return replace(
         lane.plan,
         strategy=Part.named("strategy", BASELINE, {}),
-        evaluator=_confirming(lane.plan.evaluator, lane.confirm),
+        evaluator=_confirming(judge, lane.confirm),
         seed=derive(lane.seed, "confirm"),
         rules=replace(lane.plan.rules, duplicates="retrain"),
         limits={},
@@ -129,9 +134,20 @@ def _confirmation(lane: Lane, believer: Believer | None) -> Plan:
         learnt=None,
         screen=None,
         fidelity=None,
-        measured={} if lane.confirm.score or lane.confirm.cost else lane.plan.measured,
+        measured=lane.plan.measured if _confirming(judge, lane.confirm) is judge else {},
         start_from=_best(lane, believer),
     )
+
+
+def _place(lane: Lane, plan: Plan) -> Path:
+    """Where the best are confirmed: a folder of their own, once a search that went on has others
+    than it had."""
+    first = lane.folder / CONFIRM
+    if not (first / "study.json").exists():
+        return first
+    there = read_study_json(first)["start_from"]
+    same = there == [genotype.to_dict() for genotype in plan.start_from]
+    return first if same else lane.folder / f"{CONFIRM}-{plan.fingerprint}"
 
 
 def _best(lane: Lane, believer: Believer | None) -> tuple[Genotype, ...]:
@@ -147,6 +163,8 @@ def _best(lane: Lane, believer: Believer | None) -> tuple[Genotype, ...]:
 
 
 def _confirming(evaluator: Part, confirm: Confirm) -> Part:
+    if confirm.evaluator is not None:
+        return confirm.evaluator
     changed = {
         name: text for name in ("score", "cost") if (text := getattr(confirm, name)) is not None
     }

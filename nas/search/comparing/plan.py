@@ -7,9 +7,9 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nas.errors import SettingsError, StudyError, shortened
 from nas.search.comparing.arms import Arm
@@ -24,6 +24,7 @@ from nas.search.plan import (
     refuse_misfits,
     versions,
 )
+from nas.settings import Part
 from nas.study import Budget
 from nas.study.events import Field, is_budget, is_count, is_number, is_table, is_text
 from nas.study.store import COMPARISON, take_lock, write_whole
@@ -49,12 +50,30 @@ class Confirm:
         cost: what that costs, where it is not the cost of the search.
         by: which are the top ones: `score`, or `belief` for those that a critic of all scores
             expects most of.
+        evaluator: another judge than the one that searched; None: that one again.
     """
 
     top: int
     score: str | None = None
     cost: str | None = None
     by: ConfirmBy = "score"
+    evaluator: Part | None = None
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any], *, trust: bool) -> Self:
+        """What a file says of it."""
+        told = content.get("evaluator")
+        judge = None if told is None else Part.read("evaluator", told, trust=trust)
+        return cls(**{**content, "evaluator": judge})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written down; what was no choice once goes without saying."""
+        told: dict[str, Any] = {"top": self.top, "score": self.score, "cost": self.cost}
+        if self.by != "score":
+            told["by"] = self.by
+        if self.evaluator is not None:
+            told["evaluator"] = self.evaluator.to_dict()
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +89,12 @@ class Asked:
     measured: Mapping[str, Any] = field(default_factory=dict)
     scales: tuple[Scale, ...] | None = None  # of the objectives, where there are several
     first_alone: tuple[str, ...] = ()  # arms that hear the first objective alone
+
+    @property
+    def judge(self) -> Part:
+        """Who chooses the winners."""
+        again = None if self.confirm is None else self.confirm.evaluator
+        return self.arms[0].plan.evaluator if again is None else again
 
 
 def read_comparison(folder: Path) -> dict[str, Any] | None:
@@ -106,7 +131,14 @@ def read_comparison(folder: Path) -> dict[str, Any] | None:
         raise StudyError(f"{path} lacks {sorted(missing)[0]!r}: it is no comparison of ours")
     refuse_misfits(path, content, _FIELDS)
     arms = {label: _renewed(arm) for label, arm in content["arms"].items()}
-    return {"repeats": OLD_REPEATS, **content, "arms": arms}
+    return {"repeats": OLD_REPEATS, **content, "arms": arms, "confirm": _again(content["confirm"])}
+
+
+def _again(confirm: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """How winners are confirmed, where another judge does it in today's words."""
+    if confirm is None or "evaluator" not in confirm:
+        return confirm
+    return {**confirm, "evaluator": renewed("evaluator", confirm["evaluator"])}
 
 
 def _renewed(arm: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,8 +148,12 @@ def _renewed(arm: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_arm(value: object) -> bool:
     return isinstance(value, dict) and all(
-        is_part(value.get(kind)) and "options" in value[kind] for kind in ("strategy", "evaluator")
+        _is_whole(value.get(kind)) for kind in ("strategy", "evaluator")
     )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, dict) and is_part(value) and "options" in value
 
 
 def _are_arms(value: object) -> bool:
@@ -134,7 +170,8 @@ def _is_confirm(value: object) -> bool:
         and is_count(value.get("top"))
         and all(value.get(name) is None or is_text(value[name]) for name in ("score", "cost"))
         and value.get("by", "belief") == "belief"
-        and value.keys() <= {"top", "score", "cost", "by"}
+        and ("evaluator" not in value or _is_whole(value["evaluator"]))
+        and value.keys() <= {"top", "score", "cost", "by", "evaluator"}
     )
 
 
@@ -234,7 +271,8 @@ def checked_confirm(arm: Arm, confirm: Confirm) -> Confirm:
     """Refuse to read the same number twice and call it a confirmation."""
     if confirm.top < 1:
         raise SettingsError(f"--confirm is {confirm.top}: expected 1 or more of the best trials")
-    if arm.plan.evaluator.name == "table" and confirm.score is None:
+    same_number = confirm.evaluator is None and confirm.score is None
+    if arm.plan.evaluator.name == "table" and same_number:
         raise SettingsError(
             "--confirm would read the same score of the table again: say by which other columns "
             "to confirm with "
@@ -255,7 +293,7 @@ def _content(asked: Asked) -> dict[str, Any]:
         "seeds": list(asked.seeds),
         "budget": asked.budget.to_dict(),
         "repeats": asked.arms[0].plan.rules.repeats,
-        "confirm": _confirm_told(asked.confirm),
+        "confirm": None if asked.confirm is None else asked.confirm.to_dict(),
         "margin": asked.margin,
         "pilot": asked.pilot,
         "measured": dict(asked.measured),
@@ -270,16 +308,6 @@ def _content(asked: Asked) -> dict[str, Any]:
         content["first_alone"] = asked.first_alone
     plain: dict[str, Any] = json.loads(json.dumps(content))
     return plain
-
-
-def _confirm_told(confirm: Confirm | None) -> dict[str, Any] | None:
-    """As it is written down; by score goes without saying, as it did before there was a choice."""
-    if confirm is None:
-        return None
-    told = asdict(confirm)
-    if confirm.by == "score":
-        del told["by"]
-    return told
 
 
 def _asks_nothing_new(

@@ -11,10 +11,14 @@ from typing import Any
 
 from nas.errors import SettingsError
 from nas.registry import is_outside, resolve
-from nas.search.comparing.arms import arms_of, seeds_of
+from nas.search.comparing.arms import BASELINE, arms_of, seeds_of
 from nas.search.comparing.plan import Asked, Confirm, ConfirmBy
-from nas.search.words import DEFAULTS
+from nas.search.plan import Plan
+from nas.search.words import DEFAULTS, assignment, judged_by
+from nas.settings import Part
 from nas.study import Budget
+
+_OF_A_JUDGE = ("space", "evaluator", "skeleton", "recipe")
 
 
 def asked_of(
@@ -26,14 +30,26 @@ def asked_of(
     confirm_score: str | None = None,
     confirm_cost: str | None = None,
     confirm_by: ConfirmBy = "score",
+    confirm_evaluator: str | None = None,
     margin: float | None = None,
     pilot: int = 0,
 ) -> tuple[Asked, Budget | None]:
-    """The request, and the budget if the settings name one."""
-    if confirm is None and (confirm_score or confirm_cost or confirm_by != "score"):
+    """The request, and the budget if the settings name one.
+
+    Args:
+        tree: the settings, and in a table `confirm` those of the judge that confirms alone.
+        confirm_evaluator: who that is; None: the one that searches, with these settings.
+    """
+    other = confirm_evaluator is not None or bool(tree.get("confirm"))
+    if confirm is None and (confirm_score or confirm_cost or confirm_by != "score" or other):
         raise SettingsError(
-            "--confirm-score, --confirm-cost and --confirm-by say how to confirm: give --confirm K "
-            "too"
+            "--confirm-score, --confirm-cost, --confirm-by, --confirm-evaluator and confirm.* say "
+            "how to confirm: give --confirm K too"
+        )
+    if other and (confirm_score or confirm_cost):
+        raise SettingsError(
+            "--confirm-score and --confirm-cost are for the table that searches: of another judge, "
+            "set confirm.score and confirm.cost"
         )
     if confirm is not None and "objectives" in tree.get("study", {}):
         raise SettingsError(
@@ -43,11 +59,24 @@ def asked_of(
     if margin is not None and not (math.isfinite(margin) and margin >= 0):
         raise SettingsError(f"--margin is {margin}: expected a number, 0 or more")
 
-    arms, budget = arms_of(strategies, tree if confirm else _judged_by_other_seeds(tree))
+    shared = {name: table for name, table in tree.items() if name != "confirm"}
+    arms, budget = arms_of(strategies, shared if confirm else _judged_by_other_seeds(shared))
+    judge = _other_judge(arms[0].plan, tree, confirm_evaluator) if other else None
     again = (
-        Confirm(confirm, confirm_score, confirm_cost, confirm_by) if confirm is not None else None
+        Confirm(confirm, confirm_score, confirm_cost, confirm_by, judge)
+        if confirm is not None
+        else None
     )
     return Asked(arms, seeds_of(seeds), Budget(), again, margin, pilot), budget
+
+
+def _other_judge(plan: Plan, tree: Mapping[str, Any], evaluator: str | None) -> Part | None:
+    """Who confirms: by the settings of the search that it knows, and its own on top; None where
+    this is the judge that searches."""
+    tables = {name: tree[name] for name in (*_OF_A_JUDGE, "runner") if name in tree}
+    words = judged_by(evaluator or plan.evaluator.name, tables, tree.get("confirm", {}))
+    judge = assignment({**words, "strategy": {"name": BASELINE}}).plan.evaluator
+    return None if judge == plan.evaluator else judge
 
 
 def _judged_by_other_seeds(tree: Mapping[str, Any]) -> Mapping[str, Any]:

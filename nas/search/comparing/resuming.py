@@ -47,7 +47,7 @@ def asked_again(
         [replace(arm, plan=arm.plan.with_runner(run_by)) for arm in arms],
         known["seeds"],
         _budget(Budget(**known["budget"]), trials, seconds),
-        None if confirm is None else Confirm(**confirm),
+        None if confirm is None else Confirm.read(confirm, trust=trust),
         known["margin"],
         known["pilot"],
     )

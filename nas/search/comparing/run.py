@@ -94,6 +94,7 @@ def compare(
     runner = asked.arms[0].plan.make_runner()
     if there is None:
         runner.check(shared.searching, folder)
+        runner.check(shared.confirming, folder)
     if there is not None:
         refuse_changed(folder, asked, there)
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,13 +105,37 @@ def compare(
 
             progress.notice(learnt_told(asked.arms[0].plan, len(shared.learnt.judgements)))
         write_comparison(folder, asked, there)
-        lanes = _lanes(folder, asked)
-        progress.total = len(lanes)
-        todo = [lane for lane in lanes if not done(lane)]
-        progress.ended = len(lanes) - len(todo)
+        rounds = _rounds(_lanes(folder, asked))
+        progress.total = sum(map(len, rounds))
+        todo = _todo(rounds)
+        progress.ended = progress.total - sum(map(len, todo))
         progress.changed(progress)
-        _run(folder, asked, todo, shared, runner, processes, progress)
+        _run(folder, asked, todo[0], shared, runner, processes, progress)
+        if todo[1:] and not progress.stopping:
+            confirming = replace(shared, searching=shared.confirming, learnt=None)
+            runner = asked.arms[0].plan.make_runner()
+            _run(folder, asked, todo[1], confirming, runner, processes, progress)
     return progress.ended == progress.total
+
+
+def _rounds(lanes: list[Lane]) -> list[list[Lane]]:
+    """Searches, each with its confirmation; where another judge confirms, one after the other, for
+    a runner serves one judge at a time."""
+    if lanes[0].confirm is None or lanes[0].confirm.evaluator is None:
+        return [lanes]
+    searching = [replace(lane, confirm=None) for lane in lanes]
+    return [searching, [replace(lane, searched=True) for lane in lanes]]
+
+
+def _todo(rounds: list[list[Lane]]) -> list[list[Lane]]:
+    """What is left; a search that goes on may have other best ones, so it is confirmed anew."""
+    first, *rest = rounds
+    left = [lane for lane in first if not done(lane)]
+    going_on = {lane.folder for lane in left}
+    return [
+        left,
+        *([lane for lane in lanes if lane.folder in going_on or not done(lane)] for lanes in rest),
+    ]
 
 
 def _refuse_what_cannot_run(asked: Asked, notice: Callable[[str], None]) -> tuple[str, ...]:
@@ -174,10 +199,7 @@ def _measured(
     before = there["measured"] if there else {}
     arms = [replace(arm, plan=arm.plan.with_measured(before)) for arm in asked.arms]
     shared = judges(arms[0].plan, asked.confirm)
-    if shared.searching.per_seed:
-        _refuse_one_judge(arms[0].plan)
-    else:
-        shared.searching.prepare(folder, 0, lambda text: notice(f"{SUPERNET}: {text}"))
+    _prepare(folder, arms[0].plan, shared, notice)
     measured = plain(shared.searching.measured())
     changed = differences(still_measured(before, measured), measured) if there else []
     if changed:
@@ -210,6 +232,25 @@ def _scales(
             "'WORST:BEST, WORST:BEST'"
         )
     return scales
+
+
+def _prepare(folder: Path, plan: Plan, shared: Judges, notice: Callable[[str], None]) -> None:
+    """What judges need before the first trial, where one serves all seeds."""
+
+    def told(text: str) -> None:
+        notice(f"{SUPERNET}: {text}")
+
+    if shared.searching.per_seed:
+        _refuse_one_judge(plan)
+    else:
+        shared.searching.prepare(folder, 0, told)
+    if shared.confirming is not shared.searching:
+        if shared.confirming.per_seed:
+            raise SettingsError(
+                "confirm.supernets=per-seed makes a judge for each seed, and winners are confirmed "
+                "by one for all: leave it out"
+            )
+        shared.confirming.prepare(folder, 0, told)
 
 
 def _refuse_one_judge(plan: Plan) -> None:

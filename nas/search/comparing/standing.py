@@ -47,6 +47,7 @@ class Standing:
     evaluator: str
     budget: Mapping[str, Any]
     confirm: int | None
+    confirm_evaluator: str | None
     seeds: int
     studies: int
     done: int
@@ -90,6 +91,7 @@ def standing_of(folder: Path) -> Standing:
         evaluator=first["evaluator"]["name"],
         budget=known["budget"],
         confirm=None if confirm is None else confirm["top"],
+        confirm_evaluator=((confirm or {}).get("evaluator") or {}).get("name"),
         seeds=len(known["seeds"]),
         studies=total,
         done=done,
