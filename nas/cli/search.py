@@ -336,7 +336,9 @@ def command(
         return
 
     from nas.search.confirming import came_to, confirmation
+    from nas.search.words import between_judges
 
+    tree = between_judges(tree, confirm_evaluator)
     todo = assignment({name: table for name, table in tree.items() if name != "confirm"})
     run_and_report(todo, as_json=as_json, track=track, whole=False)
     searched = came_to(todo)

@@ -28,7 +28,8 @@ TRIALS_IF_CHEAP = 1_000
 LAG = 8
 
 PARTS = ("space", "strategy", "evaluator", "runner")
-_TABLES = (*PARTS, "study", "skeleton", "recipe", "screen")
+_BESIDE = ("skeleton", "recipe")  # tables of their own, that an evaluator may know
+_TABLES = (*PARTS, "study", *_BESIDE, "screen")
 _FLAGS = {
     "runner": (
         *("workers", "trial_timeout", "gpus_per_trial", "cpus_per_trial"),
@@ -127,21 +128,39 @@ def judged_by(evaluator: str, tree: Mapping[str, Any], own: Mapping[str, Any]) -
     allow(evaluator)
     tree, decided = _divided(tree)
     known = options_of(load("evaluator", evaluator))
-    beside = {name: tree[name] for name in ("skeleton", "recipe") if name in tree}
+    beside = {name: tree[name] for name in _BESIDE if name in tree}
     given = merged({**tree.get("evaluator", {})}, beside)
     shared = {name: value for name, value in given.items() if name in known}
-    rest = {name: table for name, table in tree.items() if name not in ("skeleton", "recipe")}
+    rest = {name: table for name, table in tree.items() if name not in _BESIDE}
     for name, values in decided.items():
         table, _, setting = name.partition(".")
         rest[table] = {**rest.get(table, {}), setting: values}
     return {**rest, "evaluator": {**merged(shared, own), "name": evaluator}}
 
 
+def between_judges(tree: Mapping[str, Any], confirming: str) -> dict[str, Any]:
+    """The settings of a search, where those that only the judge of its best knows are that one's: a
+    surrogate has no data set, but the training that confirms has."""
+    given = tree.get("evaluator", {})
+    searching = _evaluator_name(given)
+    for name in (searching, confirming):
+        allow(name)
+    here, there = (options_of(load("evaluator", name)) for name in (searching, confirming))
+    theirs = there.keys() - here.keys()
+    own = {name: value for name, value in given.items() if name in theirs}
+    own |= {name: tree[name] for name in _BESIDE if name in tree and name in theirs}
+    rest = {name: table for name, table in tree.items() if not (name in _BESIDE and name in theirs)}
+    left = {name: value for name, value in given.items() if name not in own}
+    if "evaluator" in rest:
+        rest["evaluator"] = left
+    return {**rest, "confirm": merged(own, tree.get("confirm", {}))}
+
+
 def _divided(tree: Mapping[str, Any]) -> tuple[Mapping[str, Any], Decided]:
     """The settings, and those that were given several values, which few searches have."""
     evaluator = tree.get("evaluator")
     tables = (tree, evaluator if isinstance(evaluator, Mapping) else {})
-    given = [each.get(name) for each in tables for name in ("skeleton", "recipe")]
+    given = [each.get(name) for each in tables for name in _BESIDE]
     if not any(given):
         return tree, {}
     from nas.search.decided import divided
@@ -287,10 +306,11 @@ def _evaluator(
 ) -> Part:
     """The evaluator; tables `skeleton` and `recipe` beside it are options of its own."""
     table = dict(tree.get("evaluator", {}))
-    name = str(table.pop("name", "table" if "table" in table else _default_evaluator()))
+    name = _evaluator_name(table)
+    table.pop("name", None)
     allow(name)
     known = options_of(load("evaluator", name))
-    for beside in ("skeleton", "recipe"):
+    for beside in _BESIDE:
         if beside in tree:
             if beside not in known:
                 raise SettingsError(f"evaluator {name!r} has no {beside}: it trains nothing")
@@ -298,6 +318,10 @@ def _evaluator(
     if objectives is not None:
         table |= _measuring(table, known, objectives, limits)
     return Part.named("evaluator", name, table)
+
+
+def _evaluator_name(table: Mapping[str, Any]) -> str:
+    return str(table.get("name", "table" if "table" in table else _default_evaluator()))
 
 
 def _measuring(

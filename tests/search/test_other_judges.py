@@ -15,6 +15,7 @@ import nas
 from nas.errors import NasError
 from nas.reports.write import write_report
 from nas.search.comparing.plan import Confirm
+from nas.search.comparing.request import asked_of
 from nas.search.comparing.resuming import asked_again
 from nas.search.comparing.run import Progress, compare
 from nas.search.confirmed import confirmation_of
@@ -101,6 +102,37 @@ def test_python_names_the_other_judge_with_its_options(tmp_path: Path) -> None:
     )  # fmt: skip
     plan = json.loads((verdict.folder / "compare.json").read_text())
     assert plan["confirm"]["evaluator"]["options"]["noise"] == 0.0
+
+
+SURROGATE = ("--evaluator", "surrogate", "--space", "nasnet", "--dataset", "digits-hard")
+
+
+def test_what_only_the_other_judge_knows_is_said_to_it() -> None:
+    """A surrogate has no data set and no recipe; the training that confirms has."""
+    tree = {
+        "evaluator": {"name": "surrogate", "dataset": "digits-hard"},
+        "recipe": {"epochs": 1},
+        "study": {"trials": 8},
+    }
+    asked, _ = asked_of(tree, "evolution", "1", confirm=1, confirm_evaluator="train")
+    assert asked.arms[0].plan.evaluator.name == "surrogate"
+    assert (asked.judge.name, asked.judge.options["dataset"]) == ("train", "digits-hard")
+    assert asked.judge.options["recipe"] == {"epochs": 1}
+    with pytest.raises(NasError, match="evaluator 'surrogate' has no recipe: it trains nothing"):
+        asked_of(tree, "evolution", "1", confirm=1)
+    tree["evaluator"]["noise"] = "1"
+    with pytest.raises(NasError, match="no option of evaluator is called 'noise'"):
+        asked_of(tree, "evolution", "1", confirm=1, confirm_evaluator="train")
+
+
+@pytest.mark.slow
+def test_a_surrogate_searches_and_a_training_on_pictures_chooses(tmp_path: Path) -> None:
+    words = (*SURROGATE, "--trials", "8", "--confirm", "1", "--set", "recipe.epochs=1")
+    answer = command_line.nas("search", *words, "--out", tmp_path)
+    assert answer.code == 0, answer.err
+    (study,) = tmp_path.glob("confirm-*")
+    judge = json.loads((study / "study.json").read_text())["evaluator"]["options"]
+    assert (judge["dataset"], judge["recipe"]) == ("digits-hard", {"epochs": 1})
 
 
 # ------------------------------------------------------------------ going on

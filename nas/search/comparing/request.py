@@ -14,7 +14,7 @@ from nas.registry import is_outside, resolve
 from nas.search.comparing.arms import BASELINE, arms_of, seeds_of
 from nas.search.comparing.plan import Asked, Confirm, ConfirmBy
 from nas.search.plan import Plan
-from nas.search.words import DEFAULTS, assignment, judged_by
+from nas.search.words import DEFAULTS, assignment, between_judges, judged_by
 from nas.settings import Part
 from nas.study import Budget
 
@@ -59,6 +59,8 @@ def asked_of(
     if margin is not None and not (math.isfinite(margin) and margin >= 0):
         raise SettingsError(f"--margin is {margin}: expected a number, 0 or more")
 
+    if confirm_evaluator is not None:
+        tree = between_judges(tree, confirm_evaluator)
     shared = {name: table for name, table in tree.items() if name != "confirm"}
     arms, budget = arms_of(strategies, shared if confirm else _judged_by_other_seeds(shared))
     judge = _other_judge(arms[0].plan, tree, confirm_evaluator) if other else None
