@@ -43,6 +43,15 @@ def command(
     pretrain: Annotated[
         str | None, typer.Option(help="Train the body on this first.", rich_help_panel=_BODY)
     ] = None,
+    pretrain_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="PIXELS",
+            help="Side of the pictures it learns from (default: as they are).",
+            rich_help_panel=_BODY,
+        ),
+    ] = None,
     bodies: Annotated[
         Path | None,
         typer.Option(help="Keep such bodies here, for other transfers too.", rich_help_panel=_BODY),
@@ -87,6 +96,7 @@ def command(
         target_params=target_params,
         within=within,
         pretrain=pretrain,
+        pretrain_size=pretrain_size,
         bodies=bodies,
         open_cells=open_cells,
         pace=pace,

@@ -50,6 +50,18 @@ def outlook_of(legs: Sequence[Leg]) -> Iterator[tuple[str, str]]:
         yield "data", data_told(leg.setting.dataset, leg.setting.data())
     for leg in legs:
         yield "network", f"{leg.name}: {network_told(leg.cost, leg.setting.computation)}"
+    yield from _other_sizes([leg.setting.dataset.image_size for leg in legs])
+
+
+def _other_sizes(sizes: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """A body that learns from smaller or larger pictures than it is used on; it comes first."""
+    first, last = sizes[0], sizes[-1]
+    if first != last:
+        yield (
+            "note",
+            f"bodies learn from {first}x{first} pictures and are used on {last}x{last}, for which "
+            f"their batch norms may not be right; --pretrain-size {last} resizes the former",
+        )
 
 
 def seconds_of(legs: Sequence[Leg]) -> tuple[float, float] | None:

@@ -24,6 +24,7 @@ from nas.full_size.trainings import Place, Setting
 from nas.full_size.transfer import Arm, Transfer
 from nas.training.datasets import open_dataset
 from nas.training.datasets import preset as known_preset
+from nas.training.datasets._resized import resized
 from search_spaces.cells.skeleton import Skeleton
 
 _USUAL_PRESET = "cifar10-final"  # where neither a study nor a word says what to train on
@@ -88,6 +89,7 @@ class TransferWish:
     target_params: int | None = None
     within: float | None = None
     pretrain: str | None = None
+    pretrain_size: int | None = None
     bodies: Path | None = None
     open_cells: int = 2
     pace: float = 0.1
@@ -132,6 +134,11 @@ def planned(choice: Choice, wish: TransferWish) -> tuple[Transfer, list[Arm]]:
         raise NasError(
             "--bodies keeps what --pretrain trains: give both, with --mode features or finetune, "
             "or neither"
+        )
+    if wish.pretrain_size is not None and (wish.pretrain is None or wish.mode == "scratch"):
+        raise NasError(
+            "--pretrain-size is the side of the pictures that --pretrain trains a body on: give "
+            "both, with --mode features or finetune, or neither"
         )
     transfer_preset(wish.preset)
     if wish.within is not None and not (wish.target_macs or wish.target_params or wish.beside):
@@ -207,7 +214,10 @@ def _sized(choice: Choice, wish: TransferWish, setting: Setting, target: Target 
 
 def _pretraining(wish: TransferWish, skeleton: Skeleton, place: Place) -> Setting:
     assert wish.pretrain is not None
-    dataset = open_dataset(wish.pretrain, wish.data.data_dir)
+    size = wish.pretrain_size
+    dataset = open_dataset(wish.pretrain, wish.data.data_dir, image_size=size)
+    if size is not None:
+        dataset = resized(dataset, size)
     if dataset.channels != skeleton.channels:
         raise NasError(
             f"{dataset.name} has images of {dataset.channels} channels, but the body needs "

@@ -28,6 +28,7 @@ from nas.training.checkpoint import read_weights
 from nas.training.datasets import open_dataset
 from nas.training.recipe import Recipe
 from nas.training.schedule import make_optimizer
+from parts.command_line import nas
 from parts.picture_folders import COLOURS, coloured
 from search_spaces import zoo
 from search_spaces.cells.cost import cost, macs
@@ -196,6 +197,32 @@ def test_a_body_can_be_pretrained_first(drawing: Path, pictures: Path, tmp_path:
         == 1
     )
     assert (tmp_path / "out" / "searched" / "body-0" / "weights.safetensors").exists()
+
+
+def test_a_body_learns_from_pictures_of_the_size_that_is_said(
+    drawing: Path, pictures: Path, tmp_path: Path
+) -> None:
+    body = ["--mode", "features", "--pretrain", f"image-folder:{pictures}", "--image-size", "20"]
+    body += ["--set", "pretrain.epochs=1", *TINY]
+    sizes = {}
+    for name, more in (
+        ("own", ()),
+        ("larger", ("--pretrain-size", "24")),
+        ("same", ("--pretrain-size", "20")),
+    ):
+        out = tmp_path / name
+        told = nas(*words(drawing, pictures, out, *body, *more))
+        assert told.code == 0, told.err
+        weights = read_weights(out / "searched" / "body-0" / "weights.safetensors")[1]
+        sizes[name] = weights["skeleton"]["image_size"]
+        note = f"bodies learn from {sizes[name]}x{sizes[name]} pictures and are used on 20x20"
+        assert (note in told.err) == (name != "same"), told.err
+        assert ("--pretrain-size 20 resizes the former" in told.err) == (name != "same")
+    assert (sizes["larger"], sizes["same"]) == (24, 20)
+    assert sizes["own"] not in (20, 24)
+    assert "--pretrain-size is the side" in refused(
+        *words(drawing, pictures, tmp_path / "no", "--pretrain-size", "16")
+    )
 
 
 def test_a_residual_network_has_a_body_too_and_bodies_are_shared(
