@@ -3,7 +3,7 @@
 # command continues.
 #
 #     sh results/published/panel/run.sh source OUT              NASNet-A as the records were made (CIFAR-10 under NAS_DATA)
-#     sh results/published/panel/run.sh bodies PICTURES OUT     features and finetune of bodies trained on CIFAR-10 (NAS_DATA)
+#     sh results/published/panel/run.sh bodies PICTURES OUT [SIZE]     features and finetune of bodies trained on CIFAR-10 (NAS_DATA)
 #     sh results/published/panel/run.sh PICTURES OUT            PICTURES/ with train/ and val/: imagenette-128 and tiny-imagenet-100
 #     python results/published/panel/summarise.py OUT
 set -eu
@@ -20,15 +20,15 @@ if [ "$pictures" = source ]; then
     exit
 fi
 if [ "$pictures" = bodies ]; then
-    pictures=$2 out=$3
+    pictures=$2 out=$3 size=${4:-32}
     mkdir -p "$out"
     grep '"random-1"' "$here/cells.jsonl" > "$out/random-1.jsonl"
     for mode in features finetune; do
         nas transfer "$here/winner.json" --cells "$out/random-1.jsonl" --controls resnet --dataset "image-folder:$pictures" --image-size 64 \
             --target-macs 6150000 --within 3 --set skeleton.layout=imagenet --set skeleton.cells_per_stage=1 \
-            --mode $mode --pretrain cifar10 --set pretrain.epochs=6 --set pretrain.train_images=4000 --bodies "$out/bodies" \
+            --mode $mode --pretrain cifar10 --set pretrain.epochs=6 --set pretrain.train_images=4000 --pretrain-size "$size" --bodies "$out/bodies" \
             --set recipe.epochs=6 --set recipe.train_images=4000 --seeds 3 --threads 1 --device cpu --to none \
-            --out "$out/$(basename "$pictures")-$mode"
+            --out "$out/$(basename "$pictures")-$mode${4:+-$size}"
     done
     exit
 fi
