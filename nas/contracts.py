@@ -457,7 +457,7 @@ class Runner(ABC):
 
     def check(self, evaluator: Evaluator, folder: Path) -> None:  # noqa: B027 - most refuse nothing
         """Refuse a study where it could not run; called before anything is written in its folder,
-        and `run` follows."""
+        and `run` follows. Where two evaluators take turns, the one that runs first comes last."""
 
     @abstractmethod
     def run(self, study: Turns, evaluator: Evaluator) -> None:

@@ -99,6 +99,8 @@ class RayTune(Runner):
                 "one after another, where the log is: give --runner local"
             )
         require_ray()
+        if self._joined is not None:
+            self._joined.connection.close()
         self._joined = self._join(evaluator, folder)
 
     def described(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import nas
 from nas.errors import NasError
@@ -183,6 +184,27 @@ def test_other_settings_of_the_other_judge_are_refused(tmp_path: Path) -> None:
     other = Part.named("evaluator", "landscape", {"noise": 0.1})
     with pytest.raises(NasError, match=r"confirm\.evaluator\.options\.noise: 0\.0 there, 0\.1"):
         compared(tmp_path, seeds="2", tree=NOISY, confirm=Confirm(2, evaluator=other))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_what_the_other_judge_lacks_is_said_before_the_searches(tmp_path: Path) -> None:
+    answer = command_line.nas(
+        *("compare", "--space", "ladder", "--evaluator", "landscape", "--trials", "20"),
+        *(
+            "--strategies",
+            "random-search",
+            "--confirm",
+            "1",
+            "--confirm-evaluator",
+            "train",
+            "--dataset",
+            "digits-hard",
+        ),
+        *("--device", "cuda", "--out", tmp_path / "duel"),
+    )
+    assert answer.code == 2
+    assert "cuda" in answer.sentence
+    assert not (tmp_path / "duel").exists()
 
 
 def test_a_judge_of_the_users_own_is_not_imported_for_a_file(tmp_path: Path) -> None:

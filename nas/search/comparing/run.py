@@ -93,8 +93,9 @@ def compare(
     asked, shared = _measured(folder, asked, there, progress.notice)
     runner = asked.arms[0].plan.make_runner()
     if there is None:
+        if shared.confirming is not shared.searching:
+            runner.check(shared.confirming, folder)  # not after all searches
         runner.check(shared.searching, folder)
-        runner.check(shared.confirming, folder)
     if there is not None:
         refuse_changed(folder, asked, there)
     folder.mkdir(parents=True, exist_ok=True)
