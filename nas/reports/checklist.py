@@ -52,7 +52,7 @@ def honesty(experiment: Experiment) -> Honesty:
         resumed=sum(frame.sessions > 1 for frame in frames),
         total_trials=sum(frame.ended for frame in [*frames, *confirmations]),
         total_seconds=sum(frame.total_cost for frame in frames)
-        + sum(again.total_cost for again in confirmations),
+        + sum(arm.confirm_seconds for arm in experiment.arms),
         total_wall_seconds=sum(frame.wall_seconds for frame in [*frames, *confirmations]),
         total_strategy_seconds=sum(frame.strategy_seconds for frame in frames),
         audits=list(_audits(experiment)),

@@ -13,7 +13,7 @@ from nas.errors import StudyError
 from nas.reports.frame import Frame, RecordedPart, Task, read_frame
 from nas.search.comparing.arms import baseline_of
 from nas.search.comparing.plan import read_comparison
-from nas.search.confirmed import confirmation_begun
+from nas.search.confirmed import confirmation_begun, confirmations_in
 from nas.search.old_options import renewed
 from nas.search.plan import differences
 from nas.study.places import is_comparison
@@ -66,6 +66,12 @@ class Arm:
     options: Mapping[str, Any]
     studies: Mapping[int, Frame]
     confirmations: Mapping[int, Frame]
+    outdated: float = 0.0  # seconds of confirmations that do not count, as those before more trials
+
+    @property
+    def confirm_seconds(self) -> float:
+        """What judging the best again cost, all of it."""
+        return self.outdated + sum(again.total_cost for again in self.confirmations.values())
 
     @property
     def finished(self) -> dict[int, Frame]:
@@ -233,7 +239,10 @@ def _arm(label: str, frames: Sequence[tuple[Path, Frame]], labels: Mapping[Path,
         if (again := _confirmation(frame)) is not None
     }
     strategy = next(iter(studies.values())).settings.strategy
-    return Arm(label, strategy.name, strategy.options, studies, confirmations)
+    counted = {again.folder for again in confirmations.values()}
+    every = (path for frame in studies.values() for path in confirmations_in(frame.folder))
+    outdated = sum(read_frame(path).total_cost for path in every if path not in counted)
+    return Arm(label, strategy.name, strategy.options, studies, confirmations, outdated)
 
 
 def _confirmation(frame: Frame) -> Frame | None:

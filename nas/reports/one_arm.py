@@ -180,11 +180,10 @@ def _rates(counts: Counts) -> Rates:
 def _costs(arm: Arm) -> Costs:
     """Everything that was spent, per study: children, confirmation, the strategy's own thinking."""
     studies = list(arm.studies.values())
-    confirmations = list(arm.confirmations.values())
     return Costs(
         trials=float(np.mean([study.ended for study in studies])),
         seconds=float(np.mean([study.total_cost for study in studies])),
-        confirm_seconds=sum(study.total_cost for study in confirmations) / len(studies),
+        confirm_seconds=arm.confirm_seconds / len(studies),
         strategy_seconds=float(np.mean([study.strategy_seconds for study in studies])),
         wall_seconds=float(np.mean([study.wall_seconds for study in studies])),
     )

@@ -251,6 +251,21 @@ def test_more_trials_are_confirmed_anew(tmp_path: Path, judge: str) -> None:
     assert standing["done"] == standing["studies"] == 4
 
 
+def test_confirmations_that_count_no_more_are_still_charged(tmp_path: Path) -> None:
+    """A second of the dear judge for each, whatever became of it."""
+    again = Confirm(2, evaluator=dear(tmp_path / "diary"))
+    compared(tmp_path / "duel", seeds="2", tree=NOISY, confirm=again)
+    more = {**NOISY, "study": {"trials": 60}}
+    compared(tmp_path / "duel", seeds="2", tree=more, confirm=again)
+    judged = len((tmp_path / "diary").read_text().splitlines())
+    assert judged > 2 * 2 * 2
+    place, _ = write_report([tmp_path / "duel"])
+    found = json.loads((place / "report.json").read_text())
+    charged = [arm["costs"]["confirm_seconds"] * arm["studies"] for arm in found["arms"]]
+    assert sum(charged) == judged
+    assert found["honesty"]["total_seconds"] == judged  # a landscape costs nothing
+
+
 def test_more_trials_that_find_nothing_better_leave_the_confirmation(tmp_path: Path) -> None:
     """Noise-free and small: all is known after a hundred trials."""
     tree = {**CHEAP, "space": {"name": "ladder"}, "study": {"trials": 60}}
