@@ -346,7 +346,7 @@ def test_a_proxy_searches_and_trainings_choose(tmp_path: Path) -> None:
     assert f"nas retrain {tmp_path / 'duel'}" in answer.out
     for study in studies(tmp_path / "duel"):
         (best,) = command_line.nas("best", study, "--json").json["best"]
-        assert best["study"].endswith("confirm")
+        assert best["confirmed_in"].endswith("confirm")
         final = json.loads((study / "confirm" / "study.json").read_text())["evaluator"]
         assert (final["name"], final["options"]["recipe"]) == ("train", {"epochs": 1})
 
